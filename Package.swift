@@ -1,0 +1,146 @@
+// swift-tools-version: 6.2
+// One section for each layer, lowest first; inside a section, targets in alphabetical order.
+// The arrows are those of docs/ARCHITECTURE.md; scripts/check-layers compares each target's
+// imports with the dependencies declared here.
+
+import PackageDescription
+
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+let argumentParser: Target.Dependency =
+    .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let lifecycle: Target.Dependency =
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+func layer(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: house)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+let package = Package(
+    name: "linaje",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "linaje", targets: ["linaje"]),
+        .executable(name: "linaje-flavor-host", targets: ["linaje-flavor-host"]),
+        .executable(name: "linajed", targets: ["linajed"]),
+        .library(name: "LinajeClient", targets: ["LinajeClient"]),
+        .library(name: "LinajeConformance", targets: ["LinajeConformance"]),
+        .library(name: "LinajeDomain", targets: ["LinajeDomain"]),
+        .library(name: "LinajePluginKit", targets: ["LinajePluginKit"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C shims: what Swift cannot see by itself.
+        .target(name: "CLinux"),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Values and bytes.
+        layer("LinajeDomain", []),
+        layer("LinajeWire", ["LinajeDomain", protobuf]),
+
+        // Sockets and the client library.
+        layer("LinajeTransport", ["CLinux", "LinajeDomain", "LinajeWire"] + nio),
+        layer(
+            "LinajeClient",
+            ["CLinux", "LinajeDomain", "LinajeTransport", "LinajeWire", protobuf] + nio),
+
+        // The protocols plugins implement, and the plugins in the box.
+        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeWire", protobuf]),
+        layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
+        layer(
+            "FilesystemStorage", ["CLinux", "LinajeDomain", "LinajePluginKit"],
+            path: "Plugins/FilesystemStorage"),
+        layer(
+            "PyFuncFlavor",
+            ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
+            path: "Plugins/PyFuncFlavor"),
+        layer(
+            "SafetensorsFlavor", ["LinajeDomain", "LinajePluginKit"],
+            path: "Plugins/SafetensorsFlavor"),
+        layer(
+            "SQLiteBackend",
+            ["LinajeDomain", "LinajePluginKit", .product(name: "GRDB", package: "GRDB.swift")],
+            path: "Plugins/SQLiteBackend"),
+
+        // The engines of the daemon, its use cases and its door.
+        layer(
+            "LinajeArtifacts", ["CZstd", "LinajeDomain", "LinajePluginKit", crypto, logging]),
+        layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", crypto]),
+        layer("LinajeMetrics", ["LinajeDomain", "LinajePluginKit", crypto, logging, lifecycle]),
+        layer(
+            "LinajeServices",
+            [
+                "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajePluginKit", crypto, logging, lifecycle,
+            ]),
+        layer(
+            "LinajeServer",
+            [
+                "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajeServices", "LinajeTransport", "LinajeWire", crypto, logging, lifecycle,
+                protobuf,
+            ] + nio),
+
+        // The command line.
+        layer(
+            "LinajeCommands",
+            ["CLinux", "LinajeClient", "LinajeDomain", argumentParser, crypto]),
+
+        // Programs: one composition root each.
+        program("linaje", ["LinajeCommands"]),
+        program(
+            "linaje-flavor-host",
+            ["LinajeDomain", "LinajePluginKit", "PyFuncFlavor", "SafetensorsFlavor"]),
+        program(
+            "linajed",
+            [
+                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
+                "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
+                "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle,
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
+
+        // Tests, one target for each layer, then the real programs together.
+        tests("LinajeArtifactsTests", ["FilesystemStorage", "LinajeArtifacts", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
+        tests("LinajeCatalogTests", ["LinajeCatalog", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
+        tests("LinajeDomainTests", ["LinajeDomain"]),
+        tests("LinajeMetricsTests", ["LinajeDomain", "LinajeMetrics", "LinajePluginKit", "SQLiteBackend"]),
+        tests("LinajePluginTests", ["FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend"]),
+        tests("LinajeServicesTests", ["LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajePluginKit", "LinajeServices"]),
+        tests("LinajeSystemTests", ["CLinux", "LinajeClient", "LinajeDomain", "LinajeTransport", "LinajeWire", protobuf] + nio),
+        tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
+    ]
+)

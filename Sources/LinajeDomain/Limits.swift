@@ -1,0 +1,72 @@
+/// Every bound that Linaje enforces on what comes from outside, in one place.
+///
+/// A value past its bound is an error that names the bound; nothing is cut silently. Each is
+/// checked before memory is taken for the value.
+public enum Limits {
+    /// Longest frame payload in bytes.
+    public static let frameBytes = 4 << 20
+    /// Longest request payload in bytes (header, call header and message).
+    public static let requestBytes = 1 << 20
+    /// Most streams open at once on one connection.
+    public static let concurrentStreams = 128
+    /// Bytes of credit a client gets with hello.
+    public static let firstConnectionCredit = 32 << 10
+    /// Bytes of credit a connection holds once its principal is accepted.
+    public static let connectionCredit = 4 << 20
+    /// Bytes of credit a new stream holds.
+    public static let streamCredit = 256 << 10
+    /// Longest handshake before the connection is closed.
+    public static let handshakeTimeout = Duration.seconds(10)
+    /// Most connections of one daemon.
+    public static let connections = 16_384
+    /// Most connections of one user.
+    public static let connectionsPerUser = 12_000
+
+    /// Most points in one metric batch.
+    public static let batchPoints = 16_384
+    /// Most series in one metric batch.
+    public static let batchSeries = 10_000
+    /// Bytes of metric batches that may wait for their commit, over all connections.
+    public static let ingestQueueBytes = 64 << 20
+
+    /// Longest key of a metric, param or tag in bytes.
+    public static let keyBytes = 250
+    /// Longest value of a param in bytes.
+    public static let paramValueBytes = 6_000
+    /// Longest value of a tag in bytes.
+    public static let tagValueBytes = 100_000
+    /// Longest name of an experiment, run, registered model or data set in bytes.
+    public static let nameBytes = 500
+    /// Longest alias in bytes.
+    public static let aliasBytes = 255
+    /// Longest free text (description, comment, cause) in bytes.
+    public static let textBytes = 65_536
+    /// Most params, tags, inputs and outputs in one call, each.
+    public static let itemsPerCall = 10_000
+    /// Most entries on one page of a list.
+    public static let pageEntries = 1_000
+    /// Entries on a page when the caller does not say.
+    public static let defaultPageEntries = 100
+
+    /// Longest path inside a tree in bytes.
+    public static let pathBytes = 1_024
+    /// Most entries of one tree.
+    public static let treeEntries = 10_000_000
+    /// Longest content of one file in bytes (8 TiB).
+    public static let fileBytes: UInt64 = 8 << 40
+    /// Longest target of a symbolic link in bytes.
+    public static let linkTargetBytes = 4_096
+    /// Most ingest sessions open at once.
+    public static let ingestSessions = 4_096
+    /// Seconds of silence after which an ingest session is dropped.
+    public static let ingestLease = Duration.seconds(3_600)
+
+    /// How long an idempotency key is remembered.
+    public static let idempotencyWindow = Duration.seconds(24 * 3_600)
+    /// Silence after which a run with a heartbeat lease is STALLED, when the client does not say.
+    public static let heartbeatTimeout = Duration.seconds(600)
+    /// Most steps back in a lineage.
+    public static let lineageDepth = 32
+    /// Most nodes of a lineage graph.
+    public static let lineageNodes = 10_000
+}

@@ -1,0 +1,159 @@
+import LinajeDomain
+
+/// A relational database: SQLite in the box, PostgreSQL for fleets.
+///
+/// Closures run on a thread of the backend, never on Swift's cooperative pool, and see one
+/// consistent state. Statements are portable SQL with "?" placeholders; what differs between
+/// dialects goes through `SQLDialect`.
+///
+/// Errors are `LinajeError`: `storageFull`, `readOnly`, `corrupt`, `storeTooNew`,
+/// `storageFailed` (an fsync or write failed: nothing may be acknowledged any more), `conflict` for
+/// a broken UNIQUE constraint.
+public protocol SQLBackend: Sendable {
+    /// What the database is.
+    var descriptor: PluginDescriptor { get }
+    /// How its SQL differs.
+    var dialect: SQLDialect { get }
+
+    /// Runs a transaction that may write. It commits when `body` returns and is durable (fsynced)
+    /// when this returns; it rolls back when `body` throws. Writers run one at a time.
+    func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value
+
+    /// Runs reads on one snapshot.
+    func read<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value
+
+    /// Applies the migrations that the database has not seen, in order, each in a transaction.
+    ///
+    /// - Throws: `storeTooNew` when the database has seen migrations of this namespace that are
+    ///   not in the list.
+    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws
+
+    /// Closes the database. Nothing else may be called afterwards.
+    func close() async throws
+}
+
+/// A connection inside a closure of `SQLBackend`; not valid outside it.
+public protocol SQLConnection {
+    /// Runs a statement that returns no rows and says how many rows it changed.
+    @discardableResult
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws -> Int
+
+    /// Runs a query and hands each row to `row`, which may throw to stop it.
+    func query(_ sql: String, _ arguments: [SQLValue], row: (any SQLRow) throws -> Void) throws
+}
+
+extension SQLConnection {
+    /// Runs a statement without arguments.
+    @discardableResult
+    public func execute(_ sql: String) throws -> Int { try execute(sql, []) }
+
+    /// All rows of a query, each as `transform` makes it.
+    public func all<Value>(
+        _ sql: String, _ arguments: [SQLValue] = [], _ transform: (any SQLRow) throws -> Value
+    ) throws -> [Value] {
+        var out: [Value] = []
+        try query(sql, arguments) { out.append(try transform($0)) }
+        return out
+    }
+
+    /// The first row of a query, as `transform` makes it.
+    public func first<Value>(
+        _ sql: String, _ arguments: [SQLValue] = [], _ transform: (any SQLRow) throws -> Value
+    ) throws -> Value? {
+        var out: Value?
+        try query(sql, arguments) { if out == nil { out = try transform($0) } }
+        return out
+    }
+}
+
+/// One row of a query, valid only while the closure that gets it runs.
+public protocol SQLRow {
+    /// The value of column `index`, from 0.
+    subscript(index: Int) -> SQLValue { get }
+}
+
+extension SQLRow {
+    /// A whole number. - Throws: `corrupt` when the column holds something else.
+    public func int(_ index: Int) throws -> Int64 {
+        guard case .integer(let value) = self[index] else { throw wrongType(index, "a number") }
+        return value
+    }
+
+    /// A number; whole numbers count. - Throws: `corrupt` when the column holds something else.
+    public func double(_ index: Int) throws -> Double {
+        switch self[index] {
+        case .real(let value): return value
+        case .integer(let value): return Double(value)
+        default: throw wrongType(index, "a number")
+        }
+    }
+
+    /// A text. - Throws: `corrupt` when the column holds something else.
+    public func text(_ index: Int) throws -> String {
+        guard case .text(let value) = self[index] else { throw wrongType(index, "text") }
+        return value
+    }
+
+    /// Bytes. - Throws: `corrupt` when the column holds something else.
+    public func blob(_ index: Int) throws -> [UInt8] {
+        guard case .blob(let value) = self[index] else { throw wrongType(index, "bytes") }
+        return value
+    }
+
+    /// Whether the column is NULL.
+    public func isNull(_ index: Int) -> Bool { self[index] == .null }
+
+    private func wrongType(_ index: Int, _ expected: String) -> LinajeError {
+        LinajeError(.corrupt, "database column \(index) does not hold \(expected)")
+    }
+}
+
+/// A value of a column or an argument.
+public enum SQLValue: Sendable, Hashable {
+    case null
+    case integer(Int64)
+    case real(Double)
+    case text(String)
+    case blob([UInt8])
+
+    /// NULL for `nil`.
+    public static func optional(_ value: Int64?) -> SQLValue { value.map(integer) ?? .null }
+    /// NULL for `nil`.
+    public static func optional(_ value: String?) -> SQLValue { value.map(text) ?? .null }
+    /// NULL for `nil`.
+    public static func optional(_ value: [UInt8]?) -> SQLValue { value.map(blob) ?? .null }
+    /// 0 or 1.
+    public static func bool(_ value: Bool) -> SQLValue { .integer(value ? 1 : 0) }
+}
+
+/// How a database's SQL differs from the portable part.
+public struct SQLDialect: Sendable, Hashable {
+    /// The type of a column of bytes: BLOB, BYTEA.
+    public var blob: String
+    /// The type of a whole number that the database counts up as primary key.
+    public var identity: String
+
+    public init(blob: String, identity: String) {
+        self.blob = blob
+        self.identity = identity
+    }
+
+    public static let sqlite = SQLDialect(
+        blob: "BLOB", identity: "INTEGER PRIMARY KEY AUTOINCREMENT")
+}
+
+/// A named step of a schema. Steps are only ever appended.
+public struct SQLMigration: Sendable {
+    public var name: String
+    /// Statements, run in order. "{blob}" and "{identity}" stand for the dialect's types.
+    public var statements: [String]
+
+    public init(_ name: String, _ statements: [String]) {
+        self.name = name
+        self.statements = statements
+    }
+}

@@ -1,0 +1,169 @@
+package import SwiftProtobuf
+
+/// What flows on the stream of a method.
+package enum MethodKind: Sendable, Hashable {
+    case unary
+    case clientStreaming
+    case serverStreaming
+    case both
+}
+
+/// A method of the protocol: number, name, kind, message types. PROTOCOL.md, "Methods", is the same
+/// table; a test compares the two.
+package struct Method<Request: Message & Sendable, Response: Message & Sendable>: Sendable {
+    package let opcode: UInt16
+    package let name: String
+    package let kind: MethodKind
+    /// Whether it changes something, so that a unary call of it needs an idempotency key.
+    package let isMutation: Bool
+
+    init(_ opcode: UInt16, _ name: String, _ kind: MethodKind = .unary, mutation: Bool = false) {
+        self.opcode = opcode
+        self.name = name
+        self.kind = kind
+        isMutation = mutation
+    }
+}
+
+/// Every method there is.
+package enum Methods {
+    package static let getStatus = Method<Linaje_V1_GetStatusRequest, Linaje_V1_Status>(
+        0x0101, "GetStatus")
+
+    package static let createExperiment = Method<
+        Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment
+    >(0x0201, "CreateExperiment", mutation: true)
+    package static let getExperiment = Method<
+        Linaje_V1_GetExperimentRequest, Linaje_V1_Experiment
+    >(0x0202, "GetExperiment")
+    package static let searchExperiments = Method<
+        Linaje_V1_SearchExperimentsRequest, Linaje_V1_SearchExperimentsResponse
+    >(0x0203, "SearchExperiments")
+    package static let updateExperiment = Method<
+        Linaje_V1_UpdateExperimentRequest, Linaje_V1_Experiment
+    >(0x0204, "UpdateExperiment", mutation: true)
+
+    package static let createRun = Method<Linaje_V1_CreateRunRequest, Linaje_V1_Run>(
+        0x0301, "CreateRun", mutation: true)
+    package static let getRun = Method<Linaje_V1_GetRunRequest, Linaje_V1_Run>(0x0302, "GetRun")
+    package static let searchRuns = Method<
+        Linaje_V1_SearchRunsRequest, Linaje_V1_SearchRunsResponse
+    >(0x0303, "SearchRuns")
+    package static let updateRun = Method<Linaje_V1_UpdateRunRequest, Linaje_V1_Run>(
+        0x0304, "UpdateRun", mutation: true)
+    package static let logRun = Method<Linaje_V1_LogRunRequest, Linaje_V1_Done>(
+        0x0305, "LogRun", mutation: true)
+    package static let attachRun = Method<Linaje_V1_AttachRunRequest, Linaje_V1_Run>(
+        0x0306, "AttachRun", mutation: true)
+    package static let heartbeat = Method<Linaje_V1_HeartbeatRequest, Linaje_V1_Done>(
+        0x0307, "Heartbeat")
+
+    package static let streamMetrics = Method<
+        Linaje_V1_StreamMetricsRequest, Linaje_V1_MetricStreamOpened
+    >(0x0401, "StreamMetrics", .both)
+    package static let getMetricHistory = Method<
+        Linaje_V1_GetMetricHistoryRequest, Linaje_V1_MetricHistoryOpened
+    >(0x0402, "GetMetricHistory", .serverStreaming)
+    package static let tailMetrics = Method<
+        Linaje_V1_TailMetricsRequest, Linaje_V1_MetricHistoryOpened
+    >(0x0403, "TailMetrics", .serverStreaming)
+    package static let getMetricSummaries = Method<
+        Linaje_V1_GetMetricSummariesRequest, Linaje_V1_GetMetricSummariesResponse
+    >(0x0404, "GetMetricSummaries")
+
+    package static let beginIngest = Method<
+        Linaje_V1_BeginIngestRequest, Linaje_V1_BeginIngestResponse
+    >(0x0501, "BeginIngest", mutation: true)
+    package static let putFile = Method<Linaje_V1_PutFileRequest, Linaje_V1_PutFileResponse>(
+        0x0502, "PutFile", .clientStreaming)
+    package static let commitIngest = Method<Linaje_V1_CommitIngestRequest, Linaje_V1_Tree>(
+        0x0503, "CommitIngest", mutation: true)
+    package static let abortIngest = Method<Linaje_V1_AbortIngestRequest, Linaje_V1_Done>(
+        0x0504, "AbortIngest", mutation: true)
+    package static let listArtifacts = Method<
+        Linaje_V1_ListArtifactsRequest, Linaje_V1_ListArtifactsResponse
+    >(0x0505, "ListArtifacts")
+    package static let readArtifact = Method<
+        Linaje_V1_ReadArtifactRequest, Linaje_V1_ReadArtifactOpened
+    >(0x0506, "ReadArtifact", .serverStreaming)
+
+    package static let createRegisteredModel = Method<
+        Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel
+    >(0x0601, "CreateRegisteredModel", mutation: true)
+    package static let getRegisteredModel = Method<
+        Linaje_V1_GetRegisteredModelRequest, Linaje_V1_RegisteredModel
+    >(0x0602, "GetRegisteredModel")
+    package static let searchRegisteredModels = Method<
+        Linaje_V1_SearchRegisteredModelsRequest, Linaje_V1_SearchRegisteredModelsResponse
+    >(0x0603, "SearchRegisteredModels")
+    package static let updateRegisteredModel = Method<
+        Linaje_V1_UpdateRegisteredModelRequest, Linaje_V1_RegisteredModel
+    >(0x0604, "UpdateRegisteredModel", mutation: true)
+    package static let deleteRegisteredModel = Method<
+        Linaje_V1_DeleteRegisteredModelRequest, Linaje_V1_Done
+    >(0x0605, "DeleteRegisteredModel", mutation: true)
+    package static let createModelVersion = Method<
+        Linaje_V1_CreateModelVersionRequest, Linaje_V1_ModelVersion
+    >(0x0606, "CreateModelVersion", mutation: true)
+    package static let getModelVersion = Method<
+        Linaje_V1_GetModelVersionRequest, Linaje_V1_ModelVersion
+    >(0x0607, "GetModelVersion")
+    package static let searchModelVersions = Method<
+        Linaje_V1_SearchModelVersionsRequest, Linaje_V1_SearchModelVersionsResponse
+    >(0x0608, "SearchModelVersions")
+    package static let updateModelVersion = Method<
+        Linaje_V1_UpdateModelVersionRequest, Linaje_V1_ModelVersion
+    >(0x0609, "UpdateModelVersion", mutation: true)
+    package static let deleteModelVersion = Method<
+        Linaje_V1_DeleteModelVersionRequest, Linaje_V1_Done
+    >(0x060A, "DeleteModelVersion", mutation: true)
+    package static let transitionStage = Method<
+        Linaje_V1_TransitionStageRequest, Linaje_V1_ModelVersion
+    >(0x060B, "TransitionStage", mutation: true)
+    package static let setAlias = Method<Linaje_V1_SetAliasRequest, Linaje_V1_Done>(
+        0x060C, "SetAlias", mutation: true)
+    package static let deleteAlias = Method<Linaje_V1_DeleteAliasRequest, Linaje_V1_Done>(
+        0x060D, "DeleteAlias", mutation: true)
+    package static let resolveModel = Method<
+        Linaje_V1_ResolveModelRequest, Linaje_V1_ResolveModelResponse
+    >(0x060E, "ResolveModel")
+
+    package static let createLoggedModel = Method<
+        Linaje_V1_CreateLoggedModelRequest, Linaje_V1_LoggedModel
+    >(0x0701, "CreateLoggedModel", mutation: true)
+    package static let getLoggedModel = Method<
+        Linaje_V1_GetLoggedModelRequest, Linaje_V1_LoggedModel
+    >(0x0702, "GetLoggedModel")
+    package static let searchLoggedModels = Method<
+        Linaje_V1_SearchLoggedModelsRequest, Linaje_V1_SearchLoggedModelsResponse
+    >(0x0703, "SearchLoggedModels")
+    package static let updateLoggedModel = Method<
+        Linaje_V1_UpdateLoggedModelRequest, Linaje_V1_LoggedModel
+    >(0x0704, "UpdateLoggedModel", mutation: true)
+    package static let deleteLoggedModel = Method<
+        Linaje_V1_DeleteLoggedModelRequest, Linaje_V1_Done
+    >(0x0705, "DeleteLoggedModel", mutation: true)
+
+    package static let getLineage = Method<Linaje_V1_GetLineageRequest, Linaje_V1_LineageGraph>(
+        0x0801, "GetLineage")
+    package static let listEvents = Method<
+        Linaje_V1_ListEventsRequest, Linaje_V1_ListEventsResponse
+    >(0x0901, "ListEvents")
+    package static let verifyLedger = Method<
+        Linaje_V1_VerifyLedgerRequest, Linaje_V1_VerifyLedgerResponse
+    >(0x0902, "VerifyLedger")
+
+    // On a plugin's standard input and output only.
+    package static let describePlugin = Method<
+        Linaje_V1_DescribePluginRequest, Linaje_V1_PluginDescriptor
+    >(0x0B01, "DescribePlugin")
+    package static let describeModel = Method<
+        Linaje_V1_DescribeModelRequest, Linaje_V1_DescribeModelResponse
+    >(0x0B02, "DescribeModel")
+    package static let listSource = Method<
+        Linaje_V1_ListSourceRequest, Linaje_V1_ListSourceResponse
+    >(0x0B81, "ListSource")
+    package static let readSource = Method<
+        Linaje_V1_ReadSourceRequest, Linaje_V1_ReadSourceResponse
+    >(0x0B82, "ReadSource")
+}
