@@ -14,7 +14,7 @@ public enum Limits {
     /// Bytes of credit a connection holds once its principal is accepted.
     public static let connectionCredit = 4 << 20
     /// Bytes of credit a new stream holds.
-    public static let streamCredit = 256 << 10
+    public static let streamCredit = 512 << 10
     /// Longest handshake before the connection is closed.
     public static let handshakeTimeout = Duration.seconds(10)
     /// Most connections of one daemon.

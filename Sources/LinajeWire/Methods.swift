@@ -1,3 +1,4 @@
+package import LinajeDomain
 package import SwiftProtobuf
 
 /// What flows on the stream of a method.
@@ -8,162 +9,170 @@ package enum MethodKind: Sendable, Hashable {
     case both
 }
 
-/// A method of the protocol: number, name, kind, message types. PROTOCOL.md, "Methods", is the same
-/// table; a test compares the two.
+/// A method of the protocol: number, name, kind, message types, role. PROTOCOL.md, "Methods", is the
+/// same table; a test compares the two. A method cannot be written down without its role.
 package struct Method<Request: Message & Sendable, Response: Message & Sendable>: Sendable {
     package let opcode: UInt16
     package let name: String
     package let kind: MethodKind
     /// Whether it changes something, so that a unary call of it needs an idempotency key.
     package let isMutation: Bool
+    /// The least role that may call it, at every door; `nil` where it exists only on a plugin's
+    /// standard input and output.
+    package let role: Role?
 
-    init(_ opcode: UInt16, _ name: String, _ kind: MethodKind = .unary, mutation: Bool = false) {
+    init(
+        _ opcode: UInt16, _ name: String, _ kind: MethodKind = .unary, mutation: Bool = false,
+        role: Role?
+    ) {
         self.opcode = opcode
         self.name = name
         self.kind = kind
         isMutation = mutation
+        self.role = role
     }
 }
 
 /// Every method there is.
 package enum Methods {
     package static let getStatus = Method<Linaje_V1_GetStatusRequest, Linaje_V1_Status>(
-        0x0101, "GetStatus")
+        0x0101, "GetStatus", role: .reader)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment
-    >(0x0201, "CreateExperiment", mutation: true)
+    >(0x0201, "CreateExperiment", mutation: true, role: .writer)
     package static let getExperiment = Method<
         Linaje_V1_GetExperimentRequest, Linaje_V1_Experiment
-    >(0x0202, "GetExperiment")
+    >(0x0202, "GetExperiment", role: .reader)
     package static let searchExperiments = Method<
         Linaje_V1_SearchExperimentsRequest, Linaje_V1_SearchExperimentsResponse
-    >(0x0203, "SearchExperiments")
+    >(0x0203, "SearchExperiments", role: .reader)
     package static let updateExperiment = Method<
         Linaje_V1_UpdateExperimentRequest, Linaje_V1_Experiment
-    >(0x0204, "UpdateExperiment", mutation: true)
+    >(0x0204, "UpdateExperiment", mutation: true, role: .writer)
 
     package static let createRun = Method<Linaje_V1_CreateRunRequest, Linaje_V1_Run>(
-        0x0301, "CreateRun", mutation: true)
-    package static let getRun = Method<Linaje_V1_GetRunRequest, Linaje_V1_Run>(0x0302, "GetRun")
+        0x0301, "CreateRun", mutation: true, role: .writer)
+    package static let getRun = Method<Linaje_V1_GetRunRequest, Linaje_V1_Run>(
+        0x0302, "GetRun", role: .reader)
     package static let searchRuns = Method<
         Linaje_V1_SearchRunsRequest, Linaje_V1_SearchRunsResponse
-    >(0x0303, "SearchRuns")
+    >(0x0303, "SearchRuns", role: .reader)
     package static let updateRun = Method<Linaje_V1_UpdateRunRequest, Linaje_V1_Run>(
-        0x0304, "UpdateRun", mutation: true)
+        0x0304, "UpdateRun", mutation: true, role: .writer)
     package static let logRun = Method<Linaje_V1_LogRunRequest, Linaje_V1_Done>(
-        0x0305, "LogRun", mutation: true)
+        0x0305, "LogRun", mutation: true, role: .writer)
     package static let attachRun = Method<Linaje_V1_AttachRunRequest, Linaje_V1_Run>(
-        0x0306, "AttachRun", mutation: true)
+        0x0306, "AttachRun", mutation: true, role: .writer)
     package static let heartbeat = Method<Linaje_V1_HeartbeatRequest, Linaje_V1_Done>(
-        0x0307, "Heartbeat")
+        0x0307, "Heartbeat", role: .writer)
 
     package static let streamMetrics = Method<
         Linaje_V1_StreamMetricsRequest, Linaje_V1_MetricStreamOpened
-    >(0x0401, "StreamMetrics", .both)
+    >(0x0401, "StreamMetrics", .both, role: .writer)
     package static let getMetricHistory = Method<
         Linaje_V1_GetMetricHistoryRequest, Linaje_V1_MetricHistoryOpened
-    >(0x0402, "GetMetricHistory", .serverStreaming)
+    >(0x0402, "GetMetricHistory", .serverStreaming, role: .reader)
     package static let tailMetrics = Method<
         Linaje_V1_TailMetricsRequest, Linaje_V1_MetricHistoryOpened
-    >(0x0403, "TailMetrics", .serverStreaming)
+    >(0x0403, "TailMetrics", .serverStreaming, role: .reader)
     package static let getMetricSummaries = Method<
         Linaje_V1_GetMetricSummariesRequest, Linaje_V1_GetMetricSummariesResponse
-    >(0x0404, "GetMetricSummaries")
+    >(0x0404, "GetMetricSummaries", role: .reader)
 
     package static let beginIngest = Method<
         Linaje_V1_BeginIngestRequest, Linaje_V1_BeginIngestResponse
-    >(0x0501, "BeginIngest", mutation: true)
+    >(0x0501, "BeginIngest", mutation: true, role: .writer)
     package static let putFile = Method<Linaje_V1_PutFileRequest, Linaje_V1_PutFileResponse>(
-        0x0502, "PutFile", .clientStreaming)
+        0x0502, "PutFile", .clientStreaming, role: .writer)
     package static let commitIngest = Method<Linaje_V1_CommitIngestRequest, Linaje_V1_Tree>(
-        0x0503, "CommitIngest", mutation: true)
+        0x0503, "CommitIngest", mutation: true, role: .writer)
     package static let abortIngest = Method<Linaje_V1_AbortIngestRequest, Linaje_V1_Done>(
-        0x0504, "AbortIngest", mutation: true)
+        0x0504, "AbortIngest", mutation: true, role: .writer)
     package static let listArtifacts = Method<
         Linaje_V1_ListArtifactsRequest, Linaje_V1_ListArtifactsResponse
-    >(0x0505, "ListArtifacts")
+    >(0x0505, "ListArtifacts", role: .reader)
     package static let readArtifact = Method<
         Linaje_V1_ReadArtifactRequest, Linaje_V1_ReadArtifactOpened
-    >(0x0506, "ReadArtifact", .serverStreaming)
+    >(0x0506, "ReadArtifact", .serverStreaming, role: .reader)
 
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel
-    >(0x0601, "CreateRegisteredModel", mutation: true)
+    >(0x0601, "CreateRegisteredModel", mutation: true, role: .writer)
     package static let getRegisteredModel = Method<
         Linaje_V1_GetRegisteredModelRequest, Linaje_V1_RegisteredModel
-    >(0x0602, "GetRegisteredModel")
+    >(0x0602, "GetRegisteredModel", role: .reader)
     package static let searchRegisteredModels = Method<
         Linaje_V1_SearchRegisteredModelsRequest, Linaje_V1_SearchRegisteredModelsResponse
-    >(0x0603, "SearchRegisteredModels")
+    >(0x0603, "SearchRegisteredModels", role: .reader)
     package static let updateRegisteredModel = Method<
         Linaje_V1_UpdateRegisteredModelRequest, Linaje_V1_RegisteredModel
-    >(0x0604, "UpdateRegisteredModel", mutation: true)
+    >(0x0604, "UpdateRegisteredModel", mutation: true, role: .writer)
     package static let deleteRegisteredModel = Method<
         Linaje_V1_DeleteRegisteredModelRequest, Linaje_V1_Done
-    >(0x0605, "DeleteRegisteredModel", mutation: true)
+    >(0x0605, "DeleteRegisteredModel", mutation: true, role: .admin)
     package static let createModelVersion = Method<
         Linaje_V1_CreateModelVersionRequest, Linaje_V1_ModelVersion
-    >(0x0606, "CreateModelVersion", mutation: true)
+    >(0x0606, "CreateModelVersion", mutation: true, role: .writer)
     package static let getModelVersion = Method<
         Linaje_V1_GetModelVersionRequest, Linaje_V1_ModelVersion
-    >(0x0607, "GetModelVersion")
+    >(0x0607, "GetModelVersion", role: .reader)
     package static let searchModelVersions = Method<
         Linaje_V1_SearchModelVersionsRequest, Linaje_V1_SearchModelVersionsResponse
-    >(0x0608, "SearchModelVersions")
+    >(0x0608, "SearchModelVersions", role: .reader)
     package static let updateModelVersion = Method<
         Linaje_V1_UpdateModelVersionRequest, Linaje_V1_ModelVersion
-    >(0x0609, "UpdateModelVersion", mutation: true)
+    >(0x0609, "UpdateModelVersion", mutation: true, role: .writer)
     package static let deleteModelVersion = Method<
         Linaje_V1_DeleteModelVersionRequest, Linaje_V1_Done
-    >(0x060A, "DeleteModelVersion", mutation: true)
+    >(0x060A, "DeleteModelVersion", mutation: true, role: .admin)
     package static let transitionStage = Method<
         Linaje_V1_TransitionStageRequest, Linaje_V1_ModelVersion
-    >(0x060B, "TransitionStage", mutation: true)
+    >(0x060B, "TransitionStage", mutation: true, role: .writer)
     package static let setAlias = Method<Linaje_V1_SetAliasRequest, Linaje_V1_Done>(
-        0x060C, "SetAlias", mutation: true)
+        0x060C, "SetAlias", mutation: true, role: .writer)
     package static let deleteAlias = Method<Linaje_V1_DeleteAliasRequest, Linaje_V1_Done>(
-        0x060D, "DeleteAlias", mutation: true)
+        0x060D, "DeleteAlias", mutation: true, role: .writer)
     package static let resolveModel = Method<
         Linaje_V1_ResolveModelRequest, Linaje_V1_ResolveModelResponse
-    >(0x060E, "ResolveModel")
+    >(0x060E, "ResolveModel", role: .reader)
 
     package static let createLoggedModel = Method<
         Linaje_V1_CreateLoggedModelRequest, Linaje_V1_LoggedModel
-    >(0x0701, "CreateLoggedModel", mutation: true)
+    >(0x0701, "CreateLoggedModel", mutation: true, role: .writer)
     package static let getLoggedModel = Method<
         Linaje_V1_GetLoggedModelRequest, Linaje_V1_LoggedModel
-    >(0x0702, "GetLoggedModel")
+    >(0x0702, "GetLoggedModel", role: .reader)
     package static let searchLoggedModels = Method<
         Linaje_V1_SearchLoggedModelsRequest, Linaje_V1_SearchLoggedModelsResponse
-    >(0x0703, "SearchLoggedModels")
+    >(0x0703, "SearchLoggedModels", role: .reader)
     package static let updateLoggedModel = Method<
         Linaje_V1_UpdateLoggedModelRequest, Linaje_V1_LoggedModel
-    >(0x0704, "UpdateLoggedModel", mutation: true)
+    >(0x0704, "UpdateLoggedModel", mutation: true, role: .writer)
     package static let deleteLoggedModel = Method<
         Linaje_V1_DeleteLoggedModelRequest, Linaje_V1_Done
-    >(0x0705, "DeleteLoggedModel", mutation: true)
+    >(0x0705, "DeleteLoggedModel", mutation: true, role: .admin)
 
     package static let getLineage = Method<Linaje_V1_GetLineageRequest, Linaje_V1_LineageGraph>(
-        0x0801, "GetLineage")
+        0x0801, "GetLineage", role: .reader)
     package static let listEvents = Method<
         Linaje_V1_ListEventsRequest, Linaje_V1_ListEventsResponse
-    >(0x0901, "ListEvents")
+    >(0x0901, "ListEvents", role: .reader)
     package static let verifyLedger = Method<
         Linaje_V1_VerifyLedgerRequest, Linaje_V1_VerifyLedgerResponse
-    >(0x0902, "VerifyLedger")
+    >(0x0902, "VerifyLedger", role: .reader)
 
     // On a plugin's standard input and output only.
     package static let describePlugin = Method<
         Linaje_V1_DescribePluginRequest, Linaje_V1_PluginDescriptor
-    >(0x0B01, "DescribePlugin")
+    >(0x0B01, "DescribePlugin", role: nil)
     package static let describeModel = Method<
         Linaje_V1_DescribeModelRequest, Linaje_V1_DescribeModelResponse
-    >(0x0B02, "DescribeModel")
+    >(0x0B02, "DescribeModel", role: nil)
     package static let listSource = Method<
         Linaje_V1_ListSourceRequest, Linaje_V1_ListSourceResponse
-    >(0x0B81, "ListSource")
+    >(0x0B81, "ListSource", role: nil)
     package static let readSource = Method<
         Linaje_V1_ReadSourceRequest, Linaje_V1_ReadSourceResponse
-    >(0x0B82, "ReadSource")
+    >(0x0B82, "ReadSource", role: nil)
 }

@@ -1,0 +1,186 @@
+import Dispatch
+import GRDB
+import GRDBSQLite
+import LinajeDomain
+public import LinajePluginKit
+import Synchronization
+
+/// A `SQLBackend` on one SQLite file in WAL mode: one writer, several readers.
+///
+/// What `write` returned is fsynced. GRDB's pool sets `synchronous` to NORMAL when it switches to
+/// WAL, which syncs only at checkpoints; it is set to FULL again afterwards and read back.
+///
+/// Only the writer checkpoints, and it does so itself instead of leaving it to SQLite: automatic
+/// checkpoints hide an fsync that failed and would try it again, which may lose data silently.
+/// An fsync or write that fails is therefore final: the backend refuses every later change with
+/// the same error, and leaves the file as it is for recovery at the next start.
+public final class SQLiteBackend: SQLBackend {
+    public let descriptor = PluginDescriptor(name: "sqlite", kind: .sqlBackend, version: "1")
+    public let dialect = SQLDialect.sqlite
+
+    /// Where the database file is.
+    public let path: String
+    private let pool: DatabasePool
+    private let writer: WriterState
+    private let closed = Atomic<Bool>(false)
+
+    /// Opens the database, making it with mode 0600 when it is not there.
+    ///
+    /// - Parameter readers: how many reads may run at the same time, at least 1.
+    /// - Throws: `readOnly` when the file cannot be opened or written, `corrupt` when it is no
+    ///   database, `storageFailed` when SQLite does not take `synchronous=FULL`.
+    public init(path: String, readers: Int = 4) throws {
+        self.path = path
+        try DatabaseFile.prepare(path)
+        var configuration = Configuration()
+        configuration.label = "linaje.sqlite"
+        configuration.maximumReaderCount = max(1, readers)
+        configuration.busyMode = .timeout(5)
+        configuration.persistentReadOnlyConnections = true
+        configuration.prepareDatabase { database in
+            for pragma in [
+                "PRAGMA wal_autocheckpoint=0", "PRAGMA mmap_size=0", "PRAGMA foreign_keys=ON",
+                "PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF",
+            ] {
+                // Some of these answer with a row, which execute would refuse.
+                _ = try Row.fetchOne(database, sql: pragma)
+            }
+        }
+        let state = WriterState(path: path)
+        do {
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            try pool.writeWithoutTransaction { try state.prepare($0) }
+            self.pool = pool
+        } catch {
+            throw SQLiteFailure.mapped(error, path: path)
+        }
+        writer = state
+    }
+
+    deinit {
+        // Closing the last connection checkpoints; after a failed fsync nothing may retry it, so
+        // the connection is left open until the process ends.
+        if writer.failure != nil { _ = Unmanaged.passRetained(pool) }
+    }
+
+    public func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try refuseIfClosed()
+        if let failure = writer.failure { throw failure }
+        // Not the pool's async write: that interrupts a commit when the task is cancelled, and
+        // nobody would know whether it happened.
+        return try await withCheckedThrowingContinuation { continuation in
+            pool.asyncWriteWithoutTransaction { [writer] database in
+                continuation.resume(with: Result { try writer.transaction(database, body) })
+                writer.checkpointIfDue(database)
+            }
+        }
+    }
+
+    public func read<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try refuseIfClosed()
+        return try await withCheckedThrowingContinuation { continuation in
+            pool.asyncRead { [path] result in
+                continuation.resume(
+                    with: Result {
+                        do {
+                            let connection = try SQLiteConnection(
+                                result.get(), path: path, failed: { _ in })
+                            return try body(connection)
+                        } catch let error as DatabaseError {
+                            throw SQLiteFailure.mapped(error, path: path)
+                        }
+                    })
+            }
+        }
+    }
+
+    public func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
+        _ = try await write { connection in
+            try connection.execute(
+                """
+                CREATE TABLE IF NOT EXISTS linaje_migrations (
+                    namespace TEXT NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL,
+                    PRIMARY KEY (namespace, name), UNIQUE (namespace, position))
+                """)
+        }
+        let seen = try await read { connection in
+            try connection.all(
+                "SELECT name FROM linaje_migrations WHERE namespace = ? ORDER BY position",
+                [.text(namespace)]
+            ) { try $0.text(0) }
+        }
+        for (position, name) in seen.enumerated()
+        where position >= migrations.count || migrations[position].name != name {
+            throw LinajeError(
+                .storeTooNew,
+                "database \"\(path)\" was written by a newer version of linaje (step \"\(name)\" "
+                    + "of \(namespace) is not known here); update linaje or restore an older copy")
+        }
+        for position in seen.count..<max(seen.count, migrations.count) {
+            try await apply(migrations[position], at: position, namespace: namespace)
+        }
+    }
+
+    /// Moves the whole log into the database file and empties it. Waits for readers, at most the
+    /// busy timeout of 5 s; a log that a reader still needs stays, which is no error.
+    ///
+    /// - Throws: `storageFailed` when an fsync fails; `storageFull`.
+    public func checkpoint() async throws {
+        try refuseIfClosed()
+        if let failure = writer.failure { throw failure }
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            pool.asyncWriteWithoutTransaction { [writer] database in
+                continuation.resume(
+                    with: Result { try writer.checkpoint(database, SQLITE_CHECKPOINT_TRUNCATE) })
+            }
+        }
+    }
+
+    public func close() async throws {
+        guard !closed.load(ordering: .acquiring) else { return }
+        guard writer.failure == nil else {
+            closed.store(true, ordering: .releasing)
+            return
+        }
+        try await checkpoint()
+        closed.store(true, ordering: .releasing)
+        // GRDB closes synchronously and waits for its readers: not on the cooperative pool.
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            DatabaseFile.closingQueue.async { [pool, path] in
+                continuation.resume(
+                    with: Result { try pool.close() }.mapError {
+                        SQLiteFailure.mapped($0, path: path)
+                    })
+            }
+        }
+    }
+
+    private func apply(
+        _ migration: SQLMigration, at position: Int, namespace: String
+    ) async throws {
+        let dialect = dialect
+        _ = try await write { connection in
+            for statement in migration.statements {
+                try connection.execute(
+                    statement
+                        .replacing("{blob}", with: dialect.blob)
+                        .replacing("{identity}", with: dialect.identity))
+            }
+            try connection.execute(
+                "INSERT INTO linaje_migrations (namespace, name, position) VALUES (?, ?, ?)",
+                [.text(namespace), .text(migration.name), .integer(Int64(position))])
+        }
+    }
+
+    private func refuseIfClosed() throws {
+        if closed.load(ordering: .acquiring) {
+            throw LinajeError(.unavailable, "database \"\(path)\" is closed; try again")
+        }
+    }
+}

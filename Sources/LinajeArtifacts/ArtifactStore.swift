@@ -1,0 +1,298 @@
+package import LinajeDomain
+package import LinajePluginKit
+package import Logging
+import Synchronization
+
+/// Files and trees by content: stored once, checked whenever they are read.
+///
+/// ```
+/// FileIngest ── chunks ──▶ BlobWriter ── new ones, encoded ──▶ PackSink ── packs ──▶ backend
+///                               └── known? ──▶ ChunkIndex ◀── after that ──┘
+/// VerifiedRead ◀── checked chunks ── BlobReader ◀── ranges of packs ── backend
+/// ```
+/// Nothing that a client puts can be found before `prepareTree` returns, which it does when
+/// everything is durable. What sessions leave behind that die is content without a name.
+///
+/// All methods may be called at the same time.
+package final class ArtifactStore: Sendable {
+    private let backend: any ArtifactBackend
+    private let clock: any WallClock
+    private let logger: Logger
+    private let pool = WorkerPool(label: "linaje.artifacts", width: 2)
+    private let index: ChunkIndex
+    private let sink: PackSink
+    private let writer: BlobWriter
+    let reader: BlobReader
+    private let sessions = Mutex<[IngestID: IngestSession]>([:])
+    private let trees = Mutex(LeastRecentlyUsed<Tree>(capacity: 16 << 20, maximumEntries: 64))
+    private let recipes = Mutex(LeastRecentlyUsed<Recipe>(capacity: 16 << 20, maximumEntries: 256))
+
+    package init(
+        backend: any ArtifactBackend, index: any SQLBackend, clock: any WallClock,
+        logger: Logger = Logger(label: "linaje.artifacts")
+    ) {
+        self.backend = backend
+        self.clock = clock
+        self.logger = logger
+        self.index = ChunkIndex(sql: index)
+        self.sink = PackSink(backend: backend, index: self.index, logger: logger)
+        self.writer = BlobWriter(pool: pool, sink: sink, index: self.index)
+        self.reader = BlobReader(backend: backend, index: self.index, pool: pool)
+    }
+
+    /// Brings the index's schema (see `ChunkIndex`) up to date; before anything else.
+    package func prepare() async throws { try await index.prepare() }
+
+    /// Why the store accepts nothing more (a write or fsync failed), or `nil`.
+    package var failure: LinajeError? { get async { await sink.failure } }
+
+    // MARK: Ingest
+
+    /// Opens a session; one that is open already stays as it is.
+    ///
+    /// - Throws: `overloaded` for more than `Limits.ingestSessions`.
+    package func beginIngest(_ id: IngestID) async throws {
+        if let failure = await sink.failure { throw failure }
+        let now = clock.now()
+        try sessions.withLock { sessions in
+            if let session = sessions[id] { return try session.use(now) }
+            guard sessions.count < Limits.ingestSessions else {
+                throw LinajeError(
+                    .overloaded,
+                    "\(sessions.count) ingest sessions are open, as many as may be; try again "
+                        + "later")
+            }
+            sessions[id] = IngestSession(id, now: now)
+        }
+    }
+
+    /// Begins a file of a session.
+    ///
+    /// - Parameters:
+    ///   - size: bytes that will come, when it is known; others are `incomplete`.
+    ///   - sha256: their digest, when it is known; another is `corrupt`.
+    /// - Throws: `notFound` for a session that is not open, `limitExceeded` for a size out of
+    ///   bounds.
+    package func openFile(
+        _ ingest: IngestID, path: TreePath, mode: FileMode, size: UInt64?, sha256: SHA256Digest?
+    ) async throws -> FileIngest {
+        if let failure = await sink.failure { throw failure }
+        let limit = mode == .link ? UInt64(Limits.linkTargetBytes) : Limits.fileBytes
+        if let size, size > limit {
+            throw LinajeError(
+                .limitExceeded, "\"\(path)\" has \(size) bytes; at most \(limit) are allowed")
+        }
+        let session = try session(ingest)
+        try session.open(clock.now())
+        return FileIngest(
+            session: session, path: path, mode: mode, size: size, sha256: sha256, writer: writer,
+            clock: clock)
+    }
+
+    /// Makes the session's files a tree, durable and in the index, with all that it needs. The
+    /// session stays open; the same again gives the same tree.
+    ///
+    /// - Throws: `failedPrecondition` while a file is on its way, `invalidArgument` for a path
+    ///   below a file, the error of a pack that was lost: the session is then good for nothing.
+    package func prepareTree(_ ingest: IngestID) async throws -> StoredTree {
+        let session = try session(ingest)
+        let entries = try session.entries(clock.now())
+        let (tree, blob, stored) = try await pool.run { try ArtifactStore.encode(entries) }
+        _ = try await writer.put([blob], for: session)
+        do {
+            try await sink.flush(session.tickets)
+        } catch {
+            // Says the same, with the session's name, and keeps saying it.
+            try session.use(clock.now())
+            throw LinajeError.any(error)
+        }
+        try session.use(clock.now())
+        remember(tree, weight: blob.content.count, stored.digest)
+        return stored
+    }
+
+    /// Forgets a session: its tree is committed, or nobody wants it. One that is not open is no
+    /// error.
+    package func endIngest(_ ingest: IngestID) async {
+        sessions.withLock { $0.removeValue(forKey: ingest) }?.end()
+    }
+
+    /// Drops the sessions that nobody has used for `Limits.ingestLease`.
+    package func expireIngests() async {
+        let now = clock.now()
+        let expired = sessions.withLock { sessions -> [IngestSession] in
+            let expired = sessions.values.filter { $0.isExpired(now) }
+            for session in expired { sessions[session.id] = nil }
+            return expired
+        }
+        for session in expired {
+            session.end()
+            logger.info("ingest \(session.id) was dropped after silence")
+        }
+    }
+
+    // MARK: Trees
+
+    /// Stores a tree whose files are stored already: a merged listing, a part of a tree.
+    ///
+    /// - Throws: `incomplete` naming a file that is not.
+    package func storeTree(_ tree: Tree) async throws -> StoredTree {
+        let found = try await index.locate(.recipe, Array(Set(tree.entries.map(\.sha256))))
+        if let entry = tree.entries.first(where: { found[$0.sha256] == nil }) {
+            throw ArtifactStore.incomplete(entry, "is not stored")
+        }
+        let (_, blob, stored) = try await pool.run { try ArtifactStore.encode(tree.entries) }
+        let (tickets, _) = try await writer.put([blob])
+        try await sink.flush(tickets)
+        remember(tree, weight: blob.content.count, stored.digest)
+        return stored
+    }
+
+    /// The tree of that digest.
+    ///
+    /// - Throws: `notFound`, `corrupt` when what is stored does not match.
+    package func tree(_ digest: SHA256Digest) async throws -> Tree {
+        if let tree = trees.withLock({ $0.value(digest) }) { return tree }
+        guard let content = try await reader.whole(BlobKey(.tree, digest)) else {
+            throw LinajeError(.notFound, "tree \(digest) is not stored; check its digest")
+        }
+        let tree = try await pool.run { try Tree(canonical: content) }
+        remember(tree, weight: content.count, digest)
+        return tree
+    }
+
+    /// Makes sure that all of a tree can be read: every file's recipe and every chunk is in the
+    /// index, and every pack they are in is there with its size.
+    ///
+    /// - Throws: `incomplete` naming the file, `notFound` for the tree itself.
+    package func requireComplete(_ digest: SHA256Digest) async throws {
+        var sizes: [PackName: UInt64] = [:]
+        var packs: [PackName: Bool] = [:]
+        var checked: Set<SHA256Digest> = []
+        for entry in try await tree(digest).entries
+        where checked.insert(entry.sha256).inserted {
+            guard let recipe = try await recipe(entry.sha256), recipe.size == entry.size else {
+                throw ArtifactStore.incomplete(entry, "is not stored")
+            }
+            var rest = recipe.chunks[...]
+            while !rest.isEmpty {
+                let part = rest.prefix(1_024).map(\.digest)
+                rest = rest.dropFirst(part.count)
+                let found = try await index.locate(.chunk, part)
+                if let missing = part.first(where: { found[$0] == nil }) {
+                    throw ArtifactStore.incomplete(entry, "lacks chunk \(missing)")
+                }
+                for pack in Set(found.values.map(\.pack)) where packs[pack] != true {
+                    if sizes.isEmpty { sizes = try await index.packs() }
+                    let size = try await backend.stat(pack.key)
+                    guard let size, sizes[pack] == nil || sizes[pack] == size else {
+                        throw ArtifactStore.incomplete(entry, "lacks \(pack.key)")
+                    }
+                    packs[pack] = true
+                }
+            }
+        }
+    }
+
+    // MARK: Files
+
+    /// Reads a file, or the part of it in `range`; a range that ends after the file ends with it.
+    ///
+    /// - Throws: `notFound`, `invalidArgument` for a range that begins after the file, `corrupt`.
+    package func read(_ file: SHA256Digest, range: Range<UInt64>?) async throws -> VerifiedRead {
+        guard let recipe = try await recipe(file) else {
+            throw LinajeError(.notFound, "file \(file) is not stored; check its digest")
+        }
+        let start = range?.lowerBound ?? 0
+        guard start <= recipe.size else {
+            throw LinajeError(
+                .invalidArgument,
+                "offset \(start) is past the end of file \(file), which has \(recipe.size) bytes")
+        }
+        if recipe.size == 0, ContentHasher().digest != file {
+            throw LinajeError(
+                .corrupt, "file \(file) is stored as empty, which it is not; rebuild the index")
+        }
+        let end = min(range?.upperBound ?? recipe.size, recipe.size)
+        return VerifiedRead(
+            file: file, recipe: recipe, range: start..<end, index: index, reader: reader,
+            pool: pool)
+    }
+
+    /// How full the store is.
+    package func statistics() async throws -> ArtifactStatistics { try await index.statistics() }
+
+    // MARK: Packs
+
+    /// Makes the index anew from the packs alone. Where it is interrupted, it must be run again.
+    ///
+    /// - Returns: packs and blobs that were entered, and the packs that cannot be read: their
+    ///   blobs are not in the index any more.
+    package func rebuildIndex() async throws -> ArtifactVerification {
+        try await index.clear()
+        var report = ArtifactVerification()
+        // Listed after the index is empty, so that no pack of a session between is lost.
+        for object in try await backend.list(prefix: "packs/") {
+            guard let pack = PackName(key: object.key) else {
+                report.damages.append(
+                    ArtifactDamage(pack: object.key, finding: "its name is no pack's"))
+                continue
+            }
+            report.packs += 1
+            do {
+                let header = try await reader.header(of: pack, size: object.size)
+                try await index.insert(pack, size: object.size, header)
+                report.blobs += header.entries.count
+            } catch let error as LinajeError
+                where [.corrupt, .storeTooNew, .incomplete].contains(error.code)
+            {
+                logger.error("\(pack.key) is left out of the index: \(error)")
+                report.damages.append(ArtifactDamage(pack: pack.key, finding: error.message))
+            }
+        }
+        return report
+    }
+
+    /// Reads all packs and names everything that is not as it was written, and the packs that the
+    /// index knows and that are not there.
+    package func verify() async throws -> ArtifactVerification {
+        try await PackVerifier(backend: backend, index: index, reader: reader, pool: pool).verify()
+    }
+
+    // MARK: Parts
+
+    private func session(_ id: IngestID) throws -> IngestSession {
+        guard let session = sessions.withLock({ $0[id] }) else { throw IngestSession.notFound(id) }
+        return session
+    }
+
+    private func recipe(_ file: SHA256Digest) async throws -> Recipe? {
+        if let recipe = recipes.withLock({ $0.value(file) }) { return recipe }
+        guard let content = try await reader.whole(BlobKey(.recipe, file)) else { return nil }
+        let recipe = try await pool.run { try Recipe(content, of: file) }
+        recipes.withLock { $0.insert(recipe, weight: content.count, for: file) }
+        return recipe
+    }
+
+    private func remember(_ tree: Tree, weight: Int, _ digest: SHA256Digest) {
+        trees.withLock { $0.insert(tree, weight: weight, for: digest) }
+    }
+
+    private static func encode(
+        _ entries: [TreeEntry]
+    ) throws -> (tree: Tree, blob: RawBlob, stored: StoredTree) {
+        let tree = try Tree(entries)
+        let text = tree.canonical
+        let digest = ContentHasher.digest(text)
+        return (
+            tree, RawBlob(key: BlobKey(.tree, digest), content: text),
+            StoredTree(digest: digest, files: tree.entries.count, size: tree.size)
+        )
+    }
+
+    private static func incomplete(_ entry: TreeEntry, _ finding: String) -> LinajeError {
+        LinajeError(
+            .incomplete, "file \"\(entry.path)\" (\(entry.sha256)) \(finding); upload it again",
+            details: ["path": entry.path.text, "file": entry.sha256.description])
+    }
+}

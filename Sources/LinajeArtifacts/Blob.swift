@@ -1,0 +1,96 @@
+package import LinajeDomain
+
+/// What a blob of a pack is.
+package enum BlobKind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    /// A part of a file's content; its key is the SHA-256 of that part.
+    case chunk = 1
+    /// A file's list of chunks; its key is the SHA-256 of the file.
+    case recipe = 2
+    /// A tree's canonical text; its key is the tree digest.
+    case tree = 3
+
+    /// The longest content of such a blob in bytes.
+    package var maximumContent: UInt64 {
+        switch self {
+        case .chunk: 1 << 20
+        case .recipe: 512 << 20
+        case .tree: (4 << 30) - 1
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .chunk: "chunk"
+        case .recipe: "recipe"
+        case .tree: "tree"
+        }
+    }
+}
+
+/// How the bytes of a blob stand in a pack. A raw value, because packs of newer versions hold
+/// others; this version writes and reads the two that are named here.
+package struct BlobCodec: RawRepresentable, Sendable, Hashable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// As they are.
+    package static let stored = BlobCodec(rawValue: 0)
+    /// One zstd frame.
+    package static let zstd = BlobCodec(rawValue: 1)
+
+    /// Whether this version reads it. 2 to 4 (byte planes) and 5 (dictionary) have a meaning in
+    /// the format, but not yet in this program.
+    package var isReadable: Bool { self == .stored || self == .zstd }
+}
+
+/// What names a blob.
+package struct BlobKey: Sendable, Hashable, CustomStringConvertible {
+    package var kind: BlobKind
+    package var digest: SHA256Digest
+
+    package init(_ kind: BlobKind, _ digest: SHA256Digest) {
+        self.kind = kind
+        self.digest = digest
+    }
+
+    package var description: String { "\(kind) \(digest)" }
+}
+
+/// A blob with its content, not encoded.
+package struct RawBlob: Sendable {
+    package var key: BlobKey
+    package var content: [UInt8]
+
+    package init(key: BlobKey, content: [UInt8]) {
+        self.key = key
+        self.content = content
+    }
+}
+
+/// A blob as a pack holds it.
+package struct EncodedBlob: Sendable {
+    package var key: BlobKey
+    package var codec: BlobCodec
+    /// Bytes of the content.
+    package var contentLength: UInt32
+    package var stored: [UInt8]
+
+    package init(key: BlobKey, codec: BlobCodec, contentLength: UInt32, stored: [UInt8]) {
+        self.key = key
+        self.codec = codec
+        self.contentLength = contentLength
+        self.stored = stored
+    }
+}
+
+/// Where a blob is.
+package struct BlobLocation: Sendable, Hashable {
+    package var key: BlobKey
+    package var pack: PackName
+    /// Bytes from the pack's start.
+    package var offset: UInt64
+    package var storedLength: UInt32
+    package var contentLength: UInt32
+    package var codec: BlobCodec
+}

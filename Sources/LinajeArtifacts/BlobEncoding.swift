@@ -1,0 +1,146 @@
+import CZstd
+import LinajeDomain
+
+/// Turns content into the bytes of a blob and back.
+///
+/// Written is zstd level 1 or the content itself, whichever is smaller. Content that does not
+/// shrink costs one attempt: the attempt gets less room than the content takes, and gives up when
+/// it is used up.
+package enum BlobEncoding {
+    /// The largest window that a frame may need: 8 MiB.
+    package static let maximumWindow: UInt64 = 8 << 20
+    /// A zstd block of 4 bytes yields at most 128 KiB: no frame yields more for its length.
+    private static let maximumRatio: UInt64 = 32_768
+    private static let level: Int32 = 1
+
+    /// Encodes blobs one after the other, with one compressor.
+    ///
+    /// - Throws: `limitExceeded` for content longer than its kind may be.
+    package static func encode(_ blobs: [RawBlob]) throws -> [EncodedBlob] {
+        let context = ZSTD_createCCtx()
+        defer { ZSTD_freeCCtx(context) }
+        return try blobs.map { blob in
+            let length = UInt64(blob.content.count)
+            guard length > 0, length <= blob.key.kind.maximumContent,
+                let contentLength = UInt32(exactly: length)
+            else {
+                throw LinajeError(
+                    .limitExceeded,
+                    "\(blob.key) has \(length) bytes; 1 to \(blob.key.kind.maximumContent) "
+                        + "can be stored: use smaller files or fewer")
+            }
+            if let context, let compressed = compress(blob.content, context) {
+                return EncodedBlob(
+                    key: blob.key, codec: .zstd, contentLength: contentLength, stored: compressed)
+            }
+            return EncodedBlob(
+                key: blob.key, codec: .stored, contentLength: contentLength, stored: blob.content)
+        }
+    }
+
+    /// The zstd frame, or `nil` when it would not be smaller than the content.
+    private static func compress(_ content: [UInt8], _ context: OpaquePointer) -> [UInt8]? {
+        let room = content.count - 1
+        guard room > 0 else { return nil }
+        let out = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            let result = content.withUnsafeBytes {
+                ZSTD_compressCCtx(
+                    context, buffer.baseAddress, room, $0.baseAddress, $0.count, level)
+            }
+            count = ZSTD_isError(result) == 0 ? result : 0
+        }
+        return out.isEmpty ? nil : out
+    }
+
+    /// Decodes a blob; nothing is believed that the bytes say of themselves.
+    ///
+    /// - Throws: `storeTooNew` for a codec that this version does not read, `corrupt` for bytes
+    ///   that are not exactly one frame of `location.contentLength` bytes within the bounds.
+    package static func decode(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+        guard location.codec.isReadable else {
+            throw LinajeError(
+                .storeTooNew,
+                "\(location.key) is stored with codec \(location.codec.rawValue), which this "
+                    + "version does not read; update linajed")
+        }
+        guard stored.count == Int(location.storedLength) else {
+            throw corrupt(location, "ends after \(stored.count) of its bytes")
+        }
+        guard UInt64(location.contentLength) <= location.key.kind.maximumContent else {
+            throw corrupt(location, "claims \(location.contentLength) bytes")
+        }
+        if location.codec == .stored {
+            guard location.storedLength == location.contentLength else {
+                throw corrupt(location, "has a length other than its content's")
+            }
+            return stored
+        }
+        return try decompress(stored, at: location)
+    }
+
+    private static func decompress(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+        let length = Int(location.contentLength)
+        try checkFrame(stored, at: location)
+        guard let context = ZSTD_createDCtx() else {
+            throw LinajeError(.overloaded, "no memory to read \(location.key); try again")
+        }
+        defer { ZSTD_freeDCtx(context) }
+        let out = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            let result = stored.withUnsafeBytes {
+                ZSTD_decompressDCtx(context, buffer.baseAddress, length, $0.baseAddress, $0.count)
+            }
+            count = ZSTD_isError(result) == 0 ? result : 0
+        }
+        guard out.count == length else {
+            throw corrupt(location, "does not yield its \(length) bytes")
+        }
+        return out
+    }
+
+    /// One frame, whole, that declares the content's size and needs a small window.
+    ///
+    /// The window is read from the frame's header (RFC 8878, 3.1.1.1) because zstd's own bound
+    /// does not apply when a frame is decoded in one go.
+    private static func checkFrame(_ stored: [UInt8], at location: BlobLocation) throws {
+        guard stored.count >= 6, stored[0] == 0x28, stored[1] == 0xB5, stored[2] == 0x2F,
+            stored[3] == 0xFD
+        else { throw corrupt(location, "is no zstd frame") }
+        let descriptor = stored[4]
+        guard descriptor & 0x03 == 0 else { throw corrupt(location, "needs a dictionary") }
+        let isSingleSegment = descriptor & 0x20 != 0
+        if isSingleSegment {
+            guard UInt64(location.contentLength) <= maximumWindow else {
+                throw corrupt(location, "needs a window of \(location.contentLength) bytes")
+            }
+        } else {
+            let base: UInt64 = 1 << (10 + UInt64(stored[5] >> 3))
+            let window = base + base / 8 * UInt64(stored[5] & 7)
+            guard window <= maximumWindow else {
+                throw corrupt(location, "needs a window of \(window) bytes")
+            }
+        }
+        let (size, frame) = stored.withUnsafeBytes {
+            (
+                ZSTD_getFrameContentSize($0.baseAddress, $0.count),
+                ZSTD_findFrameCompressedSize($0.baseAddress, $0.count)
+            )
+        }
+        // An unknown or unreadable size is one of the two largest numbers: never a content length.
+        guard size == UInt64(location.contentLength) else {
+            throw corrupt(location, "does not declare its \(location.contentLength) bytes")
+        }
+        guard ZSTD_isError(frame) == 0, frame == stored.count else {
+            throw corrupt(location, "is not exactly one zstd frame")
+        }
+        guard size / maximumRatio <= UInt64(stored.count) else {
+            throw corrupt(location, "claims more bytes than its frame can yield")
+        }
+    }
+
+    private static func corrupt(_ location: BlobLocation, _ finding: String) -> LinajeError {
+        LinajeError(
+            .corrupt,
+            "\(location.key) in \(location.pack.key) \(finding); restore the pack from a copy",
+            details: ["pack": location.pack.key, "blob": location.key.description])
+    }
+}

@@ -1,0 +1,115 @@
+import LinajeDomain
+package import LinajePluginKit
+import Synchronization
+
+/// Reads blobs out of packs and believes none before it was checked.
+package struct BlobReader: Sendable {
+    private let backend: any ArtifactBackend
+    private let index: ChunkIndex
+    private let pool: WorkerPool
+
+    package init(backend: any ArtifactBackend, index: ChunkIndex, pool: WorkerPool) {
+        self.backend = backend
+        self.index = index
+        self.pool = pool
+    }
+
+    /// The content of chunks that lie one after the other in one pack, in their order, each
+    /// checked against its key.
+    ///
+    /// - Throws: `corrupt` naming the chunk and its pack, `incomplete` when the pack is gone.
+    package func chunks(_ locations: [BlobLocation]) async throws -> [[UInt8]] {
+        guard let first = locations.first, let last = locations.last else { return [] }
+        let stored = try await bytes(
+            of: first.pack, first.offset..<last.offset + UInt64(last.storedLength))
+        return try await pool.run {
+            try locations.map { location in
+                let start = Int(location.offset - first.offset)
+                let end = min(start + Int(location.storedLength), stored.count)
+                let part = Array(stored[min(start, end)..<end])
+                let content = try BlobEncoding.decode(part, at: location)
+                try BlobReader.check(content, location)
+                return content
+            }
+        }
+    }
+
+    /// A tree's or recipe's content; `nil` when the index does not know it.
+    ///
+    /// A tree is checked against its key. A recipe's key is its file's digest, which its bytes do
+    /// not tell; therefore the pack's own header, whose digest is the pack's name, must say the
+    /// same as the index, and the recipe must match the digest that it ends with.
+    package func whole(_ key: BlobKey) async throws -> [UInt8]? {
+        guard let location = try await index.locate(key.kind, [key.digest])[key.digest] else {
+            return nil
+        }
+        if key.kind == .recipe {
+            let header = try await header(of: location.pack)
+            let isListed = header.entries.contains {
+                $0.key == key && $0.offset == location.offset && $0.codec == location.codec
+                    && $0.storedLength == location.storedLength
+                    && $0.contentLength == location.contentLength
+            }
+            guard isListed else {
+                throw LinajeError(
+                    .corrupt,
+                    "chunk index and \(location.pack.key) disagree about \(key); rebuild the index",
+                    details: ["pack": location.pack.key, "blob": key.description])
+            }
+        }
+        let stored = try await bytes(
+            of: location.pack,
+            location.offset..<location.offset + UInt64(location.storedLength))
+        return try await pool.run {
+            let content = try BlobEncoding.decode(stored, at: location)
+            try BlobReader.check(content, location)
+            return content
+        }
+    }
+
+    /// The header of a pack, checked against the pack's name.
+    package func header(of pack: PackName, size known: UInt64? = nil) async throws -> PackHeader {
+        var size = known
+        if size == nil { size = try await backend.stat(pack.key) }
+        guard let size else { throw BlobReader.missing(pack) }
+        let tail = UInt64(PackHeader.trailerBytes)
+        guard size >= tail else { throw PackHeader.corrupt(pack, "has only \(size) bytes") }
+        let trailer = try PackTrailer(
+            try await bytes(of: pack, size - tail..<size), size: size, pack: pack)
+        let end = size - tail
+        let header = try await bytes(of: pack, end - UInt64(trailer.headerLength)..<end)
+        return try await pool.run {
+            try PackHeader(header, trailer: trailer, size: size, pack: pack)
+        }
+    }
+
+    /// Bytes of a pack.
+    package func bytes(of pack: PackName, _ range: Range<UInt64>) async throws -> [UInt8] {
+        do {
+            return try await backend.get(pack.key, range: range)
+        } catch let error as LinajeError where error.code == .notFound {
+            throw BlobReader.missing(pack)
+        }
+    }
+
+    /// Pair of the digest that was taken when the blob was written.
+    package static func check(_ content: [UInt8], _ location: BlobLocation) throws {
+        if location.key.kind == .recipe {
+            _ = try Recipe(content, of: location.key.digest)
+            return
+        }
+        guard ContentHasher.digest(content) == location.key.digest else {
+            throw LinajeError(
+                .corrupt,
+                "\(location.key) in \(location.pack.key) does not match its digest; restore the "
+                    + "pack from a copy",
+                details: ["pack": location.pack.key, "blob": location.key.description])
+        }
+    }
+
+    private static func missing(_ pack: PackName) -> LinajeError {
+        LinajeError(
+            .incomplete, "\(pack.key) is gone; restore it from a copy or upload its files again",
+            details: ["pack": pack.key])
+    }
+}

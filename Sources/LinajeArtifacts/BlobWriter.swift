@@ -1,0 +1,53 @@
+import LinajeDomain
+
+/// The way of blobs into packs: what the store has is not stored again.
+package struct BlobWriter: Sendable {
+    package let pool: WorkerPool
+    private let sink: PackSink
+    private let index: ChunkIndex
+
+    package init(pool: WorkerPool, sink: PackSink, index: ChunkIndex) {
+        self.pool = pool
+        self.sink = sink
+        self.index = index
+    }
+
+    /// Stores blobs of one kind for a session.
+    ///
+    /// - Returns: bytes of content that the store did not have.
+    package func put(_ blobs: [RawBlob], for session: IngestSession) async throws -> UInt64 {
+        let (tickets, taken) = try await put(blobs)
+        session.add(tickets)
+        return taken
+    }
+
+    /// Stores blobs of one kind.
+    ///
+    /// - Returns: the packs on their way that hold them, and bytes of content that the store did
+    ///   not have.
+    package func put(
+        _ blobs: [RawBlob]
+    ) async throws -> (tickets: Set<PackTicket>, taken: UInt64) {
+        guard let kind = blobs.first?.key.kind else { return ([], 0) }
+        var seen: Set<BlobKey> = []
+        let different = blobs.filter { seen.insert($0.key).inserted }
+        let onTheirWay = await sink.tickets(of: different.map(\.key))
+        let others = different.filter { onTheirWay[$0.key] == nil }
+        let known = try await index.locate(kind, others.map(\.key.digest))
+        let new = others.filter { known[$0.key.digest] == nil }
+        var tickets = Set(onTheirWay.values)
+        guard !new.isEmpty else { return (tickets, 0) }
+        let (added, taken) = try await sink.append(try await encode(new))
+        tickets.formUnion(added)
+        return (tickets, taken)
+    }
+
+    /// Encodes on two threads where there is enough for two.
+    private func encode(_ blobs: [RawBlob]) async throws -> [EncodedBlob] {
+        let half = blobs.count / 2
+        guard half > 0 else { return try await pool.run { try BlobEncoding.encode(blobs) } }
+        async let front = pool.run { try BlobEncoding.encode(Array(blobs[..<half])) }
+        async let back = pool.run { try BlobEncoding.encode(Array(blobs[half...])) }
+        return try await front + back
+    }
+}

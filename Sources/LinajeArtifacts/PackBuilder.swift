@@ -1,0 +1,64 @@
+import LinajeDomain
+
+/// A pack that is being filled, in memory.
+///
+/// Its name is the digest of its header, so it has none before it is sealed; that is why it is
+/// gathered here and not streamed to the backend, which wants the key first.
+package struct PackBuilder: Sendable {
+    /// A pack is sealed when it has so many bytes; a blob that is longer has one of its own.
+    package static let targetBytes = 16 << 20
+    /// A pack is sealed when it has so many blobs, however small.
+    package static let maximumBlobs = 32_768
+
+    private var bytes = PackHeader.magic
+    private var header = PackHeader(entries: [])
+
+    package init() {}
+
+    package var isEmpty: Bool { header.entries.isEmpty }
+    /// Bytes of magic and blobs.
+    package var size: Int { bytes.count }
+    package var isFull: Bool {
+        bytes.count >= PackBuilder.targetBytes || header.entries.count >= PackBuilder.maximumBlobs
+    }
+
+    package mutating func append(_ blob: EncodedBlob) {
+        header.entries.append(
+            PackEntry(
+                key: blob.key, codec: blob.codec, storedLength: UInt32(blob.stored.count),
+                contentLength: blob.contentLength, offset: UInt64(bytes.count)))
+        bytes.append(contentsOf: blob.stored)
+    }
+
+    /// The pack with header and trailer, read back as a reader would.
+    ///
+    /// - Throws: `internalError` when what was written does not read as what was meant.
+    package consuming func seal() throws -> SealedPack {
+        let header = self.header
+        let encoded = header.encoded
+        let name = PackName(ContentHasher.digest(encoded))
+        var bytes = self.bytes
+        bytes.append(contentsOf: encoded)
+        bytes.append(contentsOf: PackHeader.trailer(count: header.entries.count, header: encoded))
+
+        let size = UInt64(bytes.count)
+        let trailer = try PackTrailer(
+            Array(bytes.suffix(PackHeader.trailerBytes)), size: size, pack: name)
+        let start = bytes.count - PackHeader.trailerBytes - trailer.headerLength
+        let read = try PackHeader(
+            Array(bytes[start..<start + trailer.headerLength]), trailer: trailer, size: size,
+            pack: name)
+        guard read == header else {
+            throw LinajeError(
+                .internalError, "\(name.key) does not read as it was written; try again")
+        }
+        return SealedPack(name: name, header: header, bytes: bytes)
+    }
+}
+
+/// A pack as it will stand in the backend.
+package struct SealedPack: Sendable {
+    package var name: PackName
+    package var header: PackHeader
+    package var bytes: [UInt8]
+}

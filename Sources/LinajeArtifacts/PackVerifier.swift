@@ -1,0 +1,90 @@
+import LinajeDomain
+import LinajePluginKit
+
+/// Reads every byte of every pack and says what is not as it was written.
+struct PackVerifier: Sendable {
+    /// Stored bytes that are fetched at a time (but for one blob).
+    private static let groupBytes: UInt64 = 4 << 20
+
+    let backend: any ArtifactBackend
+    let index: ChunkIndex
+    let reader: BlobReader
+    let pool: WorkerPool
+
+    func verify() async throws -> ArtifactVerification {
+        var report = ArtifactVerification()
+        var missing = try await index.packs()
+        for object in try await backend.list(prefix: "packs/") {
+            guard let pack = PackName(key: object.key) else {
+                report.damages.append(
+                    ArtifactDamage(pack: object.key, finding: "its name is no pack's"))
+                continue
+            }
+            missing[pack] = nil
+            report.packs += 1
+            do {
+                try await verify(pack, size: object.size, &report)
+            } catch let error as LinajeError {
+                // A store that does not answer is an error of this call, not of the pack.
+                guard [.corrupt, .storeTooNew, .incomplete].contains(error.code) else {
+                    throw error
+                }
+                report.damages.append(ArtifactDamage(pack: pack.key, finding: error.message))
+            }
+        }
+        for pack in missing.keys.sorted() {
+            report.damages.append(ArtifactDamage(pack: pack.key, finding: "the pack is gone"))
+        }
+        return report
+    }
+
+    private func verify(
+        _ pack: PackName, size: UInt64, _ report: inout ArtifactVerification
+    ) async throws {
+        let magic = try await reader.bytes(of: pack, 0..<UInt64(PackHeader.magic.count))
+        if magic != PackHeader.magic {
+            report.damages.append(
+                ArtifactDamage(pack: pack.key, finding: "it does not begin as packs do"))
+        }
+        var rest = try await reader.header(of: pack, size: size).entries[...]
+        while let first = rest.first {
+            var end = first.offset
+            let group = rest.prefix { entry in
+                let next = entry.offset + UInt64(entry.storedLength)
+                guard end == first.offset || next - first.offset <= PackVerifier.groupBytes else {
+                    return false
+                }
+                end = next
+                return true
+            }
+            rest = rest.dropFirst(group.count)
+            let bytes = try await reader.bytes(of: pack, first.offset..<end)
+            let entries = Array(group)
+            let damages = try await pool.run {
+                entries.compactMap { PackVerifier.damage($0, pack, bytes, from: first.offset) }
+            }
+            report.blobs += entries.count - damages.count
+            report.damages += damages
+        }
+    }
+
+    /// What is wrong with a blob, or `nil`.
+    private static func damage(
+        _ entry: PackEntry, _ pack: PackName, _ bytes: [UInt8], from start: UInt64
+    ) -> ArtifactDamage? {
+        let location = BlobLocation(
+            key: entry.key, pack: pack, offset: entry.offset, storedLength: entry.storedLength,
+            contentLength: entry.contentLength, codec: entry.codec)
+        let from = Int(entry.offset - start)
+        let to = min(from + Int(entry.storedLength), bytes.count)
+        do {
+            let content = try BlobEncoding.decode(Array(bytes[min(from, to)..<to]), at: location)
+            try BlobReader.check(content, location)
+            if entry.key.kind == .tree { _ = try Tree(canonical: content) }
+            return nil
+        } catch {
+            let message = (error as? LinajeError)?.message ?? "\(error)"
+            return ArtifactDamage(pack: pack.key, blob: entry.key, finding: message)
+        }
+    }
+}

@@ -1,0 +1,264 @@
+package import LinajeDomain
+package import LinajeServices
+package import LinajeTransport
+package import LinajeWire
+package import Logging
+import NIOCore
+import SwiftProtobuf
+
+/// One connection of the daemon: who it is, which calls are under way.
+///
+/// Unary calls run one after the other in the order of their requests, in this session's own task;
+/// streaming calls run beside them as its children. Metric data never leaves the event loop before
+/// the ingest queue.
+package final class DaemonSession: ServerSession {
+    /// What sessions of one daemon share.
+    package struct Shared: Sendable {
+        package let services: Services
+        package let table: MethodTable
+        package let connections: ConnectionCount
+        package let agent: String
+        /// 16 random bytes, new at each start.
+        package let instance: [UInt8]
+        package let logger: Logger
+
+        package init(
+            services: Services, table: MethodTable, connections: ConnectionCount, agent: String,
+            instance: [UInt8], logger: Logger
+        ) {
+            self.services = services
+            self.table = table
+            self.connections = connections
+            self.agent = agent
+            self.instance = instance
+            self.logger = logger
+        }
+    }
+
+    private enum Call: Sendable {
+        case unary(
+            stream: UInt32, opcode: UInt16, body: @Sendable () async throws -> [UInt8])
+        case stream(id: UInt32, body: @Sendable () async throws -> Void)
+    }
+
+    private enum OpenStream {
+        case unary
+        case streaming(
+            AsyncStream<CallStream.Inbound>.Continuation, left: AsyncStream<Never>.Continuation)
+        case metrics(MetricInlet)
+    }
+
+    /// What only the event loop touches.
+    private struct State {
+        var principal: Principal?
+        var streams: [UInt32: OpenStream] = [:]
+    }
+
+    private let shared: Shared
+    private let connection: ServerConnection
+    private let state: NIOLoopBoundBox<State>
+    private let calls: AsyncStream<Call>
+    private let enqueue: AsyncStream<Call>.Continuation
+
+    /// Called on the connection's event loop.
+    package init(_ connection: ServerConnection, shared: Shared) {
+        self.connection = connection
+        self.shared = shared
+        state = NIOLoopBoundBox(State(), eventLoop: connection.eventLoop)
+        (calls, enqueue) = AsyncStream<Call>.makeStream()
+        shared.connections.opened()
+    }
+
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            for await call in calls {
+                switch call {
+                case .unary(let stream, let opcode, let body):
+                    await self.answer(stream: stream, opcode: opcode, body)
+                case .stream(let id, let body):
+                    group.addTask { await self.perform(stream: id, body) }
+                }
+            }
+        }
+    }
+
+    // MARK: Frames, on the event loop
+
+    package func greet(_ hello: Linaje_V1_ClientHello) throws -> Linaje_V1_ServerHello {
+        let peer = connection.peer
+        let principal = try shared.services.access.principal(
+            uid: peer.uid, gid: peer.gid, groups: peer.groups)
+        state.value.principal = principal
+        var answer = Linaje_V1_ServerHello()
+        answer.minorVersion = min(hello.minorVersion, Self.minorVersion)
+        answer.agent = shared.agent
+        answer.instance = .init(shared.instance)
+        answer.connectionCredit = UInt32(Limits.firstConnectionCredit)
+        answer.streamCredit = UInt32(Limits.streamCredit)
+        answer.principal = principal.name
+        answer.role = principal.role.rawValue
+        answer.limits.frameBytes = UInt32(Limits.frameBytes)
+        answer.limits.requestBytes = UInt32(Limits.requestBytes)
+        answer.limits.concurrentStreams = UInt32(Limits.concurrentStreams)
+        answer.limits.batchPoints = UInt32(Limits.batchPoints)
+        answer.limits.keyBytes = UInt32(Limits.keyBytes)
+        answer.limits.pathBytes = UInt32(Limits.pathBytes)
+        return answer
+    }
+
+    package func open(stream: UInt32, opcode: UInt16, payload: [UInt8], hasData: Bool) {
+        do {
+            guard let principal = state.value.principal else {
+                throw LinajeError(.unauthenticated, "the connection has not said hello")
+            }
+            guard let entry = shared.table.entries[opcode], let role = entry.role else {
+                throw LinajeError(
+                    .unknownMethod,
+                    "opcode \(opcode) is not known here; this daemon is \(shared.agent)")
+            }
+            try principal.require(role, for: entry.name)
+            let call = try CallPayload(parsing: payload)
+            let context = try CallContext(
+                principal: principal, peer: connection.peer, call: call, opcode: opcode,
+                needsKey: entry.needsKey)
+            try start(stream, opcode, entry, call, context, hasData: hasData)
+            limit(stream, to: call.header.deadlineMs)
+        } catch {
+            fail(stream, error)
+        }
+    }
+
+    package func data(stream: UInt32, payload: [UInt8]) {
+        switch state.value.streams[stream] {
+        case .streaming(let continuation, _): continuation.yield(.data(payload))
+        case .metrics(let inlet):
+            do {
+                try inlet.take(payload)
+            } catch {
+                fail(stream, error)
+            }
+        case .unary, nil: connection.release(payload.count, stream: stream)
+        }
+    }
+
+    package func finished(stream: UInt32) {
+        switch state.value.streams[stream] {
+        case .streaming(let continuation, _):
+            continuation.yield(.end)
+            continuation.finish()
+        case .metrics(let inlet): inlet.finish()
+        case .unary, nil: break
+        }
+    }
+
+    package func cancelled(stream: UInt32) { forget(stream) }
+
+    package func closed() {
+        shared.connections.closed()
+        for stream in state.value.streams.keys { forget(stream) }
+        enqueue.finish()
+    }
+
+    // MARK: Calls
+
+    private func start(
+        _ stream: UInt32, _ opcode: UInt16, _ entry: MethodTable.Entry, _ call: CallPayload,
+        _ context: CallContext, hasData: Bool
+    ) throws {
+        switch entry.body {
+        case .unary(let body):
+            guard !hasData else {
+                throw LinajeError(
+                    .badMessage, "\(entry.name) takes no data; set END on its request")
+            }
+            state.value.streams[stream] = .unary
+            enqueue.yield(
+                .unary(stream: stream, opcode: opcode) { try await body(call.message, context) })
+        case .stream(let body):
+            let (inbound, continuation) = AsyncStream<CallStream.Inbound>.makeStream()
+            if !hasData { continuation.finish() }
+            let (leaving, left) = AsyncStream<Never>.makeStream()
+            state.value.streams[stream] = .streaming(continuation, left: left)
+            let callStream = CallStream(
+                id: stream, opcode: opcode, connection: connection, inbound: inbound, left: leaving)
+            enqueue.yield(
+                .stream(id: stream) { try await body(call.message, context, callStream) })
+        case .metrics(let parse):
+            let request = try parse(call.message)
+            let inlet = MetricInlet(
+                connection: connection, stream: stream, opcode: opcode, hasData: hasData)
+            state.value.streams[stream] = .metrics(inlet)
+            let service = shared.services.metrics
+            let opener = try inlet.opener(request, service)
+            enqueue.yield(.stream(id: stream, body: opener))
+        }
+    }
+
+    private func answer(
+        stream: UInt32, opcode: UInt16, _ body: @Sendable () async throws -> [UInt8]
+    ) async {
+        do {
+            let payload = try await body()
+            connection.respond(stream: stream, opcode: opcode, payload: payload, end: true)
+        } catch {
+            connection.fail(stream: stream, boundaryError(error))
+        }
+        onLoop { $0.state.value.streams[stream] = nil }
+    }
+
+    private func perform(stream: UInt32, _ body: @Sendable () async throws -> Void) async {
+        do {
+            try await body()
+            onLoop { if case .streaming = $0.state.value.streams[stream] { $0.forget(stream) } }
+        } catch {
+            let error = boundaryError(error)
+            onLoop { $0.fail(stream, error) }
+        }
+    }
+
+    /// Ends the call with an error once its deadline has passed. What it does goes on: whoever asks
+    /// again with the same idempotency key learns how it ended.
+    private func limit(_ stream: UInt32, to milliseconds: UInt32) {
+        guard milliseconds > 0 else { return }
+        connection.eventLoop.assumeIsolated().scheduleTask(
+            in: .milliseconds(Int64(milliseconds))
+        ) { [weak self] in
+            guard let self, self.state.value.streams[stream] != nil else { return }
+            self.fail(
+                stream,
+                LinajeError(
+                    .deadlineExceeded, "call took longer than its deadline of \(milliseconds) ms"))
+        }
+    }
+
+    /// Ends the stream with an error; on the event loop.
+    private func fail(_ stream: UInt32, _ error: any Error) {
+        forget(stream)
+        connection.fail(stream: stream, boundaryError(error))
+    }
+
+    /// The stream is over; on the event loop.
+    private func forget(_ stream: UInt32) {
+        switch state.value.streams.removeValue(forKey: stream) {
+        case .streaming(let continuation, let left):
+            continuation.finish()
+            left.finish()
+        case .metrics(let inlet): inlet.close()
+        case .unary, nil: break
+        }
+    }
+
+    private func onLoop(_ body: @Sendable @escaping (DaemonSession) -> Void) {
+        connection.eventLoop.execute { body(self) }
+    }
+
+    /// What the client may know of an error. Anything that is no `LinajeError` is a fault of the
+    /// daemon: the log has it, the client learns that there was one.
+    private func boundaryError(_ error: any Error) -> LinajeError {
+        if let error = error as? LinajeError { return error }
+        shared.logger.error("unexpected error: \(error)")
+        return LinajeError(.internalError, "the daemon has a fault; its log says more")
+    }
+
+    private static let minorVersion: UInt32 = 0
+}

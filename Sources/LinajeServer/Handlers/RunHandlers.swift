@@ -1,0 +1,108 @@
+import LinajeCatalog
+import LinajeDomain
+import LinajeServices
+import LinajeTransport
+import LinajeWire
+
+extension MethodTable {
+    mutating func addRuns(_ service: RunService) {
+        unary(Methods.createRun) { request, context in
+            let run = try await service.create(
+                try NewRun(request, peer: context.peer),
+                context.change(encode: Linaje_V1_Run.init, decode: Run.init))
+            return Linaje_V1_Run(run)
+        }
+        unary(Methods.getRun) { request, _ in
+            Linaje_V1_Run(try await service.get(RunID(request.id)))
+        }
+        unary(Methods.searchRuns) { request, _ in
+            let page = try await service.search(
+                RunQuery(
+                    experimentIDs: request.experimentIds,
+                    statuses: WireFields.items(
+                        request.statuses, field: "statuses", RunStatus.init),
+                    tags: WireFields.items(request.tags, field: "tags", Tag.init),
+                    lifecycle: request.lifecycle.filter(), parentID: .orNil(request.parentID),
+                    page: Page(request.page)))
+            var answer = Linaje_V1_SearchRunsResponse()
+            answer.runs = page.elements.map(Linaje_V1_Run.init)
+            answer.nextPageToken = page.nextPageToken
+            return answer
+        }
+        unary(Methods.updateRun) { request, context in
+            let run = try await service.update(
+                RunID(request.id),
+                RunUpdate(
+                    status: request.hasStatus ? try RunStatus(request.status) : nil,
+                    endedAt: request.hasEndedAtUs
+                        ? Timestamp(microseconds: request.endedAtUs) : nil,
+                    name: request.hasName ? request.name : nil,
+                    lifecycle: request.hasLifecycle ? try Lifecycle(request.lifecycle) : nil,
+                    endedCause: request.hasEndedCause ? request.endedCause : nil),
+                context.change(encode: Linaje_V1_Run.init, decode: Run.init))
+            return Linaje_V1_Run(run)
+        }
+        unary(Methods.logRun) { request, context in
+            try await service.log(
+                RunID(request.id), try RunAdditions(request), context.changeOnly)
+            return Linaje_V1_Done()
+        }
+        unary(Methods.attachRun) { request, context in
+            let run = try await service.attach(
+                RunID(request.id), Lease(request.lease).owned(by: context.peer),
+                context.change(encode: Linaje_V1_Run.init, decode: Run.init))
+            return Linaje_V1_Run(run)
+        }
+        unary(Methods.heartbeat) { request, _ in
+            try await service.heartbeat(RunID(request.id))
+            return Linaje_V1_Done()
+        }
+    }
+}
+
+extension Lease {
+    /// The lease with the owner that the kernel names. A process that cannot be seen (another pid
+    /// namespace) cannot be watched: its runs are detached.
+    fileprivate func owned(by peer: PeerCredentials) -> Lease {
+        guard case .process = self else { return self }
+        guard let start = ProcessIdentity.start(of: peer.pid) else { return .detached }
+        return .process(pid: peer.pid, start: start)
+    }
+}
+
+extension NewRun {
+    fileprivate init(_ message: Linaje_V1_CreateRunRequest, peer: PeerCredentials) throws {
+        let status: RunStatus =
+            switch message.status {
+            case .unspecified, .running: .running
+            case .scheduled: .scheduled
+            default:
+                throw LinajeError(
+                    .invalidArgument, "a new run is RUNNING or SCHEDULED; end it by UpdateRun")
+            }
+        self.init(
+            id: try .orNil(message.id), experimentID: message.experimentID, name: message.name,
+            user: message.user, parentID: try .orNil(message.parentID),
+            startedAt: message.startedAtUs == 0
+                ? nil : Timestamp(microseconds: message.startedAtUs),
+            tags: try WireFields.items(message.tags, field: "tags", Tag.init),
+            params: try WireFields.items(message.params, field: "params", Param.init),
+            provenance: message.hasProvenance ? Provenance(message.provenance) : nil,
+            lease: try Lease(message.lease).owned(by: peer), status: status)
+    }
+}
+
+extension RunAdditions {
+    fileprivate init(_ message: Linaje_V1_LogRunRequest) throws {
+        self.init(
+            params: try WireFields.items(message.params, field: "params", Param.init),
+            tags: try TagChanges(message.tags),
+            datasets: try WireFields.items(
+                message.datasets, field: "datasets", DatasetInput.init),
+            modelInputs: try WireFields.items(
+                message.modelInputs, field: "model_inputs", ModelLink.init),
+            modelOutputs: try WireFields.items(
+                message.modelOutputs, field: "model_outputs", ModelLink.init),
+            provenance: message.hasProvenance ? Provenance(message.provenance) : nil)
+    }
+}

@@ -1,0 +1,108 @@
+import LinajeDomain
+import LinajeMetrics
+import LinajeServices
+import LinajeTransport
+import LinajeWire
+import NIOCore
+
+/// A metric stream on its event loop: decodes batches and hands them to the ingest queue.
+///
+/// A client may send before it knows that the stream is open: what comes early waits, bounded by
+/// the stream's credit.
+final class MetricInlet: Sendable {
+    private struct State {
+        var writer: MetricWriter?
+        var early: [[UInt8]] = []
+        var isFinished: Bool
+        var isClosed = false
+    }
+
+    private let connection: ServerConnection
+    private let stream: UInt32
+    private let opcode: UInt16
+    private let state: NIOLoopBoundBox<State>
+
+    /// Called on the event loop.
+    init(connection: ServerConnection, stream: UInt32, opcode: UInt16, hasData: Bool) {
+        self.connection = connection
+        self.stream = stream
+        self.opcode = opcode
+        state = NIOLoopBoundBox(State(isFinished: !hasData), eventLoop: connection.eventLoop)
+    }
+
+    /// What opens the writer, to run as a task.
+    func opener(
+        _ request: Linaje_V1_StreamMetricsRequest, _ service: MetricService
+    ) throws -> @Sendable () async throws -> Void {
+        let run = try RunID(request.runID)
+        let writerID = try WriterID(request.writerID)
+        let replay = request.replay
+        let connection = connection
+        let stream = stream
+        return { [self] in
+            let writer = try await service.openWriter(
+                run: run, writer: writerID, replay: replay,
+                onDurable: { progress in
+                    var ack = Linaje_V1_MetricAck()
+                    ack.durableThrough = progress.durableThrough
+                    connection.acknowledge(
+                        (try? ack.payload()) ?? [], releasing: progress.releasedBytes,
+                        stream: stream)
+                },
+                onFailure: { connection.fail(stream: stream, $0) })
+            connection.eventLoop.execute { self.opened(writer) }
+        }
+    }
+
+    /// A batch has come; on the event loop.
+    ///
+    /// - Throws: what is wrong with it; the stream must end.
+    func take(_ payload: [UInt8]) throws {
+        guard let writer = state.value.writer else {
+            state.value.early.append(payload)
+            return
+        }
+        let batch = try MetricBatch(try Linaje_V1_MetricBatch(payload: payload))
+        try writer.submit(batch, bytes: payload.count)
+    }
+
+    /// The client has sent all; on the event loop.
+    func finish() {
+        state.value.isFinished = true
+        let connection = connection
+        let stream = stream
+        state.value.writer?.finish { connection.end(stream: stream) }
+    }
+
+    /// The stream is over; on the event loop.
+    func close() {
+        state.value.isClosed = true
+        state.value.writer?.close()
+        state.value.writer = nil
+        state.value.early = []
+    }
+
+    private func opened(_ writer: MetricWriter) {
+        guard !state.value.isClosed else {
+            writer.close()
+            return
+        }
+        var answer = Linaje_V1_MetricStreamOpened()
+        answer.durableThrough = writer.durableThrough
+        connection.respond(
+            stream: stream, opcode: opcode, payload: (try? answer.payload()) ?? [], end: false)
+        state.value.writer = writer
+        let early = state.value.early
+        state.value.early = []
+        do {
+            for payload in early { try take(payload) }
+            if state.value.isFinished { finish() }
+        } catch {
+            close()
+            connection.fail(
+                stream: stream,
+                (error as? LinajeError)
+                    ?? LinajeError(.internalError, "the daemon has a fault; its log says more"))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Crypto
+package import LinajeArtifacts
+package import LinajeCatalog
+package import LinajeDomain
+
+/// Files: take in, list, read, and find by any name that content has.
+package struct ArtifactService: Sendable {
+    let catalog: CatalogStore
+    let store: ArtifactStore
+
+    /// Opens an ingest session.
+    package func begin(_ change: Change<IngestID>) async throws -> IngestID {
+        let id = try await catalog.change(change) { _ in IngestID.random() }
+        try await store.beginIngest(id)
+        return id
+    }
+
+    package func openFile(
+        _ ingest: IngestID, path: TreePath, mode: FileMode, size: UInt64?, sha256: SHA256Digest?
+    ) async throws -> FileIngest {
+        try await store.openFile(ingest, path: path, mode: mode, size: size, sha256: sha256)
+    }
+
+    /// Makes the files of a session one tree: on disk first, then visible in one transaction.
+    package func commit(
+        _ ingest: IngestID, run: RunID?, path: TreePath?, _ change: Change<StoredTree>
+    ) async throws -> StoredTree {
+        if let done = try await catalog.remembered(change) { return done }
+        let tree = try await store.prepareTree(ingest)
+        let committed = try await catalog.change(change) { transaction in
+            if let run {
+                try transaction.mountTree(
+                    run, path: path, tree: tree.digest, size: tree.size, files: tree.files)
+            }
+            return tree
+        }
+        await store.endIngest(ingest)
+        return committed
+    }
+
+    package func abort(_ ingest: IngestID, _ change: Change<Void>) async throws {
+        await store.endIngest(ingest)
+        try await catalog.change(change) { _ in }
+    }
+
+    // MARK: Reading
+
+    /// The tree of a content URI, and the file it names when it names one file.
+    ///
+    /// - Throws: `notFound` when nothing is there.
+    package func resolve(_ uri: ContentURI) async throws -> (tree: Tree, file: TreeEntry?) {
+        switch uri {
+        case .tree(let digest): return (try await store.tree(digest), nil)
+        case .model(let model):
+            return (try await store.tree(try await treeOfModel(model)), nil)
+        case .run(let run, let path):
+            let all = try await runTree(run)
+            guard let path else { return (all, nil) }
+            if let file = all.entry(at: path) { return (all, file) }
+            let below = try all.subtree(at: path)
+            guard !below.entries.isEmpty else {
+                throw LinajeError(.notFound, "run \(run) has no artifact \"\(path)\"")
+            }
+            return (below, nil)
+        }
+    }
+
+    /// All artifacts of a run as one tree: later uploads replace earlier files of the same path.
+    package func runTree(_ run: RunID) async throws -> Tree {
+        let mounts = try await catalog.read { reader in
+            guard try reader.runStatus(run) != nil else {
+                throw LinajeError(
+                    .notFound, "run \(run) does not exist", details: ["run_id": "\(run)"])
+            }
+            return try reader.mounts(run)
+        }
+        var overlay = Overlay()
+        for mount in mounts {
+            for var entry in try await store.tree(mount.tree).entries {
+                if let folder = mount.path { entry.path = try folder.appending(entry.path) }
+                overlay.place(entry)
+            }
+        }
+        return try Tree(Array(overlay.entries.values))
+    }
+
+    package func read(
+        _ entry: TreeEntry, range: Range<UInt64>?
+    ) async throws -> VerifiedRead {
+        try await store.read(entry.sha256, range: range)
+    }
+
+    /// Stores a tree made of files that are stored already, and checks that all of it is there.
+    ///
+    /// - Throws: `incomplete` naming what is missing.
+    func keep(_ tree: Tree) async throws -> StoredTree {
+        let stored = try await store.storeTree(tree)
+        try await store.requireComplete(stored.digest)
+        return stored
+    }
+
+    private func treeOfModel(_ uri: ModelURI) async throws -> SHA256Digest {
+        switch try await catalog.read({ try $0.resolve(uri) }) {
+        case .version(let version): return version.tree
+        case .loggedModel(let model):
+            guard let tree = model.tree else {
+                throw LinajeError(
+                    .incomplete, "logged model \(model.id) is \(model.status.rawValue): it has no files")
+            }
+            return tree
+        }
+    }
+
+    /// The digest of a tree.
+    package static func digest(of tree: Tree) -> SHA256Digest? {
+        SHA256Digest(Array(SHA256.hash(data: tree.canonical)))
+    }
+}
+
+/// Files laid over each other: a later file takes the place of a folder of its name, a later folder
+/// that of a file.
+private struct Overlay {
+    private(set) var entries: [TreePath: TreeEntry] = [:]
+    private var folders: Set<String> = []
+
+    mutating func place(_ entry: TreeEntry) {
+        var parent = entry.path.text[...]
+        while let slash = parent.lastIndex(of: "/") {
+            parent = parent[..<slash]
+            // A folder that is known has no file in its way, and neither have those above it.
+            guard folders.insert(String(parent)).inserted else { break }
+            if let path = try? TreePath(String(parent)) { entries[path] = nil }
+        }
+        if folders.remove(entry.path.text) != nil {
+            for path in entries.keys where path.relative(to: entry.path) != nil {
+                entries[path] = nil
+            }
+            folders = folders.filter { !$0.hasPrefix(entry.path.text + "/") }
+        }
+        entries[entry.path] = entry
+    }
+}

@@ -1,0 +1,50 @@
+package import LinajeCatalog
+package import LinajeDomain
+
+/// Logged models: what a run wrote, before and beside any registration.
+package struct LoggedModelService: Sendable {
+    let catalog: CatalogStore
+    let artifacts: ArtifactService
+    let inspection: ModelInspection
+
+    package func create(
+        _ new: NewLoggedModel, _ change: Change<LoggedModel>
+    ) async throws -> LoggedModel {
+        if let done = try await catalog.remembered(change) { return done }
+        var new = new
+        if let tree = new.tree {
+            new.size = try await artifacts.store.tree(tree).size
+            try await artifacts.store.requireComplete(tree)
+            new.model = await inspection.describe(tree)
+        }
+        return try await catalog.change(change) { [new] in try $0.createLoggedModel(new) }
+    }
+
+    /// - Throws: `notFound`.
+    package func get(_ id: LoggedModelID) async throws -> LoggedModel {
+        try await catalog.read { try $0.loggedModel(id) }
+    }
+
+    package func search(_ query: LoggedModelQuery) async throws -> Paged<LoggedModel> {
+        try await catalog.read { try $0.loggedModels(query) }
+    }
+
+    package func update(
+        _ id: LoggedModelID, _ update: LoggedModelUpdate, _ change: Change<LoggedModel>
+    ) async throws -> LoggedModel {
+        if let done = try await catalog.remembered(change) { return done }
+        var update = update
+        if let tree = update.tree {
+            update.size = try await artifacts.store.tree(tree).size
+            try await artifacts.store.requireComplete(tree)
+            update.model = await inspection.describe(tree)
+        }
+        return try await catalog.change(change) { [update] in
+            try $0.updateLoggedModel(id, update)
+        }
+    }
+
+    package func delete(_ id: LoggedModelID, _ change: Change<Void>) async throws {
+        try await catalog.change(change) { try $0.deleteLoggedModel(id) }
+    }
+}

@@ -1,0 +1,46 @@
+package import LinajeArtifacts
+package import LinajeCatalog
+package import LinajeDomain
+package import LinajeMetrics
+package import LinajePluginKit
+package import Logging
+
+/// The use cases of the daemon, one value per noun, over its three engines.
+///
+/// A service checks what a caller may not know, calls the engines in the right order and keeps
+/// their promises together; it neither knows messages nor sockets.
+package struct Services: Sendable {
+    package let access: AccessPolicy
+    package let artifacts: ArtifactService
+    package let experiments: ExperimentService
+    package let ledger: LedgerService
+    package let loggedModels: LoggedModelService
+    package let metrics: MetricService
+    package let registry: RegistryService
+    package let runs: RunService
+    package let status: StatusService
+
+    package let owners: OwnerWatch
+
+    package init(
+        access: AccessPolicy, catalog: CatalogStore, metrics metricStore: MetricStore,
+        artifacts store: ArtifactStore, plugins: [PluginDescriptor], flavor: (any ModelFlavor)?,
+        clock: any WallClock, stateDirectory: String, version: String, logger: Logger
+    ) {
+        self.access = access
+        owners = OwnerWatch(catalog: catalog, logger: logger) { metricStore.endTails($0) }
+        artifacts = ArtifactService(catalog: catalog, store: store)
+        experiments = ExperimentService(catalog: catalog)
+        ledger = LedgerService(catalog: catalog)
+        let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
+        loggedModels = LoggedModelService(
+            catalog: catalog, artifacts: artifacts, inspection: inspection)
+        metrics = MetricService(catalog: catalog, store: metricStore, owners: owners)
+        registry = RegistryService(
+            catalog: catalog, artifacts: artifacts, inspection: inspection)
+        runs = RunService(catalog: catalog, metrics: metricStore, owners: owners)
+        status = StatusService(
+            store: store, metrics: metricStore, plugins: plugins, clock: clock,
+            stateDirectory: stateDirectory, version: version)
+    }
+}

@@ -1,0 +1,109 @@
+package import Glibc
+import LinajeDomain
+
+/// A listening Unix socket, made here or handed over by systemd.
+package struct ListeningSocket: Sendable {
+    package let descriptor: CInt
+    /// The path to remove at the end; `nil` when somebody else owns the socket.
+    package let ownedPath: String?
+
+    /// Binds `path` with `mode`. A socket file that nobody answers on is left from a crash and is
+    /// replaced; one that answers is refused.
+    ///
+    /// - Throws: `alreadyRunning` when a daemon answers on it, `readOnly` when the folder does not
+    ///   let us, `invalidArgument` for a path that is too long or no socket.
+    package static func bind(path: String, mode: mode_t) throws -> ListeningSocket {
+        var address = try address(of: path)
+        try removeStale(path, &address)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw failure("create a socket for", path) }
+        // Nobody may connect between bind and chmod.
+        let previous = umask(0o177)
+        let bound = withSocketAddress(&address) { Glibc.bind(descriptor, $0, $1) }
+        umask(previous)
+        guard bound == 0, chmod(path, mode) == 0, listen(descriptor, 4_096) == 0 else {
+            let error = failure("listen on", path)
+            close(descriptor)
+            throw error
+        }
+        return ListeningSocket(descriptor: descriptor, ownedPath: path)
+    }
+
+    /// The socket that systemd handed over (sd_listen_fds(3)), or `nil` when it did not.
+    ///
+    /// - Throws: `invalidArgument` when more than one was handed over.
+    package static func inherited(environment: [String: String]) throws -> ListeningSocket? {
+        guard let pid = environment["LISTEN_PID"].flatMap(Int32.init), pid == getpid(),
+            let count = environment["LISTEN_FDS"].flatMap(Int.init), count > 0
+        else { return nil }
+        guard count == 1 else {
+            throw LinajeError(
+                .invalidArgument,
+                "systemd handed over \(count) sockets; linajed.socket must name exactly one")
+        }
+        let descriptor: CInt = 3
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else {
+            throw LinajeError(.invalidArgument, "LISTEN_FDS names a descriptor that is not open")
+        }
+        return ListeningSocket(descriptor: descriptor, ownedPath: nil)
+    }
+
+    /// Removes the socket file, if it is ours.
+    package func removeFile() {
+        if let ownedPath { unlink(ownedPath) }
+    }
+
+    private static func removeStale(_ path: String, _ address: inout sockaddr_un) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw LinajeError(
+                .invalidArgument, "\(path) exists and is no socket; move it or use another path")
+        }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { throw failure("probe", path) }
+        defer { close(probe) }
+        if withSocketAddress(&address, { connect(probe, $0, $1) }) == 0 {
+            throw LinajeError(
+                .alreadyRunning,
+                "a daemon already answers on \(path); stop it or use another --socket")
+        }
+        guard errno == ECONNREFUSED else { throw failure("probe", path) }
+        guard unlink(path) == 0 else { throw failure("replace the stale socket", path) }
+    }
+
+    private static func address(of path: String) throws -> sockaddr_un {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard !bytes.isEmpty, bytes.count < capacity else {
+            throw LinajeError(
+                .invalidArgument,
+                "socket path \(path) has \(bytes.count) bytes; at most \(capacity - 1) are allowed")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return address
+    }
+
+    private static func withSocketAddress(
+        _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
+    ) -> CInt {
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    private static func failure(_ action: String, _ path: String) -> LinajeError {
+        let number = errno
+        let code: LinajeError.Code =
+            switch number {
+            case EACCES, EPERM, EROFS: .readOnly
+            case EADDRINUSE: .alreadyRunning
+            default: .unavailable
+            }
+        return LinajeError(code, "cannot \(action) \(path): \(String(cString: strerror(number)))")
+    }
+}

@@ -1,0 +1,85 @@
+package import LinajeDomain
+package import NIOCore
+
+/// A connection as its session uses it: from any thread, in order.
+///
+/// Frames that one thread sends leave in the order it sent them.
+package struct ServerConnection: Sendable {
+    private let handler: NIOLoopBound<ServerChannelHandler>
+    package let eventLoop: any EventLoop
+    /// Who is at the other end.
+    package let peer: PeerCredentials
+
+    init(handler: ServerChannelHandler, eventLoop: any EventLoop, peer: PeerCredentials) {
+        self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
+        self.eventLoop = eventLoop
+        self.peer = peer
+    }
+
+    /// Sends a response; with `end` the stream is over.
+    package func respond(stream: UInt32, opcode: UInt16, payload: [UInt8], end: Bool) {
+        onLoop { $0.respond(stream: stream, opcode: opcode, payload: payload, end: end) }
+    }
+
+    /// Ends a stream with an error. Nothing happens if it is over already.
+    package func fail(stream: UInt32, _ error: LinajeError) {
+        onLoop { $0.fail(stream: stream, error) }
+    }
+
+    /// Ends a stream that has been answered.
+    package func end(stream: UInt32) {
+        onLoop { $0.end(stream: stream) }
+    }
+
+    /// Sends data as soon as the client has credit for it.
+    ///
+    /// - Throws: `cancelled` when the stream is over: the client left or cancelled.
+    package func send(_ payload: [UInt8], stream: UInt32) async throws {
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            onLoop { $0.send(payload, stream: stream, continuation) }
+        }
+    }
+
+    /// Sends data that makes earlier unsent data of this kind on the stream needless: while the
+    /// client has no credit only the latest is kept. For acknowledgements.
+    package func sendLatest(_ payload: [UInt8], stream: UInt32) {
+        onLoop { $0.sendLatest(payload, stream: stream) }
+    }
+
+    /// `sendLatest` and `release` in one step, for a hot path.
+    package func acknowledge(_ payload: [UInt8], releasing bytes: Int, stream: UInt32) {
+        onLoop {
+            $0.sendLatest(payload, stream: stream)
+            $0.release(bytes, stream: stream)
+        }
+    }
+
+    /// Gives the credit of received bytes back: they have been used.
+    package func release(_ bytes: Int, stream: UInt32) {
+        onLoop { $0.release(bytes, stream: stream) }
+    }
+
+    /// Refuses new streams and closes once the open ones are over.
+    package func drain(reason: String) {
+        onLoop { $0.drain(reason: reason) }
+    }
+
+    /// Sends an error for the whole connection and closes it.
+    package func close(_ error: LinajeError) {
+        onLoop { $0.closeConnection(error) }
+    }
+
+    /// Closes the connection without a word.
+    package func close() {
+        onLoop { $0.closeNow() }
+    }
+
+    private func onLoop(_ body: @Sendable @escaping (ServerChannelHandler) -> Void) {
+        if eventLoop.inEventLoop {
+            body(handler.value)
+        } else {
+            eventLoop.execute { body(handler.value) }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import LinajeDomain
+import NIOConcurrencyHelpers
+package import NIOCore
+import NIOPosix
+
+/// Accepts connections on a Unix socket and runs a session for each.
+///
+/// `run` is the root of all session tasks; `drain` lets them end in peace.
+package final class UnixListener: Sendable {
+    /// Makes the session of a new connection; called on the connection's event loop.
+    package typealias MakeSession = @Sendable (ServerConnection) -> any ServerSession
+
+    private let socket: ListeningSocket
+    private let group: any EventLoopGroup
+    private let makeSession: MakeSession
+    private let open = NIOLockedValueBox<[ObjectIdentifier: ServerConnection]>([:])
+    private let channel = NIOLockedValueBox<(any Channel)?>(nil)
+
+    package init(
+        socket: ListeningSocket, group: any EventLoopGroup,
+        makeSession: @escaping MakeSession
+    ) {
+        self.socket = socket
+        self.group = group
+        self.makeSession = makeSession
+    }
+
+    /// Connections that are open.
+    package var connectionCount: Int { open.withLockedValue { $0.count } }
+
+    /// Starts to accept, calls `ready`, and returns once the socket and all sessions have ended.
+    package func run(ready: @Sendable () -> Void) async throws {
+        let (sessions, incoming) = AsyncStream<any ServerSession>.makeStream()
+        let makeSession = makeSession
+        let open = open
+        let server = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4_096)
+            .childChannelOption(
+                .writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20)
+            )
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 2_048, initial: 4_096, maximum: 262_144)
+            )
+            .childChannelInitializer { child in
+                child.eventLoop.makeCompletedFuture {
+                    let handler = ServerChannelHandler { connection in
+                        let session = makeSession(connection)
+                        open.withLockedValue { $0[ObjectIdentifier(session)] = connection }
+                        incoming.yield(session)
+                        return session
+                    }
+                    try child.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+            .withBoundSocket(socket.descriptor)
+            .get()
+        channel.withLockedValue { $0 = server }
+        server.closeFuture.whenComplete { _ in incoming.finish() }
+        ready()
+        await withDiscardingTaskGroup { group in
+            for await session in sessions {
+                group.addTask {
+                    await session.run()
+                    open.withLockedValue { $0[ObjectIdentifier(session)] = nil }
+                }
+            }
+        }
+        socket.removeFile()
+    }
+
+    /// Stops accepting and asks every client to leave; those that have not left after `grace` are
+    /// cut off.
+    package func drain(grace: Duration) async {
+        try? await channel.withLockedValue({ $0 })?.close()
+        for connection in open.withLockedValue({ Array($0.values) }) {
+            connection.drain(reason: "the daemon is shutting down")
+        }
+        let clock = ContinuousClock()
+        let deadline = clock.now + grace
+        while connectionCount > 0, clock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        for connection in open.withLockedValue({ Array($0.values) }) { connection.close() }
+    }
+}

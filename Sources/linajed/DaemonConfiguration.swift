@@ -1,0 +1,112 @@
+import FoundationEssentials
+import LinajeDomain
+import LinajeTransport
+import Logging
+import TOMLKit
+
+/// What `linaje.toml` may say. Every key has a default; a key that is not listed here is refused,
+/// so that a misspelt one is not silently without effect.
+struct DaemonConfiguration: Codable, Sendable, Equatable {
+    var daemon = Daemon()
+    var access = Access()
+    var metrics = Metrics()
+    var flavors = Flavors()
+
+    struct Daemon: Codable, Sendable, Equatable {
+        /// Where everything is kept. Default: `$STATE_DIRECTORY` (systemd), else
+        /// `$XDG_STATE_HOME/linaje`, else `~/.local/state/linaje`.
+        var state_directory: String?
+        /// The socket. Default: `$RUNTIME_DIRECTORY/linaje.sock` (systemd), else the user's
+        /// (PROTOCOL.md, "Finding the socket").
+        var socket: String?
+        /// Permission bits of the socket, in octal.
+        var socket_mode: String?
+        /// trace, debug, info, notice, warning, error or critical.
+        var log_level: String?
+    }
+
+    /// Roles: reader, writer, approver, admin.
+    struct Access: Codable, Sendable, Equatable {
+        /// User name or number to role.
+        var users: [String: String]?
+        /// Group name or number to role.
+        var groups: [String: String]?
+    }
+
+    struct Metrics: Codable, Sendable, Equatable {
+        /// Bytes of metric batches that may wait for their commit.
+        var queue_bytes: Int?
+    }
+
+    struct Flavors: Codable, Sendable, Equatable {
+        /// The program that examines models; empty: models are not examined. Default:
+        /// `linaje-flavor-host` beside `linajed`.
+        var host: String?
+        /// Seconds that examining one model may take.
+        var timeout_seconds: Int?
+    }
+
+    private enum CodingKeys: String, CodingKey { case daemon, access, metrics, flavors }
+
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        daemon = try values.decodeIfPresent(Daemon.self, forKey: .daemon) ?? Daemon()
+        access = try values.decodeIfPresent(Access.self, forKey: .access) ?? Access()
+        metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
+        flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
+    }
+
+    /// Reads a configuration.
+    ///
+    /// - Throws: `invalidArgument` naming the file and the place in it.
+    init(toml text: String, path: String) throws {
+        do {
+            self = try TOMLDecoder(strictDecoding: true).decode(Self.self, from: text)
+        } catch let error as UnexpectedKeysError {
+            let names = error.keys.keys.sorted().joined(separator: ", ")
+            throw LinajeError(
+                .invalidArgument, "\(path) has keys that do not exist: \(names); remove them")
+        } catch let error as TOMLParseError {
+            throw LinajeError(
+                .invalidArgument,
+                "\(path) is no TOML: \(error.description) (line \(error.source.begin.line), column "
+                    + "\(error.source.begin.column))")
+        } catch let error as DecodingError {
+            throw LinajeError(.invalidArgument, "\(path): \(Self.explain(error))")
+        }
+    }
+
+    /// Reads the file at `path`, or the first of the usual places that exists; the defaults when
+    /// there is none.
+    static func load(_ path: String?, environment: [String: String]) throws -> DaemonConfiguration {
+        guard let path = path ?? usualPaths(environment).first(where: isReadable) else {
+            return DaemonConfiguration()
+        }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw LinajeError(
+                .notFound, "configuration \(path) cannot be read; check that it exists and is UTF-8")
+        }
+        return try DaemonConfiguration(toml: text, path: path)
+    }
+
+    private static func usualPaths(_ environment: [String: String]) -> [String] {
+        let home = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { $0 + "/.config" }
+        return [home.map { $0 + "/linaje/linaje.toml" }, "/etc/linaje/linaje.toml"].compactMap { $0 }
+    }
+
+    private static func isReadable(_ path: String) -> Bool {
+        FileManager.default.isReadableFile(atPath: path)
+    }
+
+    private static func explain(_ error: DecodingError) -> String {
+        switch error {
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            "\(context.codingPath.map(\.stringValue).joined(separator: ".")) must be a \(type)"
+        case .keyNotFound(let key, _): "\(key.stringValue) is missing"
+        case .dataCorrupted(let context): context.debugDescription
+        @unknown default: "\(error)"
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import FoundationEssentials
+import Glibc
+import LinajeDomain
+import LinajeServices
+import LinajeTransport
+import Logging
+
+/// What the daemon runs with: the configuration, the command line and the environment, checked.
+struct DaemonSettings: Sendable {
+    var stateDirectory: String
+    var socket: String
+    var socketMode: mode_t
+    var logLevel: Logger.Level
+    var access: AccessPolicy
+    var queueBytes: Int
+    /// `nil`: models are not examined.
+    var flavorHost: String?
+    var flavorTimeout: Duration
+
+    /// - Throws: `invalidArgument` naming the key whose value is not allowed.
+    init(
+        _ configuration: DaemonConfiguration, stateDirectory: String?, socket: String?,
+        logLevel: String?, environment: [String: String], program: String
+    ) throws {
+        self.stateDirectory =
+            stateDirectory ?? configuration.daemon.state_directory
+            ?? Self.defaultStateDirectory(environment)
+        self.socket = try SocketAddresses.checked(
+            socket ?? configuration.daemon.socket ?? environment["LINAJE_SOCKET"]
+                ?? environment["RUNTIME_DIRECTORY"].map { $0 + "/linaje.sock" }
+                ?? SocketAddresses.user(environment: environment))
+        let modeText = configuration.daemon.socket_mode ?? "0660"
+        guard let mode = mode_t(modeText, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
+            throw LinajeError(
+                .invalidArgument,
+                "daemon.socket_mode \"\(modeText)\" is no permission; use octal digits like \"0660\"")
+        }
+        socketMode = mode
+        let levelText = logLevel ?? configuration.daemon.log_level ?? "info"
+        guard let level = Logger.Level(rawValue: levelText) else {
+            throw LinajeError(
+                .invalidArgument,
+                "daemon.log_level \"\(levelText)\" is not known; use debug, info, notice, warning "
+                    + "or error")
+        }
+        self.logLevel = level
+        access = try AccessPolicy(
+            users: Self.roles(configuration.access.users, "access.users"),
+            groups: Self.roles(configuration.access.groups, "access.groups"))
+        queueBytes = configuration.metrics.queue_bytes ?? Limits.ingestQueueBytes
+        guard (1 << 20...1 << 32).contains(queueBytes) else {
+            throw LinajeError(
+                .invalidArgument,
+                "metrics.queue_bytes \(queueBytes) is out of bounds; use 1048576 to 4294967296")
+        }
+        let host = configuration.flavors.host ?? Self.programBeside(program)
+        flavorHost = host.isEmpty ? nil : host
+        let seconds = configuration.flavors.timeout_seconds ?? 30
+        guard (1...3_600).contains(seconds) else {
+            throw LinajeError(
+                .invalidArgument,
+                "flavors.timeout_seconds \(seconds) is out of bounds; use 1 to 3600")
+        }
+        flavorTimeout = .seconds(seconds)
+    }
+
+    private static func defaultStateDirectory(_ environment: [String: String]) -> String {
+        if let systemd = environment["STATE_DIRECTORY"], !systemd.isEmpty { return systemd }
+        if let state = environment["XDG_STATE_HOME"], !state.isEmpty { return state + "/linaje" }
+        return (environment["HOME"] ?? "/root") + "/.local/state/linaje"
+    }
+
+    private static func roles(
+        _ table: [String: String]?, _ key: String
+    ) throws -> [String: Role] {
+        try (table ?? [:]).mapValues { text in
+            guard let role = Role(rawValue: text) else {
+                throw LinajeError(
+                    .invalidArgument,
+                    "\(key) names role \"\(text)\"; use reader, writer, approver or admin")
+            }
+            return role
+        }
+    }
+
+    /// The flavor host beside this program, or empty when it is not installed.
+    private static func programBeside(_ program: String) -> String {
+        var directory = program[...]
+        while let last = directory.last, last != "/" { directory = directory.dropLast() }
+        let candidates = [directory + "linaje-flavor-host", "/usr/libexec/linaje/linaje-flavor-host"]
+        return candidates.map(String.init).first { access($0, X_OK) == 0 } ?? ""
+    }
+}

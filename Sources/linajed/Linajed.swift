@@ -1,0 +1,64 @@
+import ArgumentParser
+import FoundationEssentials
+import LinajeDomain
+
+/// The daemon's command line.
+@main
+struct Linajed: AsyncParsableCommand {
+    /// Version of the daemon.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "linajed",
+        abstract: "The Linaje daemon: runs, metrics, artifacts and the model registry of one host.",
+        discussion: """
+            Without options it serves the user who starts it: state in ~/.local/state/linaje, \
+            socket in $XDG_RUNTIME_DIR/linaje. Under systemd it uses the directories and the \
+            socket that systemd gives it. Options win over the configuration file.
+
+            The configuration is looked for in $XDG_CONFIG_HOME/linaje/linaje.toml and \
+            /etc/linaje/linaje.toml; docs/configuration.md lists its keys.
+            """,
+        version: version)
+
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("Where everything is kept.", valueName: "path"))
+    var stateDirectory: String?
+
+    @Option(help: ArgumentHelp("The Unix socket to listen on.", valueName: "path"))
+    var socket: String?
+
+    @Option(help: "debug, info, notice, warning or error.")
+    var logLevel: String?
+
+    @Flag(help: "Check the configuration, say what would be used, and exit.")
+    var checkConfig = false
+
+    func run() async throws {
+        do {
+            let environment = ProcessInfo.processInfo.environment
+            let settings = try DaemonSettings(
+                DaemonConfiguration.load(config, environment: environment),
+                stateDirectory: stateDirectory, socket: socket, logLevel: logLevel,
+                environment: environment, program: Self.executablePath)
+            if checkConfig {
+                print("configuration is good")
+                print("state directory: \(settings.stateDirectory)")
+                print("socket: \(settings.socket)")
+                print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
+            } else {
+                try await serve(settings, environment: environment)
+            }
+        } catch let error as LinajeError {
+            StandardError.write("linajed: error: \(error.message) (\(error.code.name))")
+            throw ExitCode(error.code == .invalidArgument ? 78 : 1)
+        }
+    }
+
+    private static var executablePath: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+}

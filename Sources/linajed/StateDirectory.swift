@@ -1,0 +1,73 @@
+import Glibc
+import LinajeDomain
+
+/// The one directory that a daemon writes to, held by a lock as long as it runs.
+final class StateDirectory: Sendable {
+    let path: String
+    private let lock: CInt
+
+    /// Creates the directory with mode 0700 if it is not there, checks that it is ours and
+    /// private, and takes its lock.
+    ///
+    /// - Throws: `alreadyRunning` when another daemon holds it, `readOnly` when it cannot be
+    ///   written, `permissionDenied` when others could read or change it.
+    init(_ path: String) throws {
+        self.path = path
+        try Self.create(path)
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw Self.failure("examine", path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw LinajeError(.invalidArgument, "state directory \(path) is no directory")
+        }
+        guard status.st_uid == getuid(), status.st_mode & 0o022 == 0 else {
+            throw LinajeError(
+                .permissionDenied,
+                "state directory \(path) must belong to user \(getuid()) and not be writable by "
+                    + "others; run chown and chmod 0700 on it")
+        }
+        guard access(path, W_OK) == 0, !Self.isReadOnlyMount(path) else {
+            throw LinajeError(
+                .readOnly,
+                "state directory \(path) cannot be written; fix its permissions or mount")
+        }
+        lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw Self.failure("create the lock in", path) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw LinajeError(
+                .alreadyRunning,
+                "another daemon runs on state directory \(path); stop it or use another "
+                    + "--state-directory")
+        }
+    }
+
+    deinit { close(lock) }
+
+    private static func create(_ path: String) throws {
+        var status = stat()
+        if stat(path, &status) == 0 { return }
+        var prefix = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            prefix += part
+            if mkdir(prefix, 0o700) != 0, errno != EEXIST { throw failure("create", prefix) }
+            prefix += "/"
+        }
+    }
+
+    private static func isReadOnlyMount(_ path: String) -> Bool {
+        var status = statvfs()
+        return statvfs(path, &status) == 0 && status.f_flag & UInt(ST_RDONLY.rawValue) != 0
+    }
+
+    private static func failure(_ action: String, _ path: String) -> LinajeError {
+        let number = errno
+        let code: LinajeError.Code =
+            switch number {
+            case EACCES, EPERM, EROFS: .readOnly
+            case ENOSPC, EDQUOT: .storageFull
+            default: .storageFailed
+            }
+        return LinajeError(
+            code, "cannot \(action) \(path): \(String(cString: strerror(number)))")
+    }
+}
