@@ -104,13 +104,13 @@ let package = Package(
             "LinajeServices",
             [
                 "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
-                "LinajePluginKit", crypto, logging, lifecycle,
+                "LinajePluginKit", logging, lifecycle,
             ]),
         layer(
             "LinajeServer",
             [
                 "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
-                "LinajeServices", "LinajeTransport", "LinajeWire", crypto, logging, lifecycle,
+                "LinajePluginKit", "LinajeServices", "LinajeTransport", "LinajeWire", logging,
                 protobuf,
             ] + nio),
 
@@ -129,7 +129,8 @@ let package = Package(
             [
                 "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
                 "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
-                "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle,
+                "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle, nio[1],
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
 

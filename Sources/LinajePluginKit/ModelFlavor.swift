@@ -16,6 +16,16 @@ public protocol ModelFlavor: Sendable {
     /// - Throws: `invalidArgument` naming the file when the model is malformed; the registry keeps
     ///   it as a finding.
     func describe(_ source: any ModelSource) async throws -> ModelDescription
+
+    /// Both in one call: `nil` when the files are no model of this flavor. A flavor that runs
+    /// elsewhere answers it without asking twice.
+    func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription?
+}
+
+extension ModelFlavor {
+    public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
+        try await recognizes(source) ? try await describe(source) : nil
+    }
 }
 
 /// The files of a model, wherever they are.

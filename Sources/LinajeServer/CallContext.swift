@@ -1,8 +1,8 @@
-import Crypto
+import LinajeArtifacts
 package import LinajeCatalog
 package import LinajeDomain
 package import LinajeTransport
-package import LinajeWire
+import LinajeWire
 package import SwiftProtobuf
 
 /// What a handler knows about the call besides its message.
@@ -32,7 +32,7 @@ package struct CallContext: Sendable {
         }
         idempotency = (
             try IdempotencyKey(call.header.idempotencyKey),
-            try Self.digest(opcode: opcode, message: call.message)
+            Self.digest(opcode: opcode, message: call.message)
         )
     }
 
@@ -55,11 +55,11 @@ package struct CallContext: Sendable {
 
     /// The digest that tells one request from another: method and message, not the call header,
     /// whose deadline may differ when the call is repeated.
-    private static func digest(opcode: UInt16, message: ArraySlice<UInt8>) throws -> SHA256Digest {
-        var hash = SHA256()
-        hash.update(data: [UInt8(opcode >> 8), UInt8(opcode & 0xff)])
-        message.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        return try SHA256Digest(Array(hash.finalize()), noun: "request digest")
+    private static func digest(opcode: UInt16, message: ArraySlice<UInt8>) -> SHA256Digest {
+        var hasher = ContentHasher()
+        hasher.update([UInt8(opcode >> 8), UInt8(opcode & 0xff)])
+        message.withUnsafeBytes { hasher.update($0) }
+        return hasher.digest
     }
 }
 

@@ -1,4 +1,4 @@
-package import LinajeDomain
+import LinajeDomain
 package import LinajeServices
 package import LinajeTransport
 package import LinajeWire

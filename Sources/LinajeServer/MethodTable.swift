@@ -1,7 +1,7 @@
-package import LinajeDomain
+import LinajeDomain
 package import LinajeServices
-package import LinajeWire
-package import SwiftProtobuf
+import LinajeWire
+import SwiftProtobuf
 
 /// What to do for each opcode: the one list of what the daemon answers.
 package struct MethodTable: Sendable {

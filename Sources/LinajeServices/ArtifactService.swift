@@ -1,4 +1,3 @@
-import Crypto
 package import LinajeArtifacts
 package import LinajeCatalog
 package import LinajeDomain
@@ -30,7 +29,7 @@ package struct ArtifactService: Sendable {
         let committed = try await catalog.change(change) { transaction in
             if let run {
                 try transaction.mountTree(
-                    run, path: path, tree: tree.digest, size: tree.size, files: tree.files)
+                    run, path: path, tree: tree.digest, size: tree.size, files: UInt64(clamping: tree.files))
             }
             return tree
         }
@@ -111,9 +110,9 @@ package struct ArtifactService: Sendable {
         }
     }
 
-    /// The digest of a tree.
-    package static func digest(of tree: Tree) -> SHA256Digest? {
-        SHA256Digest(Array(SHA256.hash(data: tree.canonical)))
+    /// The digest of a tree, whether or not it is stored.
+    package static func digest(of tree: Tree) -> SHA256Digest {
+        ContentHasher.digest(tree.canonical)
     }
 }
 

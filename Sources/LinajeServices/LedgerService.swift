@@ -1,4 +1,4 @@
-package import LinajeCatalog
+import LinajeCatalog
 package import LinajeDomain
 
 /// The past: who changed what in the registry, and what came from what.

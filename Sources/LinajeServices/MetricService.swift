@@ -1,4 +1,4 @@
-package import LinajeCatalog
+import LinajeCatalog
 package import LinajeDomain
 package import LinajeMetrics
 
@@ -56,9 +56,7 @@ package struct MetricService: Sendable {
         return pieces
     }
 
-    private func requireRun(
-        _ run: RunID
-    ) async throws -> (status: RunStatus, lifecycle: Lifecycle) {
+    private func requireRun(_ run: RunID) async throws -> RunState {
         guard let status = try await catalog.read({ try $0.runStatus(run) }) else {
             throw LinajeError(
                 .notFound, "run \(run) does not exist", details: ["run_id": "\(run)"])

@@ -1,11 +1,11 @@
-package import LinajeArtifacts
-package import LinajeDomain
-package import LinajePluginKit
-package import Logging
+import LinajeArtifacts
+import LinajeDomain
+import LinajePluginKit
+import Logging
 
 /// Asks the flavors what a stored tree is. A flavor that fails never hinders a registration: what
 /// went wrong becomes a finding of the version.
-package struct ModelInspection: Sendable {
+struct ModelInspection: Sendable {
     let store: ArtifactStore
     let flavor: (any ModelFlavor)?
     let logger: Logger

@@ -4,7 +4,7 @@ import Glibc
 package import LinajeCatalog
 package import LinajeDomain
 package import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// Notices that the owner of a run is gone and says so in the catalog (DESIGN, "What is honest
@@ -17,7 +17,7 @@ package final class OwnerWatch: Service, Sendable {
     package typealias RunEnded = @Sendable (RunID) -> Void
 
     private struct State {
-        var processes: [RunID: any DispatchSourceRead] = [:]
+        var processes: [RunID: ProcessWatch] = [:]
         var heartbeats: [RunID: (timeout: Duration, heard: ContinuousClock.Instant)] = [:]
         /// Runs whose process is gone, and since when.
         var orphans: [RunID: ContinuousClock.Instant] = [:]
@@ -51,23 +51,25 @@ package final class OwnerWatch: Service, Sendable {
         case .heartbeat(let timeout):
             state.withLock { $0.heartbeats[run] = (timeout, .now) }
         case .process(let pid, let start):
-            guard let source = processSource(run, pid, start) else {
+            let watch = ProcessWatch(pid: pid, start: start, queue: queue) { [post] in
+                post.yield(.processEnded(run))
+            }
+            guard let watch else {
                 post.yield(.processEnded(run))
                 return
             }
-            state.withLock { $0.processes[run] = source }
-            source.resume()
+            state.withLock { $0.processes[run] = watch }
         }
     }
 
     /// Stops watching: the run has ended or nobody owns it any more.
     package func forget(_ run: RunID) {
-        let source = state.withLock { state in
+        let watch = state.withLock { state in
             state.heartbeats[run] = nil
             state.orphans[run] = nil
             return state.processes.removeValue(forKey: run)
         }
-        source?.cancel()
+        watch?.cancel()
     }
 
     /// The owner of a run gave a sign of life. With the lease of a run that was STALLED, and so no
@@ -129,7 +131,10 @@ package final class OwnerWatch: Service, Sendable {
         for run in silent {
             forget(run)
             do {
-                try await catalog.change(.untracked(by: Self.daemon)) { try $0.stall(run) }
+                guard
+                    try await catalog.change(
+                        .untracked(by: Self.daemon), { try $0.stall(run) })
+                else { continue }
                 logger.notice("run stalled: no heartbeat", metadata: ["run": "\(run)"])
             } catch {
                 logger.error("cannot mark run as stalled: \(error)", metadata: ["run": "\(run)"])
@@ -154,11 +159,17 @@ package final class OwnerWatch: Service, Sendable {
             logger.error("cannot end run: \(error)", metadata: ["run": "\(run)"])
         }
     }
+}
 
-    /// A source that fires when the process ends; `nil` when it is gone already.
-    private func processSource(
-        _ run: RunID, _ pid: Int32, _ start: UInt64
-    ) -> (any DispatchSourceRead)? {
+/// Waits for the end of one process through a pidfd.
+// Safe because a dispatch source may be used from any thread and nothing else changes.
+private final class ProcessWatch: @unchecked Sendable {
+    private let source: any DispatchSourceRead
+
+    /// `nil` when the process is gone already, or its number belongs to another one by now.
+    init?(
+        pid: Int32, start: UInt64, queue: DispatchQueue, ended: @escaping @Sendable () -> Void
+    ) {
         let descriptor = clinux_pidfd_open(pid)
         guard descriptor >= 0 else { return nil }
         // The pidfd is of the right process only if that one is still there behind it.
@@ -167,11 +178,14 @@ package final class OwnerWatch: Service, Sendable {
             return nil
         }
         let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler { [post] in
+        self.source = source
+        source.setEventHandler {
             source.cancel()
-            post.yield(.processEnded(run))
+            ended()
         }
         source.setCancelHandler { close(descriptor) }
-        return source
+        source.resume()
     }
+
+    func cancel() { source.cancel() }
 }

@@ -1,3 +1,4 @@
+import LinajeArtifacts
 package import LinajeCatalog
 package import LinajeDomain
 

@@ -1,1 +1,4 @@
-print("placeholder")
+import Glibc
+import LinajePluginKit
+
+exit(await FlavorHost.serve(try BuiltinFlavors.catalog().flavors))

@@ -4,8 +4,8 @@ import SQLiteBackend
 
 /// The storage plugins in the box: the one place of the daemon that knows them.
 enum BuiltinStorage {
-    static func artifacts(stateDirectory: String) throws -> any ArtifactBackend {
-        try FilesystemStorage(root: stateDirectory)
+    static func artifacts(stateDirectory: String) -> any ArtifactBackend {
+        FilesystemStorage(root: stateDirectory)
     }
 
     static func catalog(stateDirectory: String) throws -> any SQLBackend {

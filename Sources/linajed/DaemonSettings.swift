@@ -87,7 +87,9 @@ struct DaemonSettings: Sendable {
     private static func programBeside(_ program: String) -> String {
         var directory = program[...]
         while let last = directory.last, last != "/" { directory = directory.dropLast() }
-        let candidates = [directory + "linaje-flavor-host", "/usr/libexec/linaje/linaje-flavor-host"]
-        return candidates.map(String.init).first { access($0, X_OK) == 0 } ?? ""
+        let candidates = [
+            String(directory) + "linaje-flavor-host", "/usr/libexec/linaje/linaje-flavor-host",
+        ]
+        return candidates.first { Glibc.access($0, X_OK) == 0 } ?? ""
     }
 }

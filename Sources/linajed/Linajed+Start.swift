@@ -11,6 +11,7 @@ import LinajeTransport
 import Logging
 import NIOPosix
 import ServiceLifecycle
+import UnixSignals
 
 extension Linajed {
     /// The composition root: opens the stores, builds the services, runs until told to stop.
@@ -28,7 +29,7 @@ extension Linajed {
         let clock = SystemClock()
         let catalogBackend = try BuiltinStorage.catalog(stateDirectory: state.path)
         let metricsBackend = try BuiltinStorage.metrics(stateDirectory: state.path)
-        let artifactBackend = try BuiltinStorage.artifacts(stateDirectory: state.path)
+        let artifactBackend = BuiltinStorage.artifacts(stateDirectory: state.path)
 
         let catalog = CatalogStore(backend: catalogBackend, clock: clock)
         let metrics = MetricStore(

@@ -25,7 +25,7 @@ struct ServiceNotification: Sendable {
         withUnsafePointer(to: &socketAddress) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 _ = sendto(
-                    descriptor, message, message.count, Int32(MSG_NOSIGNAL.rawValue), $0, length)
+                    descriptor, message, message.count, Int32(MSG_NOSIGNAL), $0, length)
             }
         }
     }

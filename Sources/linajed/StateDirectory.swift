@@ -56,7 +56,7 @@ final class StateDirectory: Sendable {
 
     private static func isReadOnlyMount(_ path: String) -> Bool {
         var status = statvfs()
-        return statvfs(path, &status) == 0 && status.f_flag & UInt(ST_RDONLY.rawValue) != 0
+        return statvfs(path, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
     }
 
     private static func failure(_ action: String, _ path: String) -> LinajeError {

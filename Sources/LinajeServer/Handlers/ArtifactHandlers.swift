@@ -153,7 +153,7 @@ extension Tree {
         _ request: Linaje_V1_ListArtifactsRequest, only file: TreeEntry?
     ) throws -> Linaje_V1_ListArtifactsResponse {
         var answer = Linaje_V1_ListArtifactsResponse()
-        answer.tree = ArtifactService.digest(of: self)?.data ?? .init()
+        answer.tree = ArtifactService.digest(of: self).data
         if let file {
             answer.entries = [Linaje_V1_FileEntry(file)]
             return answer

@@ -1,4 +1,7 @@
+import LinajeArtifacts
 import LinajeDomain
+import LinajeMetrics
+import LinajePluginKit
 import LinajeServices
 import LinajeWire
 

@@ -1,0 +1,52 @@
+import LinajeDomain
+import LinajePluginKit
+
+/// Checks that the files which an MLmodel file names are in the model.
+struct FileReferences {
+    private let paths: Set<String>
+    private let folders: Set<String>
+
+    /// Keys of flavors whose values are paths inside the model (MLflow 3, `save_model` of each
+    /// flavor).
+    static let keys: Set<String> = [
+        "data", "model_path", "model_data", "pickled_model", "model_binary", "code", "python_model",
+        "model_code_path", "env", "env.conda", "env.virtualenv",
+    ]
+
+    init(_ files: [ModelSourceFile]) {
+        paths = Set(files.map(\.path))
+        var folders: Set<String> = []
+        for path in paths {
+            var parent = path[...]
+            while let slash = parent.lastIndex(of: "/") {
+                parent = parent[..<slash]
+                guard folders.insert(String(parent)).inserted else { break }
+            }
+        }
+        self.folders = folders
+    }
+
+    /// A warning for each file that a flavor names and that is not there.
+    func check(_ flavor: MLmodelFile.Flavor) -> [Finding] {
+        flavor.facts.sorted { $0.key < $1.key }.flatMap { key, value -> [Finding] in
+            let isArtifact = key.hasPrefix("artifacts.") && key.hasSuffix(".path")
+            guard isArtifact || Self.keys.contains(key), value != "null" else { return [] }
+            return check(value, of: "flavor \(flavor.name), \(key)")
+        }
+    }
+
+    /// A warning when `path` is not in the model; `origin` says what names it.
+    func check(_ path: String?, of origin: String) -> [Finding] {
+        guard let path, !path.isEmpty, path != "." else { return [] }
+        let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
+        let what: String
+        if (try? TreePath(trimmed)) == nil {
+            what = "names \"\(path.prefix(200))\", which is no path inside the model"
+        } else if paths.contains(trimmed) || folders.contains(trimmed) {
+            return []
+        } else {
+            what = "names \"\(path.prefix(200))\", which is not in the model"
+        }
+        return [Finding(severity: .warning, path: "MLmodel", message: "\(origin): it \(what)")]
+    }
+}

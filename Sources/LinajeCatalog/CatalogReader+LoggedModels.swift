@@ -1,0 +1,97 @@
+package import LinajeDomain
+import LinajePluginKit
+
+extension CatalogReader {
+    /// A logged model with all that is known of it.
+    ///
+    /// - Throws: `notFound`.
+    package func loggedModel(_ id: LoggedModelID) throws -> LoggedModel {
+        guard let found = try loggedModelIfThere(id) else {
+            throw LinajeError(.notFound, "logged model \(id) does not exist; check its id")
+        }
+        return found
+    }
+
+    /// A page of logged models, newest first; their descriptions are without tensors.
+    package func loggedModels(_ query: LoggedModelQuery) throws -> Paged<LoggedModel> {
+        var filter = SQLFilter()
+        try filter.add(
+            "experiment_id", in: query.experimentIDs.map(SQLValue.integer), noun: "experiments")
+        if let run = query.runID { filter.add("run_id = ?", [.id(run)]) }
+        filter.add(
+            "created_at_us, id", after: try PageToken(query.page.token, of: .loggedModels),
+            descending: true)
+        let found = try loggedModels(
+            filter, tensors: "NULL", order: "ORDER BY created_at_us DESC, id DESC LIMIT ?",
+            [.integer(Int64(query.page.limit) + 1)])
+        return paged(
+            found, query.page, of: .loggedModels,
+            weight: { weight(of: $0.tags) + weight(of: $0.params) + weight(of: $0.model) }
+        ) { [.integer($0.createdAt.microseconds), .bytes($0.id.array)] }
+    }
+
+    func loggedModelIfThere(_ id: LoggedModelID) throws -> LoggedModel? {
+        var filter = SQLFilter()
+        filter.add("id = ?", [.id(id)])
+        return try loggedModels(filter, tensors: "tensors", order: "", []).first
+    }
+
+    private func loggedModels(
+        _ filter: SQLFilter, tensors: String, order: String, _ more: [SQLValue]
+    ) throws -> [LoggedModel] {
+        var found = try connection.all(
+            """
+            SELECT id, experiment_id, run_id, name, status, status_message, model_type, tree,
+                size, step, created_at_us, updated_at_us, model, \(tensors)
+            FROM logged_models\(filter.text) \(order)
+            """, filter.arguments + more
+        ) { row in
+            LoggedModel(
+                id: try row.requiredID(0), experimentID: try row.int(1), runID: try row.id(2),
+                name: try row.text(3), status: try row.choice(4), statusMessage: try row.text(5),
+                modelType: try row.text(6), tree: try row.digest(7), size: try row.count(8),
+                step: try row.int(9), createdAt: try row.time(10), updatedAt: try row.time(11),
+                model: try StoredModelDescription.decode(
+                    model: try row.text(12), tensors: row.isNull(13) ? nil : try row.text(13)))
+        }
+        let ids = found.map { SQLValue.id($0.id) }
+        let tags = try tags(.loggedModels, of: ids)
+        let params = try params(.loggedModels, of: ids)
+        let registrations = try registrations(of: ids)
+        for index in found.indices {
+            found[index].tags = tags[ids[index]] ?? []
+            found[index].params = params[ids[index]] ?? []
+            found[index].registrations = registrations[ids[index]] ?? []
+        }
+        return found
+    }
+
+    /// The versions that were registered from logged models, oldest first.
+    private func registrations(of ids: [SQLValue]) throws -> [SQLValue: [VersionName]] {
+        guard !ids.isEmpty else { return [:] }
+        var out: [SQLValue: [VersionName]] = [:]
+        try connection.query(
+            """
+            SELECT v.logged_model_id, m.name, v.version
+            FROM model_versions v JOIN registered_models m ON m.id = v.model_id
+            WHERE v.logged_model_id IN (\(placeholders(ids.count))) ORDER BY v.id
+            """, ids
+        ) { row in
+            out[row[0], default: []].append(
+                VersionName(name: try row.text(1), version: try row.count(2)))
+        }
+        return out
+    }
+}
+
+/// Bytes of the texts of a description, roughly.
+func weight(of model: ModelDescription) -> Int {
+    let flavors = model.flavors.reduce(0) { sum, flavor in
+        flavor.facts.reduce(sum + flavor.name.utf8.count + flavor.version.utf8.count) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count
+        }
+    }
+    let lines = model.requirements.reduce(0) { $0 + $1.utf8.count }
+    let findings = model.findings.reduce(0) { $0 + $1.path.utf8.count + $1.message.utf8.count }
+    return flavors + lines + findings + model.signature.utf8.count + 256
+}

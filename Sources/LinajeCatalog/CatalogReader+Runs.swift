@@ -1,0 +1,186 @@
+package import LinajeDomain
+import LinajePluginKit
+
+extension CatalogReader {
+    /// A run with all that is known of it, deleted or not.
+    ///
+    /// - Throws: `notFound`.
+    package func run(_ id: RunID) throws -> Run {
+        var filter = SQLFilter()
+        filter.add("id = ?", [.id(id)])
+        guard var run = try runs(filter, order: "", []).first else { throw Self.noRun(id) }
+        run.datasets = try datasets(of: id)
+        run.modelInputs = try links(of: id, .input).map(\.link)
+        run.modelOutputs = try links(of: id, .output).map(\.link)
+        run.provenance = try provenance(of: id)
+        return run
+    }
+
+    /// A page of runs, those that started last first; with params and tags, without data sets, model
+    /// links and provenance.
+    package func runs(_ query: RunQuery) throws -> Paged<Run> {
+        var filter = SQLFilter()
+        try filter.add(
+            "experiment_id", in: query.experimentIDs.map(SQLValue.integer), noun: "experiments")
+        try filter.add("status", in: query.statuses.map { .text($0.rawValue) }, noun: "statuses")
+        try filter.add(query.tags, in: .runs, owner: "runs.id")
+        if let lifecycle = query.lifecycle {
+            filter.add("lifecycle = ?", [.text(lifecycle.rawValue)])
+        }
+        if let parent = query.parentID { filter.add("parent_id = ?", [.id(parent)]) }
+        filter.add(
+            "started_at_us, id", after: try PageToken(query.page.token, of: .runs),
+            descending: true)
+        let found = try runs(
+            filter, order: "ORDER BY started_at_us DESC, id DESC LIMIT ?",
+            [.integer(Int64(query.page.limit) + 1)])
+        return paged(
+            found, query.page, of: .runs,
+            weight: { weight(of: $0.tags) + weight(of: $0.params) + $0.name.utf8.count + 256 }
+        ) { [.integer($0.startedAt.microseconds), .bytes($0.id.array)] }
+    }
+
+    /// The little that the metric path asks for at each stream; `nil` when there is no such run.
+    package func runStatus(_ id: RunID) throws -> RunState? {
+        try connection.first(
+            """
+            SELECT status, lifecycle, lease_kind, lease_pid, lease_start, lease_timeout_us
+            FROM runs WHERE id = ?
+            """, [.id(id)]
+        ) { row in
+            RunState(
+                status: try row.choice(0), lifecycle: try row.choice(1),
+                lease: try Lease(row, from: 2))
+        }
+    }
+
+    /// As `runStatus`. - Throws: `notFound`.
+    func state(of id: RunID) throws -> RunState {
+        guard let state = try runStatus(id) else { throw Self.noRun(id) }
+        return state
+    }
+
+    /// Runs that have not ended and have an owner to watch: after a restart, before anything else.
+    package func runsWithLiveLease() throws -> [LeasedRun] {
+        try connection.all(
+            """
+            SELECT id, lease_kind, lease_pid, lease_start, lease_timeout_us,
+                COALESCE(lease_heartbeat_us, created_at_us)
+            FROM runs
+            WHERE lease_kind <> 'detached' AND status IN ('RUNNING', 'SCHEDULED')
+            ORDER BY id
+            """
+        ) { row in
+            LeasedRun(
+                id: try row.requiredID(0), lease: try Lease(row, from: 1),
+                lastHeartbeat: try row.time(5))
+        }
+    }
+
+    /// The trees among a run's artifacts, in the order they were put there: of two with the same
+    /// path the later one counts.
+    ///
+    /// - Throws: `notFound` when there is no such run.
+    package func mounts(_ id: RunID) throws -> [ArtifactMount] {
+        _ = try state(of: id)
+        return try connection.all(
+            """
+            SELECT path, tree, size, files, mounted_at_us FROM run_mounts
+            WHERE run_id = ? ORDER BY position
+            """, [.id(id)]
+        ) { row in
+            ArtifactMount(
+                path: try TreePath.orRoot(try row.text(0)), tree: try row.requiredDigest(1),
+                size: try row.count(2), files: try row.count(3), mountedAt: try row.time(4))
+        }
+    }
+
+    static func noRun(_ id: RunID) -> LinajeError {
+        LinajeError(
+            .notFound, "run \(id) does not exist; check its id", details: ["run_id": "\(id)"])
+    }
+
+    /// What made a run, or `nil`.
+    func provenance(of id: RunID) throws -> Provenance? {
+        let text = try connection.first(
+            "SELECT provenance FROM runs WHERE id = ? AND provenance IS NOT NULL", [.id(id)]
+        ) { try $0.text(0) }
+        return try text.map { try StoredJSON.decode(from: $0, noun: "provenance of run \(id)") }
+    }
+
+    private func runs(_ filter: SQLFilter, order: String, _ more: [SQLValue]) throws -> [Run] {
+        var found = try connection.all(
+            """
+            SELECT id, experiment_id, name, status, lifecycle, user_name, principal, parent_id,
+                started_at_us, ended_at_us, ended_cause,
+                lease_kind, lease_pid, lease_start, lease_timeout_us
+            FROM runs\(filter.text) \(order)
+            """, filter.arguments + more
+        ) { row in
+            Run(
+                id: try row.requiredID(0), experimentID: try row.int(1), name: try row.text(2),
+                status: try row.choice(3), lifecycle: try row.choice(4), user: try row.text(5),
+                principal: try row.text(6), parentID: try row.id(7), startedAt: try row.time(8),
+                endedAt: row.isNull(9) ? nil : try row.time(9), endedCause: try row.text(10),
+                lease: try Lease(row, from: 11))
+        }
+        let ids = found.map { SQLValue.id($0.id) }
+        let tags = try tags(.runs, of: ids)
+        let params = try params(.runs, of: ids)
+        for index in found.indices {
+            found[index].tags = tags[ids[index]] ?? []
+            found[index].params = params[ids[index]] ?? []
+        }
+        return found
+    }
+}
+
+extension Lease {
+    /// The lease in four columns: kind, pid, start, timeout.
+    ///
+    /// - Throws: `corrupt` when they hold something else.
+    init(_ row: any SQLRow, from index: Int) throws {
+        switch try row.text(index) {
+        case "detached": self = .detached
+        case "process":
+            guard let pid = Int32(exactly: try row.int(index + 1)) else {
+                throw LinajeError(.corrupt, "lease of a run has no process id")
+            }
+            self = .process(pid: pid, start: UInt64(bitPattern: try row.int(index + 2)))
+        case "heartbeat": self = .heartbeat(timeout: .microseconds(try row.int(index + 3)))
+        default: throw LinajeError(.corrupt, "lease of a run is of an unknown kind")
+        }
+    }
+
+    /// Kind, pid, start, timeout, as `init(_:from:)` reads them.
+    ///
+    /// - Throws: `invalidArgument` for a timeout that is not positive or a pid that cannot be.
+    func columns() throws -> [SQLValue] {
+        switch self {
+        case .detached: return [.text("detached"), .null, .null, .null]
+        case .process(let pid, let start):
+            guard pid > 0 else {
+                throw LinajeError(.invalidArgument, "process id \(pid) of the lease is none")
+            }
+            return [
+                .text("process"), .integer(Int64(pid)), .integer(Int64(bitPattern: start)), .null,
+            ]
+        case .heartbeat(let timeout):
+            // A year is for ever; the bound keeps the arithmetic on it in range.
+            guard timeout > .zero, timeout <= .seconds(366 * 86_400) else {
+                throw LinajeError(
+                    .invalidArgument,
+                    "heartbeat timeout of the lease is \(timeout); give more than 0 s and at most "
+                        + "366 days")
+            }
+            return [.text("heartbeat"), .null, .null, .integer(timeout.wholeMicroseconds)]
+        }
+    }
+}
+
+extension Duration {
+    /// The duration in microseconds, rounded down; only for durations known to be of years at most.
+    var wholeMicroseconds: Int64 {
+        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+    }
+}

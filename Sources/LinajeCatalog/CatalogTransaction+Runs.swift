@@ -1,0 +1,223 @@
+package import LinajeDomain
+import LinajePluginKit
+
+extension CatalogTransaction {
+    /// Creates a run. The same id again answers with the run that is there, if the same principal
+    /// created it in the same experiment.
+    ///
+    /// - Throws: `alreadyExists` for an id of somebody else; `notFound` for the experiment or the
+    ///   parent; `failedPrecondition` for a deleted experiment.
+    package func createRun(_ new: NewRun) throws -> Run {
+        let id = new.id ?? .random()
+        if let existing = try runIfThere(id) {
+            guard existing.experimentID == new.experimentID,
+                existing.principal.utf8.elementsEqual(principal.name.utf8)
+            else {
+                throw LinajeError(
+                    .alreadyExists, "run \(id) exists in experiment \(existing.experimentID), "
+                        + "created by \(existing.principal); choose another id",
+                    details: ["run_id": "\(id)"])
+            }
+            return existing
+        }
+        try requireActiveExperiment(new.experimentID)
+        try checkParent(new.parentID, of: id)
+        guard new.status == .running || new.status == .scheduled else {
+            throw LinajeError(
+                .invalidArgument,
+                "run cannot be created \(new.status.rawValue); use RUNNING or SCHEDULED")
+        }
+        try insert(new, id: id)
+        try apply(TagChanges(set: new.tags), to: .runs, of: .id(id))
+        try add(new.params, to: .runs, of: .id(id), shown: "\(id)")
+        return try reader.run(id)
+    }
+
+    /// Changes a run; what is `nil` stays.
+    ///
+    /// A terminal status ends the run and its lease, with `endedAt` or else now. RUNNING resumes a
+    /// run that has ended.
+    /// - Throws: `notFound`; `runNotActive` for a deleted run that the same call does not restore;
+    ///   `invalidArgument` for STALLED, which only silence brings, or an end without an end;
+    ///   `failedPrecondition` for restoring a run of a deleted experiment.
+    package func updateRun(_ id: RunID, _ update: RunUpdate) throws -> Run {
+        let old = try reader.state(of: id)
+        let isOnlyLifecycle = update == RunUpdate(lifecycle: update.lifecycle)
+        guard old.lifecycle == .active || update.lifecycle == .active || isOnlyLifecycle else {
+            throw deleted(id)
+        }
+        if let lifecycle = update.lifecycle, lifecycle != old.lifecycle {
+            try set(lifecycle, of: id)
+        }
+        if let name = update.name {
+            try connection.execute(
+                "UPDATE runs SET name = ? WHERE id = ?",
+                [.text(try Names.name(name, of: "run")), .id(id)])
+        }
+        let cause = try update.endedCause.map { try Names.text($0, of: "cause") }
+        if let status = update.status {
+            try set(status, of: id, endedAt: update.endedAt, cause: cause)
+        } else if update.endedAt != nil || cause != nil {
+            try correctEnd(of: id, old, endedAt: update.endedAt, cause: cause)
+        }
+        return try reader.run(id)
+    }
+
+    /// Adds to a run, all or nothing. A run that has ended takes additions, they may be replays.
+    ///
+    /// Params and data sets that are there already are accepted.
+    /// - Throws: `notFound`; `runNotActive` for a deleted run; `conflict` for a param with another
+    ///   value.
+    package func logRun(_ id: RunID, _ additions: RunAdditions) throws {
+        try requireNotDeleted(id)
+        try add(additions.params, to: .runs, of: .id(id), shown: "\(id)")
+        try apply(additions.tags, to: .runs, of: .id(id))
+        try add(additions.datasets, to: id)
+        try add(additions.modelInputs, to: id, .input)
+        try add(additions.modelOutputs, to: id, .output)
+        if let provenance = additions.provenance {
+            try connection.execute(
+                "UPDATE runs SET provenance = ? WHERE id = ?",
+                [.text(try StoredJSON.encode(provenance, noun: "provenance")), .id(id)])
+        }
+    }
+
+    /// Puts a tree among a run's artifacts; `nil`: at the root.
+    ///
+    /// - Throws: `notFound`; `runNotActive` for a deleted run.
+    package func mountTree(
+        _ id: RunID, path: TreePath?, tree: SHA256Digest, size: UInt64, files: UInt64
+    ) throws {
+        try requireNotDeleted(id)
+        try connection.execute(
+            """
+            INSERT INTO run_mounts (run_id, position, path, tree, size, files, mounted_at_us)
+            VALUES (
+                ?, (SELECT COALESCE(MAX(position), 0) + 1 FROM run_mounts WHERE run_id = ?),
+                ?, ?, ?, ?, ?)
+            """,
+            [
+                .id(id), .id(id), .text(path?.text ?? ""), .digest(tree),
+                try .count(size, of: "size of the tree"),
+                try .count(files, of: "number of files"), .time(now),
+            ])
+    }
+
+    func runIfThere(_ id: RunID) throws -> Run? {
+        let exists = try connection.first(
+            "SELECT 1 FROM runs WHERE id = ?", [.id(id)]
+        ) { try $0.int(0) }
+        return exists == nil ? nil : try reader.run(id)
+    }
+
+    func requireNotDeleted(_ id: RunID) throws {
+        guard try reader.state(of: id).lifecycle == .active else { throw deleted(id) }
+    }
+
+    func deleted(_ id: RunID) -> LinajeError {
+        LinajeError(
+            .runNotActive, "run \(id) is deleted; restore it before changing it",
+            details: ["run_id": "\(id)"])
+    }
+
+    private func checkParent(_ parent: RunID?, of id: RunID) throws {
+        guard let parent else { return }
+        guard parent != id else {
+            throw LinajeError(.invalidArgument, "run \(id) cannot be its own parent")
+        }
+        _ = try reader.state(of: parent)
+    }
+
+    private func insert(_ new: NewRun, id: RunID) throws {
+        let fallback = "run-\(Hex.encode(id.array.prefix(4)))"
+        let provenance = try new.provenance.map {
+            try StoredJSON.encode($0, noun: "provenance")
+        }
+        try connection.execute(
+            """
+            INSERT INTO runs (id, experiment_id, name, status, lifecycle, user_name, principal,
+                parent_id, started_at_us, ended_cause, created_at_us, provenance,
+                lease_kind, lease_pid, lease_start, lease_timeout_us, lease_heartbeat_us)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                .id(id), .integer(new.experimentID),
+                .text(new.name.isEmpty ? fallback : try Names.name(new.name, of: "run")),
+                .text(new.status.rawValue), .text(Lifecycle.active.rawValue),
+                .text(try Names.text(new.user, of: "user of the run")), .text(principal.name),
+                .id(new.parentID), .time(new.startedAt ?? now), .time(now),
+                .optional(provenance),
+            ] + (try new.lease.columns()) + [.time(now)])
+    }
+
+    private func set(_ lifecycle: Lifecycle, of id: RunID) throws {
+        if lifecycle == .active {
+            let experiment = try connection.first(
+                "SELECT experiment_id FROM runs WHERE id = ?", [.id(id)]
+            ) { try $0.int(0) }
+            if let experiment { try requireActiveExperiment(experiment) }
+        }
+        try connection.execute(
+            "UPDATE runs SET lifecycle = ?, deleted_with_experiment = 0 WHERE id = ?",
+            [.text(lifecycle.rawValue), .id(id)])
+    }
+
+    private func set(_ status: RunStatus, of id: RunID, endedAt: Timestamp?, cause: String?) throws {
+        guard status != .stalled else {
+            throw LinajeError(
+                .invalidArgument, "status STALLED cannot be set: it is what silence is called")
+        }
+        guard status.isTerminal else {
+            guard endedAt == nil, cause == nil || cause == "" else {
+                throw LinajeError(
+                    .invalidArgument,
+                    "run \(id) cannot be \(status.rawValue) and have an end; leave out one")
+            }
+            try connection.execute(
+                "UPDATE runs SET status = ?, ended_at_us = NULL, ended_cause = '' WHERE id = ?",
+                [.text(status.rawValue), .id(id)])
+            return
+        }
+        let columns = try Lease.detached.columns()
+        try connection.execute(
+            """
+            UPDATE runs SET status = ?, ended_at_us = ?, ended_cause = ?, lease_kind = ?,
+                lease_pid = ?, lease_start = ?, lease_timeout_us = ?, lease_heartbeat_us = NULL
+            WHERE id = ?
+            """,
+            [
+                .text(status.rawValue), .time(endedAt ?? now),
+                .text(cause ?? status.defaultCause),
+            ] + columns + [.id(id)])
+    }
+
+    private func correctEnd(of id: RunID, _ old: RunState, endedAt: Timestamp?, cause: String?)
+        throws
+    {
+        guard old.status.isTerminal else {
+            throw LinajeError(
+                .invalidArgument,
+                "run \(id) has not ended; give its end together with the status it ended with")
+        }
+        if let endedAt {
+            try connection.execute(
+                "UPDATE runs SET ended_at_us = ? WHERE id = ?", [.time(endedAt), .id(id)])
+        }
+        if let cause {
+            try connection.execute(
+                "UPDATE runs SET ended_cause = ? WHERE id = ?", [.text(cause), .id(id)])
+        }
+    }
+}
+
+extension RunStatus {
+    /// Why a run ended, when whoever ended it did not say.
+    fileprivate var defaultCause: String {
+        switch self {
+        case .finished: "finished by its owner"
+        case .failed: "failed, said its owner"
+        case .killed: "stopped on purpose"
+        case .running, .scheduled, .stalled: ""
+        }
+    }
+}

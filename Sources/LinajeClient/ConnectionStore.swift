@@ -1,0 +1,36 @@
+import LinajeDomain
+import LinajeTransport
+
+/// Holds the one connection of a client and replaces it when it broke.
+actor ConnectionStore {
+    /// The daemon's socket.
+    nonisolated let socket: String
+    private nonisolated let agent: String
+    private var current: ClientConnection?
+    private var attempt: Task<ClientConnection, any Error>?
+
+    init(socket: String, agent: String) {
+        self.socket = socket
+        self.agent = agent
+    }
+
+    /// The connection, made anew if there is none that works.
+    func connection() async throws -> ClientConnection {
+        if let current, current.isOpen { return current }
+        if let attempt { return try await attempt.value }
+        let (socket, agent) = (socket, agent)
+        // Unstructured because everybody who asks meanwhile shares this one attempt, and one
+        // caller's cancellation must not end it for the others.
+        let task = Task { try await ClientConnection.connect(to: socket, agent: agent) }
+        attempt = task
+        defer { attempt = nil }
+        let connection = try await task.value
+        current = connection
+        return connection
+    }
+
+    func close() {
+        current?.close()
+        current = nil
+    }
+}

@@ -1,0 +1,76 @@
+public import LinajeDomain
+import LinajeWire
+
+extension LinajeClient {
+    /// Creates an experiment.
+    ///
+    /// - Parameter getExisting: answer with the active experiment of that name where there is one,
+    ///   instead of `alreadyExists`.
+    public func createExperiment(
+        _ name: String, tags: [Tag] = [], getExisting: Bool = false
+    ) async throws -> Experiment {
+        var request = Linaje_V1_CreateExperimentRequest()
+        request.name = name
+        request.tags = tags.map(Linaje_V1_Tag.init)
+        request.getExisting = getExisting
+        return try Experiment(await call(Methods.createExperiment, request))
+    }
+
+    /// The experiment of this number.
+    public func experiment(id: ExperimentID) async throws -> Experiment {
+        var request = Linaje_V1_GetExperimentRequest()
+        request.id = id
+        return try Experiment(await call(Methods.getExperiment, request))
+    }
+
+    /// The experiment of this name.
+    public func experiment(name: String) async throws -> Experiment {
+        var request = Linaje_V1_GetExperimentRequest()
+        request.name = name
+        return try Experiment(await call(Methods.getExperiment, request))
+    }
+
+    /// Lists experiments, newest first. `lifecycle` `nil` lists active and deleted ones.
+    public func experiments(
+        lifecycle: Lifecycle? = .active, page: Page? = nil
+    ) async throws -> Paged<Experiment> {
+        var request = Linaje_V1_SearchExperimentsRequest()
+        request.lifecycle = Linaje_V1_Lifecycle(filter: lifecycle)
+        if let page { request.page = Linaje_V1_Page(page) }
+        let response = try await call(Methods.searchExperiments, request)
+        return Paged(
+            try response.experiments.map { try Experiment($0) },
+            nextPageToken: response.nextPageToken)
+    }
+
+    /// Changes an experiment; what is `nil` stays. Deleting it deletes its runs, restoring it
+    /// restores them.
+    public func updateExperiment(
+        _ id: ExperimentID, name: String? = nil, lifecycle: Lifecycle? = nil,
+        tags: TagChanges = TagChanges()
+    ) async throws -> Experiment {
+        var request = Linaje_V1_UpdateExperimentRequest()
+        request.id = id
+        if let name { request.name = name }
+        if let lifecycle { request.lifecycle = Linaje_V1_Lifecycle(lifecycle) }
+        if !tags.isEmpty { request.tags = Linaje_V1_TagChanges(tags) }
+        return try Experiment(await call(Methods.updateExperiment, request))
+    }
+
+    /// Every element of a list, page by page.
+    ///
+    /// - Parameter most: stop after that many; `nil`: never.
+    public func all<Element>(
+        most: Int? = nil, _ list: (Page) async throws -> Paged<Element>
+    ) async throws -> [Element] {
+        var found: [Element] = []
+        var token = ""
+        repeat {
+            let limit = min(Limits.pageEntries, max(1, (most ?? .max) - found.count))
+            let page = try await list(Page(limit: limit, token: token))
+            found += page.elements
+            token = page.nextPageToken
+        } while !token.isEmpty && found.count < most ?? .max
+        return most.map { Array(found.prefix($0)) } ?? found
+    }
+}

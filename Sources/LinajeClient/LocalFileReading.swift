@@ -1,0 +1,99 @@
+import Glibc
+import LinajeDomain
+
+/// Reads one local file once, from begin to end, and notices when it changes meanwhile.
+///
+/// Used by one task at a time; its calls block.
+final class LocalFileReading: Sendable {
+    /// How much is read at once.
+    static let pieceBytes = 256 << 10
+
+    private let descriptor: Int32
+    private let source: String
+    private let before: Stamp
+    /// The size when it was opened: what is announced to the daemon.
+    let size: UInt64
+
+    /// What changes when a file does.
+    private struct Stamp: Equatable {
+        var size: off_t
+        var modified: timespec
+        var changed: timespec
+
+        init(_ status: stat) {
+            size = status.st_size
+            modified = status.st_mtim
+            changed = status.st_ctim
+        }
+
+        static func == (left: Self, right: Self) -> Bool {
+            left.size == right.size && left.modified.tv_sec == right.modified.tv_sec
+                && left.modified.tv_nsec == right.modified.tv_nsec
+                && left.changed.tv_sec == right.changed.tv_sec
+                && left.changed.tv_nsec == right.changed.tv_nsec
+        }
+    }
+
+    /// Opens a file that was a regular file when its folder was walked. It is opened without
+    /// following links and without waiting for a FIFO's writer, and looked at again.
+    init(_ source: String, followingLink: Bool = false) throws {
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followingLink ? 0 : O_NOFOLLOW)
+        let descriptor = open(source, flags)
+        guard descriptor >= 0 else { throw fileError("read", source, errno) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let number = errno
+            close(descriptor)
+            throw fileError("read", source, number)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw LocalTree.unsupported(source, status)
+        }
+        self.descriptor = descriptor
+        self.source = source
+        before = Stamp(status)
+        size = UInt64(clamping: status.st_size)
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The bytes at `offset`; fewer than `pieceBytes` only before the end of the announced size.
+    ///
+    /// - Throws: `incomplete` naming the file when it has become shorter.
+    func piece(at offset: UInt64, into hasher: inout ContentHash) throws -> [UInt8] {
+        let wanted = Int(min(UInt64(Self.pieceBytes), size - offset))
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+            while count < wanted {
+                let room = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
+                let got = pread(
+                    descriptor, room.baseAddress, wanted - count, off_t(offset) + off_t(count))
+                if got < 0, errno == EINTR { continue }
+                if got < 0 { failure = errno }
+                guard got > 0 else { break }
+                count += got
+            }
+        }
+        guard failure == 0 else { throw fileError("read", source, failure) }
+        guard bytes.count == wanted else { throw changed() }
+        hasher.update(bytes)
+        return bytes
+    }
+
+    /// - Throws: `incomplete` naming the file unless it is as it was when it was opened.
+    func checkUnchanged() throws {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw fileError("read", source, errno) }
+        guard Stamp(status) == before else { throw changed() }
+    }
+
+    private func changed() -> LinajeError {
+        LinajeError(
+            .incomplete,
+            "\(source) changed while it was read; nothing was stored: try again when nobody "
+                + "writes it")
+    }
+}

@@ -1,0 +1,49 @@
+public import LinajeDomain
+
+/// Several flavors as one: each that recognises a model describes it, and what they say is merged
+/// in their order.
+///
+/// A flavor that fails costs its own part only: its message becomes a warning among the findings.
+/// Files that nobody recognises give an empty description.
+public struct CompositeFlavor: ModelFlavor {
+    public let descriptor: PluginDescriptor
+    /// In the order in which they are asked.
+    public let flavors: [any ModelFlavor]
+
+    public init(_ flavors: [any ModelFlavor], name: String = "composite", version: String = "1") {
+        self.flavors = flavors
+        descriptor = PluginDescriptor(name: name, kind: .modelFlavor, version: version)
+    }
+
+    public func recognizes(_ source: any ModelSource) async throws -> Bool {
+        for flavor in flavors where try await flavor.recognizes(source) { return true }
+        return false
+    }
+
+    /// - Throws: only when the caller no longer wants the answer.
+    public func describe(_ source: any ModelSource) async throws -> ModelDescription {
+        var whole = ModelDescription()
+        for flavor in flavors {
+            do {
+                if let part = try await flavor.describeIfRecognized(source) { whole.merge(part) }
+            } catch {
+                if error is CancellationError || (error as? LinajeError)?.code == .cancelled {
+                    throw error
+                }
+                whole.findings.append(Self.finding(of: flavor, error))
+            }
+        }
+        return whole.bounded()
+    }
+
+    /// - Returns: `nil` when no flavor recognised the model and none failed on it.
+    public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
+        let description = try await describe(source)
+        return description == ModelDescription() ? nil : description
+    }
+
+    private static func finding(of flavor: any ModelFlavor, _ error: any Error) -> Finding {
+        let message = (error as? LinajeError)?.message ?? "failed: \(error)"
+        return Finding(severity: .warning, message: "\(flavor.descriptor.name): \(message)")
+    }
+}

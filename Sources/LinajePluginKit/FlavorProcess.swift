@@ -1,0 +1,256 @@
+public import LinajeDomain
+import Synchronization
+
+/// Flavors that run in a process of their own, as a flavor: what the daemon holds.
+///
+/// The executable is started when it is first needed, serves many models one after the other, and
+/// is started again after a crash, with growing waits. It gets no files, no network address and no
+/// environment: it sees a model only through the questions it asks on its standard output, and a
+/// crash, a hang or nonsense is a `pluginFailed` error of that one call.
+public actor FlavorProcess: ModelFlavor {
+    private let executable: String
+    private let arguments: [String]
+    private let configuration: FlavorProcessConfiguration
+    private nonisolated let identity: Mutex<PluginDescriptor>
+    /// Where starting a process and waiting for its end block.
+    private let lane = BlockingLane()
+
+    private var session: FlavorSession?
+    private var greeting: FlavorSession.Greeting?
+    private var failures = 0
+    private var notBefore = ContinuousClock.now
+    private var isShutDown = false
+
+    private var isBusy = false
+    private var waiters: [(id: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
+    private var nextWaiter: UInt64 = 0
+
+    /// - Parameters:
+    ///   - executable: Absolute path of the program.
+    ///   - name: What errors call it; by default the program's file name.
+    public init(
+        executable: String, arguments: [String] = [], name: String? = nil,
+        configuration: FlavorProcessConfiguration = FlavorProcessConfiguration()
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.configuration = configuration
+        let fileName = executable.split(separator: "/").last.map(String.init) ?? executable
+        identity = Mutex(
+            PluginDescriptor(name: name ?? fileName, kind: .modelFlavor, version: ""))
+    }
+
+    /// The name given to it; the version is empty until the process has said it.
+    public nonisolated var descriptor: PluginDescriptor { identity.withLock { $0 } }
+
+    /// Starts the process unless it runs.
+    ///
+    /// - Returns: The names of its flavors, in the order they are asked.
+    /// - Throws: `pluginFailed`.
+    @discardableResult
+    public func start() async throws -> [String] {
+        let end = ContinuousClock.now + configuration.handshake
+        _ = try await exclusively(until: end) { try await $0.running(until: end) }
+        return greeting?.flavors ?? []
+    }
+
+    /// Asks every flavor of the process what a model is.
+    ///
+    /// - Parameter deadline: Longest wait, the wait for earlier calls included.
+    /// - Returns: An empty description when no flavor recognises the model.
+    /// - Throws: `pluginFailed` naming the plugin when it crashed, hung or sent nonsense; an error
+    ///   of the request when it refused the model; `CancellationError`.
+    public func describe(
+        _ source: any ModelSource, deadline: Duration
+    ) async throws -> ModelDescription {
+        let end = ContinuousClock.now + deadline
+        return try await exclusively(until: end) { process in
+            let session = try await process.running(until: end)
+            return try await process.guarding(session, until: end) {
+                try await session.describe(source)
+            }
+        }
+    }
+
+    public func recognizes(_ source: any ModelSource) async throws -> Bool {
+        try await describeIfRecognized(source) != nil
+    }
+
+    public func describe(_ source: any ModelSource) async throws -> ModelDescription {
+        try await describe(source, deadline: configuration.deadline)
+    }
+
+    /// - Returns: `nil` when the description is empty.
+    public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
+        let description = try await describe(source)
+        return description == ModelDescription() ? nil : description
+    }
+
+    /// Ends the process. Calls under way and later ones throw.
+    public func shutdown() async {
+        isShutDown = true
+        for waiter in waiters { waiter.continuation.resume(throwing: shutDownError) }
+        waiters = []
+        guard let session else { return }
+        self.session = nil
+        session.kill()
+        _ = await session.end(grace: .zero, on: lane)
+    }
+
+    // MARK: One call at a time
+
+    /// Runs `body` when no other call runs, in the order of the calls.
+    private func exclusively<Value: Sendable>(
+        until end: ContinuousClock.Instant,
+        _ body: (isolated FlavorProcess) async throws -> Value
+    ) async throws -> Value {
+        try await enter(until: end)
+        defer { leave() }
+        return try await body(self)
+    }
+
+    private func enter(until end: ContinuousClock.Instant) async throws {
+        guard !isShutDown else { throw shutDownError }
+        guard isBusy else {
+            isBusy = true
+            return
+        }
+        let id = nextWaiter
+        nextWaiter += 1
+        do {
+            try await withDeadline(end) { try await self.wait(id) }
+        } catch is DeadlineExpired {
+            throw LinajeError(
+                .pluginFailed,
+                "flavor plugin \"\(descriptor.name)\" is busy with other models; try again later")
+        }
+    }
+
+    private func wait(_ id: UInt64) async throws {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<Void, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else if isBusy {
+                    waiters.append((id, continuation))
+                } else {
+                    isBusy = true
+                    continuation.resume()
+                }
+            }
+        } onCancel: {
+            // Unstructured because a cancellation handler cannot wait for the actor.
+            Task { await self.abandon(id) }
+        }
+    }
+
+    private func abandon(_ id: UInt64) {
+        guard let index = waiters.firstIndex(where: { $0.id == id }) else { return }
+        waiters.remove(at: index).continuation.resume(throwing: CancellationError())
+    }
+
+    private func leave() {
+        if waiters.isEmpty {
+            isBusy = false
+        } else {
+            waiters.removeFirst().continuation.resume()
+        }
+    }
+
+    // MARK: The process
+
+    /// A session that has been greeted.
+    private func running(until end: ContinuousClock.Instant) async throws -> FlavorSession {
+        guard !isShutDown else { throw shutDownError }
+        if let session {
+            if await session.isUsable { return session }
+            self.session = nil
+            session.kill()
+            _ = await session.end(grace: .zero, on: lane)
+        }
+        guard notBefore < end else {
+            throw LinajeError(
+                .pluginFailed,
+                "flavor plugin \"\(descriptor.name)\" failed \(failures) times in a row and rests "
+                    + "before it is started again; try again later")
+        }
+        try await Task.sleep(until: notBefore, clock: .continuous)
+
+        let (executable, arguments) = (executable, arguments)
+        let started: FlavorSession
+        do {
+            let child = try await lane.run { try ChildProcess.spawn(executable, arguments) }
+            started = FlavorSession(child)
+        } catch {
+            throw failed("\((error as? LinajeError)?.message ?? "\(error)")", lastLine: "")
+        }
+        guard !isShutDown else {
+            started.kill()
+            _ = await started.end(grace: .zero, on: lane)
+            throw shutDownError
+        }
+        session = started
+        let handshakeEnd = min(end, ContinuousClock.now + configuration.handshake)
+        let greeting = try await guarding(started, until: handshakeEnd) {
+            try await started.greet()
+        }
+        self.greeting = greeting
+        identity.withLock { $0.version = greeting.version }
+        return started
+    }
+
+    /// Runs a request on a session; whatever it throws except a refusal ends the process.
+    private func guarding<Value: Sendable>(
+        _ session: FlavorSession, until end: ContinuousClock.Instant,
+        _ body: @Sendable @escaping () async throws -> Value
+    ) async throws -> Value {
+        do {
+            let value = try await withDeadline(end) {
+                // A read that blocks does not see a cancellation: ending the process ends it.
+                try await withTaskCancellationHandler(operation: body) { session.kill() }
+            }
+            failures = 0
+            return value
+        } catch let refusal as FlavorSession.Refusal {
+            throw LinajeError(
+                refusal.error.code,
+                "flavor plugin \"\(descriptor.name)\": \(refusal.error.message)")
+        } catch {
+            let isCancelled = Task.isCancelled
+            let hungUp = error is FlavorSession.HungUp || Self.isGone(error)
+            if !hungUp { session.kill() }
+            self.session = nil
+            let (exit, lastLine) = await session.end(
+                grace: hungUp ? .milliseconds(500) : .zero, on: lane)
+            if isShutDown { throw shutDownError }
+            if isCancelled { throw CancellationError() }
+            let what =
+                switch error {
+                case is DeadlineExpired: "did not answer in time and was ended"
+                case _ where hungUp: "\(exit) before it had answered"
+                case let error as LinajeError: "broke the protocol: \(error.message)"
+                default: "failed: \(error)"
+                }
+            throw failed(what, lastLine: lastLine)
+        }
+    }
+
+    private static func isGone(_ error: any Error) -> Bool {
+        (error as? LinajeError)?.code == .unavailable
+    }
+
+    /// Notes a failure and makes an error of it.
+    private func failed(_ what: String, lastLine: String) -> LinajeError {
+        failures += 1
+        notBefore = ContinuousClock.now + configuration.backOff(after: failures)
+        let said = lastLine.isEmpty ? "" : "; it said: \(lastLine)"
+        return LinajeError(.pluginFailed, "flavor plugin \"\(descriptor.name)\" \(what)\(said)")
+    }
+
+    private var shutDownError: LinajeError {
+        LinajeError(
+            .unavailable,
+            "flavor plugin \"\(descriptor.name)\" is shut down, as the daemon is stopping")
+    }
+}

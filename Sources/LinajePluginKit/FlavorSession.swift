@@ -1,0 +1,225 @@
+import LinajeDomain
+import LinajeWire
+import SwiftProtobuf
+import Synchronization
+
+/// One life of a flavor process, seen from the daemon: started, greeted, asked, ended.
+///
+/// Requests are made one after the other by `FlavorProcess`. Whatever throws, except a `Refusal`,
+/// makes the session unusable: the process is then ended.
+actor FlavorSession {
+    /// The process has answered a request with an error, as the protocol provides.
+    struct Refusal: Error {
+        var error: LinajeError
+    }
+
+    /// What the process says it is.
+    struct Greeting: Sendable {
+        var version: String
+        var flavors: [String]
+    }
+
+    private let child: ChildProcess
+    private let channel: FrameChannel
+    private let errors: StandardErrorTail
+    private var credit = 0
+    private var nextStream: UInt32 = 1
+    private var lastPluginStream: UInt32 = 0
+    private var sources: UInt64 = 0
+    private var isDraining = false
+
+    /// Takes over a process that was just started.
+    init(_ child: ChildProcess) {
+        self.child = child
+        channel = FrameChannel(input: child.socket, output: child.socket, ownership: .owned)
+        errors = StandardErrorTail(child.errors)
+    }
+
+    /// Whether another request may be made.
+    var isUsable: Bool { !isDraining && nextStream < UInt32.max - 1 && !child.hasEnded() }
+
+    /// Ends the process; a request under way throws.
+    nonisolated func kill() {
+        child.kill()
+        channel.hangUp()
+    }
+
+    /// Ends the session and says how the process ended and what it said last.
+    ///
+    /// - Parameter grace: How long the process may take to end by itself.
+    func end(grace: Duration, on lane: BlockingLane) async -> (ChildProcess.Exit, String) {
+        channel.hangUp()
+        let child = child
+        let exit = (try? await lane.run { child.reap(grace: grace) }) ?? .unknown
+        return (exit, await errors.finish())
+    }
+
+    // MARK: Requests
+
+    /// Says hello and asks what the process is.
+    func greet() async throws -> Greeting {
+        var hello = Linaje_V1_ClientHello()
+        hello.minorVersion = 0
+        hello.agent = "linajed"
+        let frame = Frame(.hello, payload: try hello.payload())
+        try await channel.send(FrameHeader.preface + frame.bytes)
+
+        let first = try await next()
+        if first.header.type == .error { throw Self.ended(by: first) }
+        guard first.header.type == .hello, first.header.stream == 0 else {
+            throw LinajeError(.badFrame, "its first frame is \(first.header.type), not hello")
+        }
+        let answer = try Linaje_V1_ServerHello(payload: first.payload)
+        guard answer.minorVersion == 0 else {
+            throw LinajeError(
+                .versionUnsupported,
+                "it speaks minor version \(answer.minorVersion) where 0 is the highest offered")
+        }
+        guard answer.connectionCredit <= UInt32(Limits.firstConnectionCredit) else {
+            throw LinajeError(
+                .flowControl, "its hello grants \(answer.connectionCredit) bytes; 32768 are allowed")
+        }
+        credit = Int(answer.connectionCredit)
+
+        let descriptor = try await call(
+            Methods.describePlugin, Linaje_V1_DescribePluginRequest(), serving: nil)
+        guard descriptor.kind == PluginDescriptor.Kind.modelFlavor.rawValue else {
+            throw LinajeError(
+                .badMessage, "it says it is a \"\(descriptor.kind.prefix(40))\", not a model flavor")
+        }
+        return Greeting(
+            version: String(descriptor.version.prefix(80)),
+            flavors: descriptor.flavors.prefix(1_000).map { String($0.prefix(80)) })
+    }
+
+    /// Asks what a model is, and serves its bytes meanwhile.
+    func describe(_ source: any ModelSource) async throws -> ModelDescription {
+        sources += 1
+        var request = Linaje_V1_DescribeModelRequest()
+        request.source = sources
+        let serving = ServedModel(source, number: sources)
+        let response = try await call(Methods.describeModel, request, serving: serving)
+        return try ModelDescription(response.model).bounded()
+    }
+
+    private func call<Request, Response>(
+        _ method: LinajeWire.Method<Request, Response>, _ request: Request, serving: ServedModel?
+    ) async throws -> Response {
+        let stream = nextStream
+        nextStream += 2
+        let payload = try CallPayload.encode(header: Linaje_V1_CallHeader(), message: request)
+        while credit < payload.count {
+            try await take(try await next(), serving: nil)
+        }
+        credit -= payload.count
+        try await channel.send(
+            Frame(
+                .request, stream: stream, flags: FrameHeader.endFlag, opcode: method.opcode,
+                payload: payload))
+        while true {
+            let frame = try await next()
+            guard frame.header.stream == stream else {
+                try await take(frame, serving: serving)
+                continue
+            }
+            switch frame.header.type {
+            case .response where frame.header.isEnd && frame.header.opcode == method.opcode:
+                return try Response(payload: frame.payload)
+            case .error:
+                throw Refusal(error: Self.refusal(in: try Linaje_V1_Failure(payload: frame.payload)))
+            default:
+                throw LinajeError(
+                    .badFrame, "a \(frame.header.type) frame does not answer \(method.name)")
+            }
+        }
+    }
+
+    private func next() async throws -> Frame {
+        guard let frame = try await channel.receive() else { throw HungUp() }
+        return frame
+    }
+
+    /// The process has closed its side.
+    struct HungUp: Error {}
+
+    /// Takes in a frame that does not answer the request under way.
+    private func take(_ frame: Frame, serving: ServedModel?) async throws {
+        switch (frame.header.type, frame.header.stream) {
+        case (.credit, 0):
+            let grant = try Linaje_V1_Credit(payload: frame.payload).bytes
+            let (sum, overflow) = credit.addingReportingOverflow(Int(grant))
+            guard !overflow, grant > 0, grant <= UInt32(Int32.max) else {
+                throw LinajeError(.badFrame, "a credit frame must grant 1 to 2^31-1 bytes")
+            }
+            credit = min(sum, Int(Int32.max))
+        case (.ping, 0):
+            guard frame.payload.count <= ServerConnectionStateMachine.controlBytes else {
+                throw LinajeError(
+                    .frameTooLarge, "a ping frame of \(frame.payload.count) bytes is too large")
+            }
+            try await channel.send(Frame(.pong, payload: frame.payload))
+        case (.pong, 0): break
+        case (.goaway, 0): isDraining = true
+        case (.error, 0): throw Self.ended(by: frame)
+        case (.request, let stream):
+            guard stream != 0, stream.isMultiple(of: 2), stream > lastPluginStream else {
+                throw LinajeError(
+                    .badStream,
+                    "stream \(stream) cannot be opened by a plugin: its streams are even and each "
+                        + "is higher than the last, \(lastPluginStream)")
+            }
+            guard frame.header.isEnd else {
+                throw LinajeError(.badFrame, "a request of a plugin takes no data frames")
+            }
+            lastPluginStream = stream
+            try await channel.send(Self.answer(to: frame, from: serving))
+        case (.cancel, let stream) where stream != 0 && stream <= lastPluginStream: break
+        default:
+            throw LinajeError(
+                .badFrame,
+                "a \(frame.header.type) frame has no place on stream \(frame.header.stream)")
+        }
+    }
+
+    private static func answer(to frame: Frame, from served: ServedModel?) async throws -> Frame {
+        let stream = frame.header.stream
+        do {
+            guard let served else {
+                throw LinajeError(.failedPrecondition, "no model is being described")
+            }
+            let payload = try await served.answer(frame.header.opcode, frame.payload)
+            return Frame(
+                .response, stream: stream, flags: FrameHeader.endFlag, opcode: frame.header.opcode,
+                payload: payload)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            let failure =
+                error as? LinajeError
+                ?? LinajeError(.internalError, "the model's bytes cannot be read")
+            return Frame(.error, stream: stream, payload: try Linaje_V1_Failure(failure).payload())
+        }
+    }
+
+    private static func ended(by frame: Frame) -> LinajeError {
+        guard let failure = try? Linaje_V1_Failure(payload: frame.payload) else {
+            return LinajeError(.badMessage, "its error frame is no Failure")
+        }
+        return LinajeError(.pluginFailed, "it ended the connection: \(text(failure.message))")
+    }
+
+    /// A plugin may speak of requests only; numbers that say something of the connection or the
+    /// daemon are not its to use.
+    private static func refusal(in failure: Linaje_V1_Failure) -> LinajeError {
+        let isOfRequest = (100..<200).contains(failure.code)
+        return LinajeError(
+            isOfRequest ? .init(rawValue: failure.code) : .pluginFailed, text(failure.message))
+    }
+
+    private static func text(_ message: String) -> String {
+        let line = message.unicodeScalars.prefix(1_000).map { scalar -> Character in
+            scalar.properties.generalCategory == .control ? " " : Character(scalar)
+        }
+        return String(line)
+    }
+}
