@@ -14,7 +14,8 @@ package struct AccessPolicy: Sendable {
     ///   - groups: group names or numbers, with their roles.
     /// - Throws: `invalidArgument` for a user or group that the machine does not know.
     package init(users: [String: Role] = [:], groups: [String: Role] = [:]) throws {
-        var byUser: [UInt32: Role] = [0: .admin, getuid(): .admin]
+        var byUser: [UInt32: Role] = [0: .admin]
+        byUser[getuid()] = .admin
         for (name, role) in users {
             let uid = try Self.number(name, of: "user") { getpwnam($0).map { $0.pointee.pw_uid } }
             byUser[uid] = role

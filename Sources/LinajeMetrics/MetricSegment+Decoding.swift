@@ -1,0 +1,164 @@
+import Crypto
+package import LinajeDomain
+
+extension MetricSegment {
+    /// Reads a segment's bytes. Nothing is believed before the check at the end matches, and
+    /// every length is compared with the bytes that are there.
+    ///
+    /// - Parameters:
+    ///   - run: the run the segment belongs to, for the error.
+    ///   - id: the segment's number in the database, for the error.
+    /// - Throws: `corrupt` naming both.
+    package init(decoding bytes: [UInt8], run: RunID, id: Int64) throws {
+        self = try bytes.withUnsafeBytes { buffer in
+            do {
+                return try Self.decode(buffer)
+            } catch let flaw as SegmentFlaw {
+                throw LinajeError(
+                    .corrupt,
+                    "metric segment \(id) of run \(run) \(flaw.text); restore metrics.db from a "
+                        + "copy", details: ["run": "\(run)", "segment": "\(id)"])
+            }
+        }
+    }
+
+    private static func decode(_ bytes: UnsafeRawBufferPointer) throws -> MetricSegment {
+        guard bytes.count >= header.count + 6 + 8 else { throw SegmentFlaw("is too short") }
+        let body = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 8)])
+        let digest = SHA256.hash(data: body)
+        guard digest.prefix(8).elementsEqual(bytes[(bytes.count - 8)...]) else {
+            throw SegmentFlaw("does not match its check")
+        }
+        var input = SegmentReader(body)
+        guard try input.take(header.count).elementsEqual(header) else {
+            throw SegmentFlaw("has a header that is not known")
+        }
+        let seriesCount = Int(try input.number(UInt16.self))
+        let count = Int(try input.number(UInt32.self))
+        guard seriesCount > 0, count > 0, count <= maximumPoints else {
+            throw SegmentFlaw("has \(seriesCount) series and \(count) points")
+        }
+        var series: [MetricSeries] = []
+        for _ in 0..<seriesCount { series.append(try MetricSeries(decoding: &input)) }
+        let index = try input.index(count: count, seriesCount: seriesCount)
+        let steps = try input.integers(count: count)
+        let times = try input.integers(count: count)
+        let values = try input.doubles(count: count)
+        guard input.isAtEnd else { throw SegmentFlaw("has bytes after its end") }
+        return MetricSegment(
+            series: series, seriesIndex: index,
+            columns: MetricColumns(steps: steps, times: times, values: values))
+    }
+}
+
+extension MetricSeries {
+    init(decoding input: inout SegmentReader) throws {
+        let key = try input.text()
+        let model: LoggedModelID?
+        switch try input.number(UInt8.self) {
+        case 0: model = nil
+        case 16: model = try LoggedModelID(input.take(16))
+        default: throw SegmentFlaw("has a model id of a wrong length")
+        }
+        self.init(
+            key: key, modelID: model, datasetName: try input.text(),
+            datasetDigest: try input.text())
+    }
+
+    /// A series as `encoded` wrote it; `nil` for anything else.
+    init?(encoded bytes: [UInt8]) {
+        let decoded = bytes.withUnsafeBytes { buffer -> MetricSeries? in
+            var input = SegmentReader(buffer)
+            guard let series = try? MetricSeries(decoding: &input), input.isAtEnd else {
+                return nil
+            }
+            return series
+        }
+        guard let decoded else { return nil }
+        self = decoded
+    }
+}
+
+/// What is wrong with a segment, before it is known which one it is.
+struct SegmentFlaw: Error {
+    let text: String
+    init(_ text: String) { self.text = text }
+}
+
+/// Reads a segment's parts; reading past the end is an error.
+struct SegmentReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { offset == bytes.count }
+
+    mutating func take(_ size: Int) throws -> UnsafeRawBufferPointer {
+        guard size <= bytes.count - offset else { throw SegmentFlaw("ends too early") }
+        defer { offset += size }
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + size])
+    }
+
+    mutating func number<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
+        Number(littleEndian: try take(MemoryLayout<Number>.size).loadUnaligned(as: type))
+    }
+
+    mutating func text() throws -> String {
+        let size = Int(try number(UInt16.self))
+        guard let text = String(validating: try take(size), as: UTF8.self) else {
+            throw SegmentFlaw("has a name that is not UTF-8")
+        }
+        return text
+    }
+
+    mutating func index(count: Int, seriesCount: Int) throws -> [UInt16] {
+        guard seriesCount > 1 else { return [] }
+        let index: [UInt16] =
+            seriesCount <= 256
+            ? try numbers(count, UInt8.self) { UInt16($0) }
+            : try numbers(count, UInt16.self) { $0 }
+        guard index.allSatisfy({ Int($0) < seriesCount }) else {
+            throw SegmentFlaw("has a point of a series that is not there")
+        }
+        return index
+    }
+
+    mutating func integers(count: Int) throws -> [Int64] {
+        let width = try number(UInt8.self)
+        let base = try number(Int64.self)
+        func added<Number: FixedWidthInteger & UnsignedInteger>(_ offset: Number) -> Int64 {
+            base &+ Int64(truncatingIfNeeded: offset)
+        }
+        switch width {
+        case 0: return [Int64](repeating: base, count: count)
+        case 1: return try numbers(count, UInt8.self, added)
+        case 2: return try numbers(count, UInt16.self, added)
+        case 4: return try numbers(count, UInt32.self, added)
+        case 8: return try numbers(count, UInt64.self, added)
+        default: throw SegmentFlaw("has a column of width \(width)")
+        }
+    }
+
+    mutating func doubles(count: Int) throws -> [Double] {
+        switch try number(UInt8.self) {
+        case 4: return try numbers(count, UInt32.self) { Double(Float(bitPattern: $0)) }
+        case 8: return try numbers(count, UInt64.self) { Double(bitPattern: $0) }
+        case let width: throw SegmentFlaw("has values of width \(width)")
+        }
+    }
+
+    private mutating func numbers<Number: FixedWidthInteger, Value>(
+        _ count: Int, _ type: Number.Type, _ value: (Number) -> Value
+    ) throws -> [Value] {
+        let size = MemoryLayout<Number>.size
+        let part = try take(count * size)
+        return [Value](unsafeUninitializedCapacity: count) { buffer, used in
+            for point in 0..<count {
+                let number = part.loadUnaligned(fromByteOffset: point * size, as: type)
+                buffer.initializeElement(at: point, to: value(Number(littleEndian: number)))
+            }
+            used = count
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package import LinajeDomain
+
+/// How the metric engine is doing.
+package struct MetricStatistics: Sendable, Hashable {
+    /// Points made durable since the start.
+    package var points: UInt64
+    /// Commits since the start.
+    package var commits: UInt64
+    /// Bytes of batches that wait for their commit.
+    package var queuedBytes: Int
+    /// Why nothing is written any more; `nil` while all is well.
+    package var failure: LinajeError?
+
+    package init(points: UInt64, commits: UInt64, queuedBytes: Int, failure: LinajeError?) {
+        self.points = points
+        self.commits = commits
+        self.queuedBytes = queuedBytes
+        self.failure = failure
+    }
+}
