@@ -140,8 +140,7 @@ let package = Package(
         tests("LinajeDomainTests", ["LinajeDomain"]),
         tests("LinajeMetricsTests", ["LinajeDomain", "LinajeMetrics", "LinajePluginKit", "SQLiteBackend"]),
         tests("LinajePluginTests", ["FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend"]),
-        tests("LinajeServicesTests", ["LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajePluginKit", "LinajeServices"]),
-        tests("LinajeSystemTests", ["CLinux", "LinajeClient", "LinajeDomain", "LinajeTransport", "LinajeWire", protobuf] + nio),
+        tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
         tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
     ]
 )

@@ -21,9 +21,13 @@ public actor FlavorProcess: ModelFlavor {
     private var notBefore = ContinuousClock.now
     private var isShutDown = false
 
+    /// Finishing it stops the request under way.
+    private var underWay: AsyncStream<Never>.Continuation?
     private var isBusy = false
     private var waiters: [(id: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
     private var nextWaiter: UInt64 = 0
+    /// Waiters whose turn has come and that do not know it yet: one may have given up meanwhile.
+    private var granted: Set<UInt64> = []
 
     /// - Parameters:
     ///   - executable: Absolute path of the program.
@@ -91,6 +95,7 @@ public actor FlavorProcess: ModelFlavor {
         isShutDown = true
         for waiter in waiters { waiter.continuation.resume(throwing: shutDownError) }
         waiters = []
+        underWay?.finish()
         guard let session else { return }
         self.session = nil
         session.kill()
@@ -119,7 +124,10 @@ public actor FlavorProcess: ModelFlavor {
         nextWaiter += 1
         do {
             try await withDeadline(end) { try await self.wait(id) }
-        } catch is DeadlineExpired {
+            granted.remove(id)
+        } catch {
+            if granted.remove(id) != nil { leave() }
+            guard error is DeadlineExpired else { throw error }
             throw LinajeError(
                 .pluginFailed,
                 "flavor plugin \"\(descriptor.name)\" is busy with other models; try again later")
@@ -136,6 +144,7 @@ public actor FlavorProcess: ModelFlavor {
                     waiters.append((id, continuation))
                 } else {
                     isBusy = true
+                    granted.insert(id)
                     continuation.resume()
                 }
             }
@@ -154,7 +163,9 @@ public actor FlavorProcess: ModelFlavor {
         if waiters.isEmpty {
             isBusy = false
         } else {
-            waiters.removeFirst().continuation.resume()
+            let next = waiters.removeFirst()
+            granted.insert(next.id)
+            next.continuation.resume()
         }
     }
 
@@ -205,8 +216,11 @@ public actor FlavorProcess: ModelFlavor {
         _ session: FlavorSession, until end: ContinuousClock.Instant,
         _ body: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {
+        let (stop, continuation) = AsyncStream<Never>.makeStream()
+        underWay = continuation
+        defer { underWay = nil }
         do {
-            let value = try await withDeadline(end) {
+            let value = try await withDeadline(end, stop: stop) {
                 // A read that blocks does not see a cancellation: ending the process ends it.
                 try await withTaskCancellationHandler(operation: body) { session.kill() }
             }

@@ -62,7 +62,7 @@ actor FlavorSession {
         hello.minorVersion = 0
         hello.agent = "linajed"
         let frame = Frame(.hello, payload: try hello.payload())
-        try await channel.send(FrameHeader.preface + frame.bytes)
+        await send(FrameHeader.preface + frame.bytes)
 
         let first = try await next()
         if first.header.type == .error { throw Self.ended(by: first) }
@@ -112,10 +112,10 @@ actor FlavorSession {
             try await take(try await next(), serving: nil)
         }
         credit -= payload.count
-        try await channel.send(
-            Frame(
-                .request, stream: stream, flags: FrameHeader.endFlag, opcode: method.opcode,
-                payload: payload))
+        let frame = Frame(
+            .request, stream: stream, flags: FrameHeader.endFlag, opcode: method.opcode,
+            payload: payload)
+        await send(frame.bytes)
         while true {
             let frame = try await next()
             guard frame.header.stream == stream else {
@@ -133,6 +133,9 @@ actor FlavorSession {
             }
         }
     }
+
+    /// Sends bytes. A process that is gone is noticed by the next read, after the last that it said.
+    private func send(_ bytes: [UInt8]) async { try? await channel.send(bytes) }
 
     private func next() async throws -> Frame {
         guard let frame = try await channel.receive() else { throw HungUp() }
@@ -157,7 +160,7 @@ actor FlavorSession {
                 throw LinajeError(
                     .frameTooLarge, "a ping frame of \(frame.payload.count) bytes is too large")
             }
-            try await channel.send(Frame(.pong, payload: frame.payload))
+            await send(Frame(.pong, payload: frame.payload).bytes)
         case (.pong, 0): break
         case (.goaway, 0): isDraining = true
         case (.error, 0): throw Self.ended(by: frame)
@@ -172,7 +175,7 @@ actor FlavorSession {
                 throw LinajeError(.badFrame, "a request of a plugin takes no data frames")
             }
             lastPluginStream = stream
-            try await channel.send(Self.answer(to: frame, from: serving))
+            await send(try await Self.answer(to: frame, from: serving).bytes)
         case (.cancel, let stream) where stream != 0 && stream <= lastPluginStream: break
         default:
             throw LinajeError(

@@ -91,6 +91,9 @@ final class FrameChannel: Sendable {
         if output != input { shutdown(output, Int32(SHUT_RDWR)) }
     }
 
+    /// Tells the peer that nothing more will be sent. For sockets.
+    func endOutput() { shutdown(output, Int32(SHUT_WR)) }
+
     private static let torn = LinajeError(.badFrame, "input ended inside a frame")
 
     private func readBlocking(_ count: Int) throws -> [UInt8]? {

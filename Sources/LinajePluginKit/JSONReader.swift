@@ -100,9 +100,11 @@ public struct JSONReader {
 
     /// Takes a whole number from 0 to 2^64-1, written without sign, point or exponent.
     public mutating func unsigned() throws -> UInt64 {
-        skipSpace()
+        guard try kind() == .number else {
+            throw failure("has no number where a whole number from 0 to 2^64-1 belongs")
+        }
         let text = try number()
-        guard let value = UInt64(text), text.utf8.first != UInt8(ascii: "+") else {
+        guard let value = UInt64(text), text.utf8.first != UInt8(ascii: "-") else {
             throw failure("has \(text.prefix(40)) where a whole number from 0 to 2^64-1 belongs")
         }
         return value

@@ -1,0 +1,473 @@
+"""Runs: what training code talks to. Nothing here waits for the daemon or fails because of it."""
+
+import datetime
+import getpass
+import operator
+import os
+import sys
+import threading
+import time as _time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+
+from . import _provenance, _upload, _wire
+from ._client import model_bytes, new_id, run_bytes
+from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
+from ._log import warn
+from ._metrics import Series
+from ._sender import call_body, close_at_exit, sender
+
+ParamValue = Union[str, int, float, bool]
+Time = Union[float, int, datetime.datetime, None]
+_now_ns = _time.time_ns
+_KEY_BYTES = 250
+_PARAM_BYTES = 6_000
+_TAG_BYTES = 100_000
+_ITEMS = 1_000
+
+
+def _check_key(key: Any, noun: str) -> str:
+    if not isinstance(key, str) or not key:
+        raise ValueError(f"key of a {noun} must be a text that is not empty, not {key!r}")
+    if len(key.encode("utf-8", "surrogatepass")) > _KEY_BYTES:
+        raise ValueError(f"key of {noun} {key[:60]!r}… is longer than {_KEY_BYTES} bytes")
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F or 0xD800 <= ord(letter) < 0xE000
+           for letter in key):
+        raise ValueError(f"key of {noun} {key!r} holds a character that cannot be shown")
+    return key
+
+
+def _text(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def param_fields(key: str, value: Any) -> Dict[str, Any]:
+    """The Param message of a value: truth values, whole numbers and numbers keep their type, all
+    else becomes text."""
+    _check_key(key, "param")
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if isinstance(value, bool):
+        return {"key": key, "bool_value": value}
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return {"key": key, "int_value": value}
+    if isinstance(value, float):
+        return {"key": key, "double_value": value}
+    text = _text(value)
+    if len(text.encode()) > _PARAM_BYTES:
+        raise ValueError(f"param {key!r} has {len(text.encode())} bytes; at most {_PARAM_BYTES} "
+                         f"are allowed: log it as an artifact")
+    return {"key": key, "string_value": text}
+
+
+def tag_fields(key: str, value: Any) -> Dict[str, Any]:
+    """The Tag message of a value."""
+    text = _text(value)
+    if len(text.encode()) > _TAG_BYTES:
+        raise ValueError(f"tag {key!r} has {len(text.encode())} bytes; at most {_TAG_BYTES} are "
+                         f"allowed: log it as an artifact")
+    return {"key": _check_key(key, "tag"), "value": text}
+
+
+def _microseconds(time: Time) -> int:
+    if isinstance(time, datetime.datetime):
+        time = time.timestamp()
+    if not isinstance(time, (int, float)) or time != time or abs(time) > 9e12:
+        raise ValueError(f"time {time!r} is neither seconds since 1970 UTC nor a datetime")
+    return round(time * 1_000_000)
+
+
+class Run:
+    """A run of this process. Use `linaje.start_run`, which also makes it the active one."""
+
+    def __init__(self, run_id: bytes, name: str, experiment: Union[str, int, None],
+                 created: bool, parent: Optional[bytes]) -> None:
+        self.run_id = run_id.hex()
+        self.name = name
+        self.experiment = experiment
+        self.parent_id = parent.hex() if parent else None
+        self.status = "RUNNING"
+        self._id = run_id
+        self._owner = os.getpid()
+        self._queue = sender.queue_for(run_id, created)
+        self._next_step: Dict[Series, int] = {}
+        self._capture: Optional[threading.Thread] = None
+        self._provenance: Dict[str, Any] = {}
+        self._on_end: List[Callable[[], None]] = []
+
+    def __repr__(self) -> str:
+        return f"<linaje.Run {self.run_id} {self.name!r} {self.status}>"
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if self.status == "RUNNING":
+            killed = kind is not None and issubclass(kind, KeyboardInterrupt)
+            end_run("FINISHED" if kind is None else "KILLED" if killed else "FAILED", run=self)
+
+    @property
+    def uri(self) -> str:
+        """runs:/ID"""
+        return f"runs:/{self.run_id}"
+
+    # --- Metrics ---
+
+    def log_metric(self, key: str, value: float, step: Optional[int] = None, time: Time = None,
+                   model_id: Optional[str] = None, dataset: Any = None) -> None:
+        """Adds one point. NaN and infinities are values.
+
+        Without a `step` it is one more than the last of the same series, from 0 on. `time` is in
+        seconds since 1970 UTC, or a datetime; without it, now. `model_id` and `dataset` say what
+        was measured on what. Costs microseconds; ValueError for what is no metric.
+        """
+        series: Series = key
+        if model_id is not None or dataset is not None:
+            series = self._series(key, model_id, dataset)
+        steps = self._next_step
+        try:
+            if step is None:
+                step = steps[series]
+            elif step.__class__ is not int:
+                step = operator.index(step)
+            if series not in steps:
+                raise KeyError
+            if value.__class__ is not float:
+                value = float(value)
+        except KeyError:
+            self._admit(series)
+            step = 0 if step is None else step
+            value = _number(key, value)
+        except (TypeError, ValueError):
+            raise ValueError(f"metric {key!r}: value {value!r} at step {step!r} is no number at a "
+                             f"whole step") from None
+        steps[series] = step + 1
+        queue = self._queue
+        queue.points.append((series, step, _now_ns() // 1000 if time is None
+                             else _microseconds(time), value))
+        if queue.idle:
+            sender.wake(queue)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: Optional[int] = None,
+                    time: Time = None, model_id: Optional[str] = None,
+                    dataset: Any = None) -> None:
+        """Adds one point of several metrics at the same step and moment."""
+        now: Time = _now_ns() / 1e9 if time is None else time
+        for key, value in metrics.items():
+            self.log_metric(key, value, step, now, model_id, dataset)
+
+    def _series(self, key: str, model_id: Optional[str], dataset: Any) -> Series:
+        name = digest = ""
+        if dataset is not None:
+            name = str(getattr(dataset, "name", dataset))
+            digest = str(getattr(dataset, "digest", ""))
+        return (key, model_bytes(model_id) if model_id else b"", name, digest)
+
+    def _admit(self, series: Series) -> None:
+        """The first point of a series: its texts are checked once."""
+        if self.status != "RUNNING":
+            raise LinajeError(RUN_NOT_ACTIVE, f"run {self.run_id} has ended; start another")
+        _check_key(series if isinstance(series, str) else series[0], "metric")
+        self._next_step[series] = 0
+
+    # --- Params, tags, inputs ---
+
+    def log_param(self, key: str, value: ParamValue) -> ParamValue:
+        """Sets a param, once: another value later is refused by the daemon, with a warning."""
+        self.log_params({key: value})
+        return value
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Sets several params."""
+        self._log("params", [param_fields(str(key), value) for key, value in params.items()])
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Sets or replaces a tag."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Sets or replaces several tags."""
+        fields = [tag_fields(str(key), value) for key, value in tags.items()]
+        for start in range(0, len(fields), _ITEMS):
+            self._submit("LogRun", {"id": self._id,
+                                    "tags": {"set": fields[start:start + _ITEMS]}})
+
+    def delete_tag(self, key: str) -> None:
+        """Removes a tag."""
+        self._submit("LogRun", {"id": self._id, "tags": {"remove": [_check_key(key, "tag")]}})
+
+    def _log(self, field: str, entries: List[Dict[str, Any]]) -> None:
+        for start in range(0, len(entries), _ITEMS):
+            self._submit("LogRun", {"id": self._id, field: entries[start:start + _ITEMS]})
+
+    def log_input(self, data: Any, name: Optional[str] = None, context: str = "training",
+                  tags: Optional[Mapping[str, str]] = None) -> Any:
+        """Records a data set as an input, by the digest of its whole content; see
+        `linaje.log_input`."""
+        from ._datasets import describe
+
+        dataset = describe(data, name)
+        fields = {**dataset.fields, "context": context,
+                  "tags": dataset.fields.get("tags", []) + [
+                      tag_fields(key, value) for key, value in (tags or {}).items()]}
+        self._log("datasets", [fields])
+        return dataset
+
+    def log_input_model(self, uri: str, role: str = "derived_from", step: int = 0) -> None:
+        """Records a model as an input: a models:/ URI, or any other name of a pre-trained one."""
+        link: Dict[str, Any] = {"uri": str(uri), "role": role, "step": step}
+        if str(uri).startswith("models:/m-"):
+            link["logged_model_id"] = model_bytes(str(uri)[len("models:/"):])
+        self._log("model_inputs", [link])
+
+    # --- Files ---
+
+    def log_artifact(self, path: Union[str, "os.PathLike[str]"], artifact_path: str = "") -> None:
+        """Stores a file among the run's artifacts, in folder `artifact_path` (the root).
+
+        What the file holds now is what is stored (up to 256 MiB; a larger one must not be changed
+        before `linaje.flush`). LinajeError for a path that is no file.
+        """
+        source = os.fspath(path)
+        if not os.path.isfile(source):
+            raise LinajeError(INVALID_ARGUMENT, f"{source} is no file; give a file, or a folder to "
+                                                f"log_artifacts")
+        self._upload([(os.path.basename(source), source)], artifact_path)
+
+    def log_artifacts(self, folder: Union[str, "os.PathLike[str]"],
+                      artifact_path: str = "") -> None:
+        """Stores a folder's files among the run's artifacts, below `artifact_path` (the root)."""
+        source = os.fspath(folder)
+        if not os.path.isdir(source):
+            raise LinajeError(INVALID_ARGUMENT, f"{source} is no folder; give a folder, or a file "
+                                                f"to log_artifact")
+        self._upload(list(_upload.walk(source)), artifact_path)
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Stores a text as an artifact file."""
+        folder, _, name = _upload.check_path(artifact_file).rpartition("/")
+        try:
+            path = sender.folder.path(os.path.join("files", os.urandom(12).hex()))
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            warn("stage", f"artifact {artifact_file} was not stored: {error}")
+            return
+        self._upload([(name, path)], folder)
+        os.unlink(path)
+
+    def _upload(self, files: Any, artifact_path: str,
+                on_done: Optional[Callable[[Any], None]] = None) -> bool:
+        if artifact_path:
+            artifact_path = _upload.check_path(artifact_path.rstrip("/"))
+        entries, staged = [], []
+        try:
+            for path, source in files:
+                entry, copies = _upload.stage(sender.folder, path, source)
+                entries.append(entry)
+                staged += copies
+        except OSError as error:
+            # Logging does not end a training because a disk is full.
+            for copy in staged:
+                os.unlink(copy)
+            warn("stage", f"artifacts were not stored: {error}")
+            return False
+        if entries:
+            sender.submit(self._queue, _upload.upload_body(entries, staged, self._id,
+                                                           artifact_path), on_done)
+        return True
+
+    # --- Life ---
+
+    def _submit(self, method: str, fields: Dict[str, Any], *, barrier: bool = False,
+                experiment: Optional[str] = None,
+                on_done: Optional[Callable[[Any], None]] = None) -> None:
+        if self.status != "RUNNING" and method == "LogRun":
+            raise LinajeError(RUN_NOT_ACTIVE, f"run {self.run_id} has ended; start another")
+        sender.submit(self._queue, call_body(method, fields, barrier=barrier,
+                                             experiment=experiment), on_done)
+
+    def _create(self, tags: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        fields: Dict[str, Any] = {
+            "id": self._id, "name": self.name, "user": _user(),
+            "started_at_us": _now_ns() // 1000,
+            "parent_id": bytes.fromhex(self.parent_id) if self.parent_id else b"",
+            "tags": [tag_fields(key, value) for key, value in tags.items()],
+            "params": [param_fields(key, value) for key, value in params.items()],
+            "lease": {"kind": _wire.enum_number("LeaseKind", "PROCESS")}}
+        if isinstance(self.experiment, int):
+            fields["experiment_id"] = self.experiment
+        self._submit("CreateRun", fields, experiment=(
+            self.experiment if isinstance(self.experiment, str) else None))
+        sender.own(self._queue)
+
+    def _capture_provenance(self, purpose: str) -> None:
+        """Starts the capture; what changes with time is taken before this returns."""
+        known = _provenance.capture_now()
+        known["purpose"] = purpose
+
+        def work() -> None:
+            try:
+                found, patch = _provenance.capture_slowly()
+                known.update(found)
+                if patch:
+                    self.log_text(patch, _provenance.DIFF_ARTIFACT)
+                self._provenance = known
+                self._submit("LogRun", {"id": self._id, "provenance": known})
+            except Exception as error:  # noqa: BLE001 - provenance must not end the training
+                warn("provenance", f"provenance was not captured: {error!r}")
+
+        self._capture = threading.Thread(target=work, name="linaje-provenance", daemon=True)
+        self._capture.start()
+
+    def _end(self, status: str) -> None:
+        if self._owner != os.getpid() or self.status != "RUNNING":
+            return
+        ended_at = _now_ns() // 1000
+        if self._capture is not None:
+            self._capture.join(10.0)
+        for callback in self._on_end:
+            callback()
+        if self._provenance.get("notebook"):
+            cells = _provenance.notebook_cells()
+            if cells != self._provenance.get("notebook_cells"):
+                self._submit("LogRun", {"id": self._id, "provenance": {
+                    **self._provenance, "notebook_cells": cells}})
+        sender.forget(self._queue)
+        self._submit("UpdateRun", {
+            "id": self._id, "status": _wire.enum_number("RunStatus", status),
+            "ended_at_us": ended_at, "ended_cause": "finished by its owner"}, barrier=True)
+        self.status = status
+        # From here on every series is new again, and _admit says that the run has ended.
+        self._next_step = {}
+
+
+def _number(key: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"metric {key!r}: value {value!r} is no number") from None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+# --- The active run ------------------------------------------------------------------------------
+
+_local = threading.local()
+_started: List[Run] = []
+_exit_hooked = False
+
+
+def active_run() -> Optional[Run]:
+    """The innermost run that this thread has started, else the last one that any has."""
+    stack = getattr(_local, "stack", None)
+    while stack and stack[-1].status != "RUNNING":
+        stack.pop()
+    if stack:
+        return stack[-1]  # type: ignore[no-any-return]
+    return _started[-1] if _started else None
+
+
+def current_run() -> Run:
+    """The active run; starts one when there is none."""
+    return active_run() or start_run()
+
+
+def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = None,
+              tags: Optional[Mapping[str, Any]] = None,
+              params: Optional[Mapping[str, Any]] = None,
+              parent: Union[str, bytes, Run, None] = None, purpose: str = "", *,
+              run_id: Optional[str] = None, nested: bool = False) -> Run:
+    """Starts a run and makes it the active one; returns at once, daemon or not.
+
+    `experiment` is a name (made if it is not there) or a number; without it, LINAJE_EXPERIMENT or
+    0, "Default". A run started inside another (`nested=True`, or `parent` given) is its part. With
+    `run_id` an existing run of this name is resumed. As a context manager the run ends FINISHED,
+    FAILED when an exception leaves the block, KILLED when that is KeyboardInterrupt; without,
+    at `end_run` or with the process.
+    """
+    global _exit_hooked
+    outer = active_run()
+    if outer is not None and parent is None and not nested:
+        raise LinajeError(RUN_NOT_ACTIVE, f"run {outer.run_id} is active; end it first, or start a "
+                                          f"part of it with nested=True")
+    if parent is None:
+        parent_id = outer._id if outer is not None else None
+    else:
+        parent_id = parent._id if isinstance(parent, Run) else run_bytes(parent)
+    if experiment is None:
+        experiment = os.environ.get("LINAJE_EXPERIMENT") or (
+            outer.experiment if outer is not None else None)
+    identifier = run_bytes(run_id) if run_id else new_id()
+    run = Run(identifier, name or "", experiment, created=run_id is not None, parent=parent_id)
+    if run_id is None:
+        run._create(tags or {}, params or {})
+    else:
+        run._submit("UpdateRun", {"id": identifier,
+                                  "status": _wire.enum_number("RunStatus", "RUNNING")})
+        run._submit("AttachRun", {"id": identifier, "lease": {
+            "kind": _wire.enum_number("LeaseKind", "PROCESS")}})
+        sender.own(run._queue)
+        if tags:
+            run.set_tags(tags)
+        if params:
+            run.log_params(params)
+    if not _exit_hooked:
+        _exit_hooked = True
+        close_at_exit(_end_all)
+        threading.Thread(target=_replay, name="linaje-replay", daemon=True).start()
+    if not hasattr(_local, "stack"):
+        _local.stack = []
+    _local.stack.append(run)
+    _started.append(run)
+    run._capture_provenance(purpose)
+    return run
+
+
+def _replay() -> None:
+    from ._sender import replay_spools
+
+    try:
+        replay_spools()
+    except Exception as error:  # noqa: BLE001 - an old spool must not end the training
+        warn("sync", f"old spools were not replayed: {error!r}")
+
+
+def end_run(status: str = "FINISHED", run: Optional[Run] = None) -> None:
+    """Ends the active run (or `run`) with a status: FINISHED, FAILED or KILLED."""
+    if status not in ("FINISHED", "FAILED", "KILLED"):
+        raise ValueError(f"status {status!r} ends no run; use FINISHED, FAILED or KILLED")
+    ending = run or active_run()
+    if ending is None:
+        return
+    ending._end(status)
+    if ending in _started:
+        _started.remove(ending)
+    stack = getattr(_local, "stack", [])
+    if ending in stack:
+        stack.remove(ending)
+
+
+def _end_all() -> None:
+    """The process ends: so do its runs, as well as the process itself does."""
+    kind = None if hasattr(sys, "ps1") else getattr(sys, "last_type", None)
+    status = "FINISHED"
+    if kind is not None:
+        status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+    for run in reversed(list(_started)):
+        end_run(status, run)
+
+
+def _in_child() -> None:
+    """A forked child may log to its parent's runs but does not end them."""
+    global _exit_hooked
+    _exit_hooked = False
+    for run in _started:
+        run._capture = None
+
+
+os.register_at_fork(after_in_child=_in_child)

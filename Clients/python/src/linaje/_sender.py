@@ -1,0 +1,633 @@
+"""The background sender: what log_* calls hand over is carried to the daemon, once and in order.
+
+Two daemon threads with a connection each: one streams metrics, one makes changes (runs, params,
+tags, files). Neither ever raises into the training code. While the daemon is away, both write to
+the spool (`_spool`), which is replayed when it is back: by this process, or by the next one.
+"""
+
+import atexit
+import base64
+import json
+import os
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+
+from . import _log, _wire
+from ._client import Client, new_id
+from ._connection import Connection
+from ._errors import NOT_FOUND, RUN_NOT_ACTIVE, LinajeError
+from ._log import warn
+from ._messages import METHODS
+from ._metrics import MEMORY_LIMIT, MetricQueue
+from ._spool import DONE, OPERATION, DeadSpool, RecordFile, SpoolFolder, dead_spools
+from ._upload import upload
+
+FLUSH_INTERVAL = 0.01
+OPEN_TIMEOUT = 10.0
+EXIT_TIMEOUT = 10.0
+MAX_OPERATIONS = 100_000
+_BACKOFF = (0.05, 2.0)
+
+
+def should_retry(error: LinajeError) -> bool:
+    """Whether the fault lies with the daemon or the connection rather than the request."""
+    return error.retryable or error.code >= 200 or error.code < 100
+
+
+class Operation:
+    """One change, with everything that is needed to make it in another process."""
+
+    def __init__(self, queue: MetricQueue, number: int, body: Dict[str, Any],
+                 on_done: Optional[Callable[[Any], None]] = None) -> None:
+        self.queue = queue
+        self.number = number
+        self.body = body
+        self.on_done = on_done
+        self.spooled = False
+
+    @property
+    def run(self) -> str:
+        """The run's id in hex."""
+        return self.queue.run_id.hex()
+
+
+def call_body(method: str, fields: Dict[str, Any], *, experiment: Optional[str] = None,
+              barrier: bool = False) -> Dict[str, Any]:
+    """The operation of a unary call. `experiment` names the experiment whose number the request
+    needs; `barrier`: only when all metrics of the run are durable."""
+    message = _wire.encode(METHODS[method][3], fields)
+    return {"kind": "call", "method": method, "key": new_id().hex(), "experiment": experiment,
+            "experiment_key": new_id().hex(), "barrier": barrier,
+            "message": base64.b64encode(message).decode()}
+
+
+def perform(client: Client, body: Dict[str, Any]) -> Any:
+    """Makes a change; the answer, or a LinajeError. Doing it again is harmless."""
+    if body["kind"] == "upload":
+        return upload(client, body)
+    encoded = base64.b64decode(body["message"])
+    if body.get("experiment"):
+        experiment = client.call("CreateExperiment", key=bytes.fromhex(body["experiment_key"]),
+                                 name=body["experiment"], get_existing=True)
+        # Field 2 is the experiment's number in every request that has one; the last value counts.
+        encoded += b"\x10" + _wire.varint(experiment.id)
+    try:
+        return client.call(body["method"], key=bytes.fromhex(body["key"]), encoded=encoded)
+    except LinajeError as error:
+        if body["method"] == "UpdateRun" and error.code in (107, RUN_NOT_ACTIVE):
+            return _finish_ended_run(client, body, encoded, error)
+        raise
+
+
+def _finish_ended_run(client: Client, body: Dict[str, Any], encoded: bytes,
+                      error: LinajeError) -> Any:
+    """Somebody ended the run before its owner did: the owner knows better how it went."""
+    request = _wire.decode("UpdateRunRequest", encoded)
+    try:
+        client.call("UpdateRun", id=request.id, status=_wire.enum_number("RunStatus", "RUNNING"))
+        return client.call("UpdateRun", encoded=encoded)
+    except LinajeError:
+        raise error from None
+
+
+class Sender:
+    """The queues and threads of this process."""
+
+    def __init__(self) -> None:
+        self.folder = SpoolFolder()
+        self.queues: List[MetricQueue] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.operations: Deque[Operation] = deque()
+        self._numbers = 0
+        self._journals: Dict[str, RecordFile] = {}
+        self._lock = threading.Lock()
+        self._progress = threading.Condition()
+        self._wake_metrics = threading.Event()
+        self._wake_operations = threading.Event()
+        self._threads: List[threading.Thread] = []
+        self._closing = False
+        self._hurry = 0
+        self.away = False
+        self._metric_connection: Optional[Connection] = None
+        self._client = Client(timeout=60.0)
+        self._owned: List[MetricQueue] = []
+        self._busy = False
+
+    # --- Called by any thread ---
+
+    def start(self) -> None:
+        """Starts the threads, once."""
+        with self._lock:
+            if self._threads or self._closing:
+                return
+            _close_in_workers()
+            for name, body in (("metrics", self._run_metrics), ("changes", self._run_operations)):
+                thread = threading.Thread(target=body, name=f"linaje-{name}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def queue_for(self, run_id: bytes, created: bool) -> MetricQueue:
+        """A new metric queue for a run."""
+        queue = MetricQueue(run_id, self.folder)
+        queue.created = created
+        with self._lock:
+            self.queues = self.queues + [queue]
+        return queue
+
+    def own(self, queue: MetricQueue) -> None:
+        """From now on this process holds the lease of the run."""
+        self._owned.append(queue)
+
+    def forget(self, queue: MetricQueue) -> None:
+        """The run has ended: no more points, no lease."""
+        with self._lock:
+            if queue in self._owned:
+                self._owned.remove(queue)
+
+    def wake(self, queue: MetricQueue) -> None:
+        """There are points in a queue that was idle."""
+        queue.idle = False
+        if not self._threads:
+            self.start()
+        self._wake_metrics.set()
+
+    def submit(self, queue: MetricQueue, body: Dict[str, Any],
+               on_done: Optional[Callable[[Any], None]] = None) -> None:
+        """Adds a change to the queue; never waits, never raises."""
+        with self._lock:
+            if len(self.operations) >= MAX_OPERATIONS:
+                warn("changes-full", f"more than {MAX_OPERATIONS} changes wait for the daemon; "
+                                     f"this one was dropped")
+                return
+            self._numbers += 1
+            self.operations.append(Operation(queue, self._numbers, body, on_done))
+        if not self._threads:
+            self.start()
+        self._wake_operations.set()
+
+    def flush(self, timeout: Optional[float] = None) -> bool:
+        """Waits until everything handed over so far is durable; False when it did not in time."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._hurry += 1
+        try:
+            self._wake_metrics.set()
+            self._wake_operations.set()
+            with self._progress:
+                while not self._settled():
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0 or not self._alive():
+                        return False
+                    self._progress.wait(0.05 if left is None else min(0.05, left))
+            return True
+        finally:
+            self._hurry -= 1
+
+    def _alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _settled(self) -> bool:
+        return (not self.operations and not self._busy
+                and all(queue.drained for queue in self.queues))
+
+    def close(self, timeout: float = EXIT_TIMEOUT) -> bool:
+        """Flushes; what the daemon did not take by then goes to the spool. True: all was taken."""
+        done = False
+        try:
+            deadline = time.monotonic() + timeout
+            while not done and time.monotonic() < deadline and self._alive():
+                done = self.flush(min(0.25, max(0.01, deadline - time.monotonic())))
+                if self.away:
+                    break
+        finally:
+            self._closing = True
+            self._wake_metrics.set()
+            self._wake_operations.set()
+            if not done:
+                done = self._settled() or self._spool_rest()
+            self.folder.release(remove=done)
+        return done
+
+    def _spool_rest(self) -> bool:
+        """Writes what is left to disk; True when nothing was left."""
+        left = False
+        for queue in self.queues:
+            with queue.lock:
+                queue.cut()
+                queue.spill()
+                left = left or not queue.drained
+        self._spool_operations()
+        left = left or bool(self.operations)
+        if left:
+            warn("spooled-at-exit", "the daemon has not taken everything; the rest is in the spool "
+                                    "and follows with the next run, or with python -m linaje sync")
+        return not left
+
+    # --- The metric thread ---
+
+    def _run_metrics(self) -> None:
+        next_attempt, delay, sent_at = 0.0, _BACKOFF[0], 0.0
+        connected_before = False
+        while not self._closing:
+            try:
+                if not self._metrics_pending():
+                    self._wait_for_points()
+                    continue
+                for queue in self.queues:
+                    with queue.lock:
+                        queue.cut()
+                connection = self._metric_connection
+                if connection is None or connection.closed or connection.draining:
+                    self._close_metric_connection()
+                    if time.monotonic() >= next_attempt:
+                        try:
+                            self._metric_connection = Connection(timeout=OPEN_TIMEOUT)
+                            if connected_before:
+                                self._attach_again(self._metric_connection)
+                            self.away, delay, connected_before = False, _BACKOFF[0], True
+                        except LinajeError as error:
+                            self._lost(error)
+                            next_attempt = time.monotonic() + delay
+                            delay = min(delay * 2, _BACKOFF[1])
+                if self._metric_connection is None:
+                    self._spill_all()
+                    self._wake_metrics.wait(0.02)
+                    self._wake_metrics.clear()
+                    continue
+                self._carry(self._metric_connection)
+            except LinajeError as error:
+                self._lost(error)
+                self._close_metric_connection()
+                next_attempt = time.monotonic() + delay
+                delay = min(delay * 2, _BACKOFF[1])
+            except Exception as error:  # noqa: BLE001 - a fault here must not end the training
+                warn("sender-failed", f"the metric sender met {error!r}")
+                time.sleep(0.1)
+        self._close_metric_connection()
+
+    def _metrics_pending(self) -> bool:
+        return any(not queue.drained for queue in self.queues)
+
+    def _wait_for_points(self) -> None:
+        with self._progress:
+            self._progress.notify_all()
+        for queue in self.queues:
+            queue.idle = True
+        if self._metrics_pending():
+            return
+        if self._wake_metrics.wait(5.0):
+            self._wake_metrics.clear()
+            if not self._hurry:
+                # A little patience makes one batch of a burst.
+                time.sleep(FLUSH_INTERVAL)
+        elif self._metric_connection is not None:
+            self._metric_connection.pump(0.0)
+
+    def _carry(self, connection: Connection) -> None:
+        now = time.monotonic()
+        moved = False
+        for queue in self.queues:
+            if queue.drained or not queue.created or now < queue.retry_at:
+                continue
+            try:
+                if queue.stream is None:
+                    queue.open(connection, now + OPEN_TIMEOUT)
+                moved = queue.advance() or moved
+            except LinajeError as error:
+                self._stream_failed(queue, error)
+            if queue.pending_bytes > MEMORY_LIMIT:
+                with queue.lock:
+                    queue.spill()
+        connection.pump(0.0 if moved and self._points_waiting() > 4_096 else FLUSH_INTERVAL)
+        while connection.pump(0.0):
+            pass
+        for queue in self.queues:
+            try:
+                if queue.take_acks():
+                    with self._progress:
+                        self._progress.notify_all()
+            except LinajeError as error:
+                self._stream_failed(queue, error)
+        if not self._hurry and self._points_waiting() < 1_000:
+            time.sleep(FLUSH_INTERVAL / 2)
+
+    def _points_waiting(self) -> int:
+        return sum(len(queue.points) for queue in self.queues)
+
+    def _stream_failed(self, queue: MetricQueue, error: LinajeError) -> None:
+        """Decides what becomes of a queue whose stream ended with an error."""
+        queue.stream = None
+        if self._metric_connection is None or self._metric_connection.closed:
+            raise error
+        queue.retry_at = time.monotonic() + 0.2
+        if error.code == RUN_NOT_ACTIVE and not queue.replay:
+            # The points were recorded before the run ended.
+            queue.replay = True
+            queue.retry_at = 0.0
+        elif error.code in (NOT_FOUND, 115) or should_retry(error):
+            # Not found: another process has not created the run yet, or creates it from a spool.
+            warn(f"stream-{error.code}", f"metrics of run {queue.run_id.hex()} wait: {error}")
+            queue.retry_at = time.monotonic() + 0.5
+            with queue.lock:
+                queue.spill()
+        else:
+            queue.refuse(error)
+
+    def _lost(self, error: LinajeError) -> None:
+        for queue in self.queues:
+            queue.stream = None
+        self.away = True
+        warn("away", f"{error}; what is logged waits in the spool")
+        self._spill_all()
+
+    def _spill_all(self) -> None:
+        for queue in self.queues:
+            with queue.lock:
+                queue.cut()
+                queue.spill()
+
+    def _close_metric_connection(self) -> None:
+        connection, self._metric_connection = self._metric_connection, None
+        for queue in self.queues:
+            queue.stream = None
+        if connection is not None:
+            connection.close()
+
+    def _attach_again(self, connection: Connection) -> None:
+        """After a restart of the daemon: this process still owns its runs."""
+        for queue in list(self._owned):
+            if queue.created:
+                try:
+                    connection.call("AttachRun", {
+                        "id": queue.run_id,
+                        "lease": {"kind": _wire.enum_number("LeaseKind", "PROCESS")}},
+                        key=new_id(), timeout=OPEN_TIMEOUT)
+                except LinajeError as error:
+                    if connection.closed:
+                        raise
+                    warn("attach", f"run {queue.run_id.hex()} could not be attached again: {error}")
+
+    # --- The thread of changes ---
+
+    def _run_operations(self) -> None:
+        delay = _BACKOFF[0]
+        while not self._closing:
+            try:
+                if not self.operations:
+                    with self._progress:
+                        self._progress.notify_all()
+                    self._wake_operations.wait(5.0)
+                    self._wake_operations.clear()
+                    continue
+                operation = self.operations[0]
+                if operation.body.get("barrier") and not operation.queue.drained:
+                    if self.away:
+                        self._spool_operations()
+                    self._wake_metrics.set()
+                    with self._progress:
+                        self._progress.wait(0.02)
+                    continue
+                self._busy = True
+                try:
+                    result = perform(self._client, operation.body)
+                except LinajeError as error:
+                    if should_retry(error):
+                        self.away = self.away or error.code == 200
+                        warn("away", f"{error}; what is logged waits in the spool")
+                        self._spool_operations()
+                        self._wake_operations.wait(delay)
+                        self._wake_operations.clear()
+                        delay = min(delay * 2, _BACKOFF[1])
+                        continue
+                    warn(f"refused-{error.code}",
+                         f"run {operation.run}: {_describe(operation.body)} was refused: {error}")
+                    result = error
+                self.away, delay = False, _BACKOFF[0]
+                self._finish(operation, result)
+            except Exception as error:  # noqa: BLE001 - a fault here must not end the training
+                warn("sender-failed", f"the sender met {error!r}")
+                if self.operations:
+                    self._finish(self.operations[0], error)
+            finally:
+                self._busy = False
+        self._client.close()
+
+    def _finish(self, operation: Operation, result: Any) -> None:
+        if operation.body.get("method") == "CreateRun" and not isinstance(result, LinajeError):
+            operation.queue.created = True
+            self._wake_metrics.set()
+        if operation.on_done is not None:
+            try:
+                operation.on_done(result)
+            except Exception as error:  # noqa: BLE001
+                warn("callback", f"a callback met {error!r}")
+        with self._lock:
+            self.operations.popleft()
+            if operation.spooled:
+                self._journal_done(operation)
+        remove_staged(operation.body)
+        with self._progress:
+            self._progress.notify_all()
+
+    def _journal_done(self, operation: Operation) -> None:
+        journal = self._journals.get(operation.run)
+        if journal is None:
+            return
+        try:
+            if any(each.run == operation.run for each in self.operations):
+                journal.append(DONE, json.dumps(operation.number).encode())
+            else:
+                journal.close(remove=True)
+                del self._journals[operation.run]
+        except OSError as error:
+            warn("spool-failed", f"the spool cannot be written: {error}")
+
+    def _spool_operations(self) -> None:
+        """Writes all changes that still wait to disk, so that they outlive this process."""
+        with self._lock:
+            try:
+                for operation in self.operations:
+                    if operation.spooled:
+                        continue
+                    journal = self._journals.get(operation.run)
+                    if journal is None:
+                        path = self.folder.path(f"{operation.run}.ops")
+                        journal = RecordFile(path, {"run": operation.run})
+                        self._journals[operation.run] = journal
+                    body = {"number": operation.number, **operation.body}
+                    journal.append(OPERATION, json.dumps(body).encode())
+                    operation.spooled = True
+            except OSError as error:
+                warn("spool-failed", f"changes cannot be spooled: {error}; they wait in memory")
+
+    # --- Fork ---
+
+    def after_fork(self) -> None:
+        """In a forked child: no threads, nothing queued, a writer of its own for each run."""
+        connection, client = self._metric_connection, self._client
+        self.folder.after_fork()
+        for queue in self.queues:
+            queue.after_fork()
+        self._reset()
+        for kept in (connection, client._connection):
+            if kept is not None:
+                kept.close()
+
+
+def _describe(body: Dict[str, Any]) -> str:
+    return str(body.get("method") or body["kind"])
+
+
+def remove_staged(body: Dict[str, Any]) -> None:
+    """Removes the copies that were made for an upload."""
+    for path in body.get("staged", ()):
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+
+
+# --- Replaying the spools of processes that are gone --------------------------------------------
+
+def replay_spools(client: Optional[Client] = None) -> Tuple[int, int]:
+    """Sends what dead processes of this user left behind: (spools done, spools that still wait)."""
+    own = client or Client()
+    done = waiting = 0
+    try:
+        for spool in dead_spools():
+            try:
+                _replay(own, spool)
+            except LinajeError as error:
+                waiting += 1
+                spool.close(remove=False)
+                warn("sync", f"a spool still waits: {error}")
+                if error.code == 200:
+                    break
+            except (OSError, ValueError, KeyError) as error:
+                waiting += 1
+                spool.close(remove=False)
+                warn("sync", f"spool {spool.path} cannot be read: {error!r}")
+            else:
+                done += 1
+                spool.close(remove=True)
+    finally:
+        if client is None:
+            own.close()
+    return done, waiting
+
+
+def _replay(client: Client, spool: DeadSpool) -> None:
+    """All of one spool; for each run first what creates it, then metrics, then what ends it."""
+    for run in spool.runs():
+        late = []
+        operations = spool.operations(run)
+        for number, body in operations:
+            if body.get("barrier"):
+                late.append((number, body))
+            else:
+                _replay_operation(client, spool, run, number, body)
+        for writer_id, path in spool.writers(run):
+            _replay_metrics(client, bytes.fromhex(run), writer_id, path)
+        for number, body in late:
+            _replay_operation(client, spool, run, number, body)
+        methods = {body.get("method") for _, body in operations}
+        if "CreateRun" in methods and "UpdateRun" not in methods:
+            client.call("UpdateRun", id=bytes.fromhex(run),
+                        status=_wire.enum_number("RunStatus", "FAILED"),
+                        ended_cause="process ended, cause unknown")
+
+
+def _replay_operation(client: Client, spool: DeadSpool, run: str, number: int,
+                      body: Dict[str, Any]) -> None:
+    if body.get("method") == "CreateRun":
+        # The process that would own the run is gone; its spool says how the run ended, if it did.
+        # The id makes it happen once; under the old key this would be another request.
+        body = {**body, "message": _without_lease(body["message"]), "key": new_id().hex()}
+    try:
+        perform(client, body)
+    except LinajeError as error:
+        if should_retry(error):
+            raise
+        warn(f"refused-{error.code}", f"run {run}: {_describe(body)} was refused: {error}")
+    spool.mark_done(run, number)
+    remove_staged(body)
+
+
+def _without_lease(message: str) -> str:
+    fields = dict(_wire.decode("CreateRunRequest", base64.b64decode(message)))
+    fields["lease"] = {"kind": _wire.enum_number("LeaseKind", "DETACHED")}
+    return base64.b64encode(_wire.encode("CreateRunRequest", fields)).decode()
+
+
+def _replay_metrics(client: Client, run_id: bytes, writer_id: bytes, path: str) -> None:
+    from ._spool import BatchSpool  # the reading half only; nothing is written here
+
+    batches = BatchSpool(path, run_id, writer_id)
+    if next(batches.batches(0), None) is None:
+        return
+    connection = Connection(client.socket)
+    try:
+        deadline = time.monotonic() + 600
+        stream = connection.open("StreamMetrics", {
+            "run_id": run_id, "writer_id": writer_id, "replay": True}, deadline=deadline)
+        durable = last = stream.wait_answer(deadline).durable_through
+        for _, sequence, payload in batches.batches(durable):
+            stream.send(payload, deadline)
+            stream.check()
+            last = sequence
+        stream.end()
+        while True:
+            ack = stream.receive(deadline)
+            if ack is None:
+                break
+            durable = _wire.decode("MetricAck", ack).durable_through
+        if durable < last:
+            raise LinajeError(200, f"only {durable} of {last} metric batches were acknowledged")
+    except LinajeError as error:
+        if should_retry(error) or error.code == NOT_FOUND:
+            raise
+        warn(f"refused-{error.code}", f"metrics of run {run_id.hex()} were refused: {error}")
+    finally:
+        connection.close()
+
+
+# --- The sender of this process -----------------------------------------------------------------
+
+sender = Sender()
+
+
+def _in_child() -> None:
+    _log.after_fork()
+    sender.after_fork()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
+def _close_in_workers() -> None:
+    """Workers of multiprocessing leave without atexit: they flush by its own finalizers."""
+    from multiprocessing import util
+
+    def in_worker(_: object) -> None:
+        util.Finalize(None, sender.close, exitpriority=10)
+
+    util.register_after_fork(sender, in_worker)
+
+
+def close_at_exit(finish: Callable[[], None]) -> None:
+    """At the end of the process: `finish` the runs, then flush within EXIT_TIMEOUT."""
+    owner = os.getpid()
+
+    def leave() -> None:
+        try:
+            if os.getpid() == owner:
+                finish()
+            sender.close()
+        except KeyboardInterrupt:
+            # Asked to hurry: what is left goes to the spool, and that takes no time.
+            sender.close(0.0)
+
+    atexit.register(leave)

@@ -1,0 +1,92 @@
+import LinajeConformance
+import LinajeDomain
+import LinajePluginKit
+import Testing
+
+@Suite("CompositeFlavor")
+struct CompositeFlavorTests {
+    /// A flavor that says what it is told to.
+    struct Scripted: ModelFlavor {
+        var name: String
+        var answer: @Sendable () throws -> ModelDescription?
+        var descriptor: PluginDescriptor { .init(name: name, kind: .modelFlavor, version: "1") }
+        func recognizes(_ source: any ModelSource) async throws -> Bool { try answer() != nil }
+        func describe(_ source: any ModelSource) async throws -> ModelDescription {
+            try answer() ?? ModelDescription()
+        }
+    }
+
+    private let source = MemoryModelSource(["x": [1]])
+
+    @Test("what the flavors say is merged in their order")
+    func merge() async throws {
+        let first = Scripted(name: "one") {
+            ModelDescription(flavors: [.init(name: "one")], signature: "{}", requirements: ["a"])
+        }
+        let second = Scripted(name: "two") {
+            ModelDescription(
+                flavors: [.init(name: "two")], signature: "{2}", requirements: ["a", "b"],
+                parameters: 7)
+        }
+        let stranger = Scripted(name: "three") { nil }
+        let whole = try await CompositeFlavor([first, stranger, second]).describe(source)
+        #expect(whole.flavors.map(\.name) == ["one", "two"])
+        #expect(whole.signature == "{}")
+        #expect(whole.requirements == ["a", "b"])
+        #expect(whole.parameters == 7)
+        #expect(whole.findings.isEmpty)
+    }
+
+    @Test("a flavor that throws becomes a warning and the others are kept")
+    func failure() async throws {
+        let bad = Scripted(name: "bad") { throw LinajeError(.invalidArgument, "x is torn") }
+        let good = Scripted(name: "good") { ModelDescription(flavors: [.init(name: "good")]) }
+        let whole = try await CompositeFlavor([bad, good]).describe(source)
+        #expect(whole.flavors.map(\.name) == ["good"])
+        #expect(whole.findings == [Finding(severity: .warning, message: "bad: x is torn")])
+    }
+
+    @Test("files that nobody recognises give an empty description")
+    func nobody() async throws {
+        let composite = CompositeFlavor([Scripted(name: "one") { nil }])
+        #expect(try await composite.describe(source) == ModelDescription())
+        #expect(try await composite.describeIfRecognized(source) == nil)
+        #expect(try await composite.recognizes(source) == false)
+    }
+
+    @Test("a cancelled description is cancelled, not a warning")
+    func cancelled() async throws {
+        let flavor = Scripted(name: "one") { throw CancellationError() }
+        await #expect(throws: CancellationError.self) {
+            try await CompositeFlavor([flavor]).describe(source)
+        }
+    }
+
+    @Test("a description past its bounds is cut and says so")
+    func bounds() async throws {
+        let tensor = TensorDescription(name: "t", dtype: "F32", shape: [1])
+        let huge = Scripted(name: "huge") {
+            ModelDescription(
+                flavors: [
+                    .init(name: "huge", facts: ["long": String(repeating: "x", count: 10_000)])
+                ],
+                signature: String(repeating: "s", count: 1 << 20),
+                requirements: [String](repeating: "r", count: 10_001).enumerated().map {
+                    "\($0.element)\($0.offset)"
+                },
+                tensors: [TensorDescription](repeating: tensor, count: 10_005),
+                findings: [Finding](
+                    repeating: .init(severity: .info, message: "f"), count: 1_001))
+        }
+        let whole = try await CompositeFlavor([huge]).describe(source)
+        #expect(whole.tensors.count == 10_000)
+        #expect(whole.requirements.count == 10_000)
+        #expect(whole.findings.count == 1_001)
+        #expect(whole.signature.isEmpty)
+        #expect(whole.flavors[0].facts.isEmpty)
+        let said = try #require(whole.findings.last?.message)
+        for part in ["5 of 10005 tensors", "1 facts", "1 requirements", "1 findings", "signature"] {
+            #expect(said.contains(part), "\(said)")
+        }
+    }
+}

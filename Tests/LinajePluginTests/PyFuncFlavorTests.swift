@@ -1,0 +1,175 @@
+import LinajeConformance
+import LinajeDomain
+import LinajePluginKit
+import PyFuncFlavor
+import Testing
+
+@Suite("PyFuncFlavor")
+struct PyFuncFlavorTests {
+    private let flavor = PyFuncFlavor()
+
+    static let right = """
+        artifact_path: model
+        flavors:
+          python_function:
+            env: {conda: conda.yaml, virtualenv: python_env.yaml}
+            loader_module: mlflow.sklearn
+            model_path: model.pkl
+            python_version: 3.10.4
+          sklearn: {code: null, pickled_model: model.pkl, sklearn_version: 1.10}
+          my_own:
+            deep: {list: [1, two, null, {three: "3"}], text: "a: b"}
+            my_library_version: '2.0'
+        mlflow_version: 3.1.0
+        model_id: m-0123456789abcdef0123456789abcdef
+        run_id: 0123456789abcdef0123456789abcdef
+        metadata: {team: {name: x}}
+        signature:
+          inputs: '[{"type": "long", "name": "a b", "required": true}]'
+          outputs: null
+          params: '[{"name":"t","type":"double","default":0.5,"shape":null}]'
+        utc_time_created: '2026-01-02 03:04:05.678901'
+        """
+
+    static let files: [String: [UInt8]] = [
+        "MLmodel": Array(right.utf8), "conda.yaml": [1], "python_env.yaml": [1, 2],
+        "model.pkl": [1, 2, 3],
+        "requirements.txt": Array("# made by hand\nnumpy==1.0\n\n  scipy>=2  \r\n".utf8),
+    ]
+
+    private func describe(_ text: String) async throws -> ModelDescription {
+        try await flavor.describe(MemoryModelSource(["MLmodel": Array(text.utf8)]))
+    }
+
+    @Test("every flavor is kept, with its version and facts")
+    func flavors() async throws {
+        let model = try await flavor.describe(MemoryModelSource(Self.files))
+        #expect(model.flavors.map(\.name) == ["python_function", "sklearn", "my_own"])
+        #expect(model.flavors.map(\.version) == ["3.1.0", "1.10", "2.0"])
+        #expect(model.findings == [])
+        let facts = model.flavors.map(\.facts)
+        #expect(facts[0]["loader_module"] == "mlflow.sklearn")
+        #expect(facts[0]["env.conda"] == "conda.yaml")
+        #expect(facts[0]["python_version"] == "3.10.4")
+        #expect(facts[0]["model_id"] == "m-0123456789abcdef0123456789abcdef")
+        #expect(facts[0]["run_id"] == "0123456789abcdef0123456789abcdef")
+        #expect(facts[0]["utc_time_created"] == "2026-01-02 03:04:05.678901")
+        #expect(facts[0]["metadata.team.name"] == "x")
+        #expect(facts[0]["files"] == "5")
+        #expect(facts[1]["code"] == "null")
+        #expect(facts[2]["deep.list"] == #"["1","two",null,{"three":"3"}]"#)
+        #expect(facts[2]["deep.text"] == "a: b")
+    }
+
+    @Test("the signature is one JSON object and the requirements are lines")
+    func signature() async throws {
+        let model = try await flavor.describe(MemoryModelSource(Self.files))
+        #expect(
+            model.signature
+                == #"{"inputs":[{"type": "long", "name": "a b", "required": true}],"#
+                + #""outputs":null,"#
+                + #""params":[{"name":"t","type":"double","default":0.5,"shape":null}]}"#)
+        #expect(model.requirements == ["numpy==1.0", "scipy>=2"])
+    }
+
+    @Test("a file that a flavor names and that is missing is a warning")
+    func missing() async throws {
+        var files = Self.files
+        files["model.pkl"] = nil
+        let model = try await flavor.describe(MemoryModelSource(files))
+        #expect(
+            model.findings.map(\.message) == [
+                "flavor python_function, model_path: it names \"model.pkl\", which is not in the "
+                    + "model",
+                "flavor sklearn, pickled_model: it names \"model.pkl\", which is not in the model",
+            ])
+        #expect(model.findings.allSatisfy { $0.severity == .warning && $0.path == "MLmodel" })
+    }
+
+    @Test("a folder counts as there, a path that leads outside does not")
+    func paths() async throws {
+        let text = "flavors: {a: {data: data, model_data: data/, code: ../x, model_path: /etc/x}}"
+        let model = try await flavor.describe(
+            MemoryModelSource(["MLmodel": Array(text.utf8), "data/x/weights.bin": [1]]))
+        #expect(model.findings.count == 2)
+        #expect(model.findings.allSatisfy { $0.message.contains("no path inside the model") })
+    }
+
+    @Test("a file without flavors is described with a warning")
+    func none() async throws {
+        let model = try await describe("mlflow_version: 1.2\nflavors: {}\n")
+        #expect(model.flavors.map(\.name) == ["mlflow"])
+        #expect(model.flavors.map(\.version) == ["1.2"])
+        #expect(model.findings.map(\.message) == ["it names no flavor"])
+    }
+
+    static let alias =
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + (0..<9).map { level in
+            let before = level == 0 ? "a" : "a\(level - 1)"
+            return "a\(level): &a\(level) [" + [String](repeating: "*\(before)", count: 9)
+                .joined(separator: ",") + "]"
+        }.joined(separator: "\n")
+
+    @Test(
+        "a malformed file is refused by name",
+        arguments: [
+            "", "just text", "- a\n- b", "flavors: [a]", "flavors: 3", "a: b: c", "{", "a: \"",
+            "flavors: {a: 1}\nsignature: x", "flavors: {a: {}}\nsignature: {inputs: '[1,'}",
+            "flavors: {a: {}}\nsignature: {inputs: '[]x'}",
+            "flavors: {a: {}}\nsignature: {inputs: [1]}", "a: 1\na: 2", "a: *b", alias,
+            "a: &b {c: 1}\nd: *b", "? &x [y]\n: *x", "--- a\n--- b",
+            String(repeating: "[", count: 100_000), String(repeating: "{a: ", count: 50_000),
+            String(repeating: "- ", count: 50_000), String(repeating: "? ", count: 50_000),
+            (0..<1_200).map { String(repeating: " ", count: $0) + "a:" }.joined(separator: "\n"),
+        ])
+    func malformed(text: String) async throws {
+        let error = await #expect(throws: LinajeError.self) { try await describe(text) }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("MLmodel") == true, "\(error?.message ?? "")")
+        #expect((error?.message.utf8.count ?? 0) < 1_000)
+    }
+
+    @Test("a file that is too long or not UTF-8 is refused")
+    func bounds() async throws {
+        let long = MemoryModelSource(["MLmodel": []], sizes: ["MLmodel": (4 << 20) + 1])
+        let error = await #expect(throws: LinajeError.self) { try await flavor.describe(long) }
+        #expect(error?.code == .limitExceeded)
+        #expect(long.reads.bytes == 0)
+        await #expect(throws: LinajeError.self) {
+            try await flavor.describe(MemoryModelSource(["MLmodel": [0x61, 0x3a, 0x20, 0xff]]))
+        }
+    }
+
+    @Test("facts past their bounds are left out and counted")
+    func omitted() async throws {
+        let many = (0..<2_100).map { "    k\($0): v" }.joined(separator: "\n")
+        let model = try await describe("flavors:\n  a:\n\(many)\n")
+        #expect(model.flavors[0].facts.count >= 2_000)
+        #expect(model.findings.contains { $0.severity == .info && $0.message.contains("100 facts") })
+    }
+
+    @Test("stars and ampersands in texts are no aliases")
+    func innocent() async throws {
+        let model = try await describe(
+            "flavors: {a: {text: 'R&D *args **kwargs & more', b: \"*x\"}}")
+        #expect(model.flavors[0].facts["text"] == "R&D *args **kwargs & more")
+    }
+
+    @Test("requirements that are not UTF-8 are a warning")
+    func requirements() async throws {
+        let model = try await flavor.describe(
+            MemoryModelSource([
+                "MLmodel": Array("flavors: {a: {}}".utf8), "requirements.txt": [0xff, 0xfe],
+            ]))
+        #expect(model.requirements == [])
+        #expect(model.findings.map(\.path) == ["requirements.txt"])
+    }
+
+    @Test("only an MLmodel file at the root is recognised")
+    func recognition() async throws {
+        #expect(try await flavor.recognizes(MemoryModelSource(["MLmodel": []])))
+        #expect(try await flavor.recognizes(MemoryModelSource(["sub/MLmodel": []])) == false)
+        #expect(try await flavor.recognizes(MemoryModelSource(["mlmodel": []])) == false)
+    }
+}
