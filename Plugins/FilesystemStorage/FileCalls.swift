@@ -1,12 +1,14 @@
 import Glibc
-import LinajeDomain
+package import LinajeDomain
 
 /// System calls on files, repeated when a signal interrupts them, with errors a person can act on.
-enum FileCalls {
+package enum FileCalls {
     /// - Parameters:
     ///   - doing: what was tried, for the message: "write", "open".
     ///   - path: the file or folder.
-    static func error(_ doing: String, _ path: String, _ number: Int32 = errno) -> LinajeError {
+    package static func error(_ doing: String, _ path: String, _ number: Int32 = errno)
+        -> LinajeError
+    {
         let reason = String(cString: strerror(number))
         let (code, advice): (LinajeError.Code, String) =
             switch number {
@@ -22,7 +24,7 @@ enum FileCalls {
 
     /// The error of an fsync that failed. Whatever its number: the kernel may have dropped the
     /// pages, and a second fsync would succeed without them.
-    static func syncError(_ path: String, _ number: Int32 = errno) -> LinajeError {
+    package static func syncError(_ path: String, _ number: Int32 = errno) -> LinajeError {
         let reason = String(cString: strerror(number))
         return LinajeError(
             .storageFailed,

@@ -82,7 +82,7 @@ final class FilesystemWriter: ArtifactWriter {
                     .failedPrecondition, "object \(key.text) is written already; put it again")
             case .open(let descriptor):
                 do {
-                    state = try body(descriptor)
+                    state = try directory.writing { try body(descriptor) }
                 } catch {
                     close(descriptor)
                     unlink(temporaryPath)

@@ -39,7 +39,7 @@ final class StorageDirectory: Sendable {
     func writer(_ key: StorageKey) throws -> FilesystemWriter {
         let number = nextNumber.wrappingAdd(1, ordering: .relaxed).oldValue
         let path = "\(temporaryFolder)/.tmp-\(getpid())-\(number)"
-        let descriptor = try FileCalls.open(path, O_WRONLY | O_CREAT | O_EXCL)
+        let descriptor = try writing { try FileCalls.open(path, O_WRONLY | O_CREAT | O_EXCL) }
         return FilesystemWriter(
             directory: self, key: key, temporaryPath: path, descriptor: descriptor)
     }
@@ -50,6 +50,8 @@ final class StorageDirectory: Sendable {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FileCalls.error("look at", path) }
+        // A key that only begins others names no object.
+        guard !FileCalls.isFolder(status) else { throw FileCalls.error("open", path, ENOENT) }
         guard FileCalls.isFile(status) else {
             throw LinajeError(.corrupt, "\(path) is not a regular file; restore it from a copy")
         }
@@ -93,10 +95,20 @@ final class StorageDirectory: Sendable {
     func remove(_ key: StorageKey) throws {
         let path = path(key)
         guard unlink(path) == 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return }
+            if errno == ENOENT || errno == ENOTDIR || errno == EISDIR { return }
             throw FileCalls.error("remove", path)
         }
         try FileCalls.syncFolder(key.folders.last.map { "\(root)/\($0)" } ?? root)
+    }
+
+    /// A folder that is gone while something is written below it is no object that is not there.
+    func writing<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as LinajeError where error.code == .notFound {
+            throw LinajeError(
+                .storageFailed, "\(error.message): something removed folders of \(root)")
+        }
     }
 
     /// Makes the folders above an object, each durable in its parent.

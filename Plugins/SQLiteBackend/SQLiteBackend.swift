@@ -35,7 +35,7 @@ public final class SQLiteBackend: SQLBackend {
         var configuration = Configuration()
         configuration.label = "linaje.sqlite"
         configuration.maximumReaderCount = max(1, readers)
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(Double(WriterState.busyWait) / 1_000)
         configuration.persistentReadOnlyConnections = true
         configuration.prepareDatabase { database in
             for pragma in [

@@ -13,6 +13,11 @@ final class WriterState: Sendable {
     /// Frames from which on the writer waits for readers, so that the log can start over.
     static let restartFrames = 65_536
 
+    /// Milliseconds that a statement waits for a lock.
+    static let busyWait: Int32 = 5_000
+    /// Milliseconds that a restart of the log waits for readers.
+    private static let restartWait: Int32 = 100
+
     private let path: String
     private let failed = Mutex<LinajeError?>(nil)
     private let logFrames = Atomic<Int>(0)
@@ -71,10 +76,15 @@ final class WriterState: Sendable {
     func checkpointIfDue(_ database: Database) {
         let frames = logFrames.load(ordering: .relaxed)
         guard frames >= dueFrames.load(ordering: .relaxed), failure == nil else { return }
-        let mode =
-            frames >= Self.restartFrames ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE
-        // What matters of the error is noted; the commits so far are durable in the log.
-        try? checkpoint(database, mode)
+        // What matters of an error is noted; the commits so far are durable in the log.
+        guard frames >= Self.restartFrames, let handle = database.sqliteConnection else {
+            try? checkpoint(database, SQLITE_CHECKPOINT_PASSIVE)
+            return
+        }
+        // The next commit waits for this: readers get a moment, not the usual time.
+        sqlite3_busy_timeout(handle, Self.restartWait)
+        try? checkpoint(database, SQLITE_CHECKPOINT_RESTART)
+        sqlite3_busy_timeout(handle, Self.busyWait)
     }
 
     /// Moves the log into the database file.
@@ -82,10 +92,10 @@ final class WriterState: Sendable {
     /// - Throws: `storageFailed` when an fsync or write fails, `storageFull`.
     func checkpoint(_ database: Database, _ mode: Int32) throws {
         if let failure { throw failure }
+        guard let handle = database.sqliteConnection else { return }
         var left: Int32 = 0
         var moved: Int32 = 0
-        let result = sqlite3_wal_checkpoint_v2(
-            database.sqliteConnection, nil, mode, &left, &moved)
+        let result = sqlite3_wal_checkpoint_v2(handle, nil, mode, &left, &moved)
         // A reader may hold on to older frames: then look again after as many new ones.
         let isComplete = result == SQLITE_OK && left == moved
         dueFrames.store(
@@ -94,7 +104,7 @@ final class WriterState: Sendable {
         guard result != SQLITE_OK, result & 0xff != SQLITE_BUSY, result & 0xff != SQLITE_LOCKED
         else { return }
         let error = SQLiteFailure.error(
-            of: database.sqliteConnection, code: result, path: path, doing: "checkpoint")
+            of: handle, code: result, path: path, doing: "checkpoint")
         fail(error)
         throw error
     }

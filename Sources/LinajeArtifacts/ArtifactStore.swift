@@ -125,9 +125,9 @@ package final class ArtifactStore: Sendable {
             for session in expired { sessions[session.id] = nil }
             return expired
         }
-        for session in expired {
-            session.end()
-            logger.info("ingest \(session.id) was dropped after silence")
+        for session in expired { session.end() }
+        if !expired.isEmpty {
+            logger.info("\(expired.count) ingest sessions were dropped after silence")
         }
     }
 
@@ -166,32 +166,17 @@ package final class ArtifactStore: Sendable {
     ///
     /// - Throws: `incomplete` naming the file, `notFound` for the tree itself.
     package func requireComplete(_ digest: SHA256Digest) async throws {
-        var sizes: [PackName: UInt64] = [:]
-        var packs: [PackName: Bool] = [:]
-        var checked: Set<SHA256Digest> = []
-        for entry in try await tree(digest).entries
-        where checked.insert(entry.sha256).inserted {
+        let tree = try await tree(digest)
+        var check = CompletenessCheck(
+            backend: backend, index: index, packs: try await index.packs())
+        var seen: Set<SHA256Digest> = []
+        for entry in tree.entries where seen.insert(entry.sha256).inserted {
             guard let recipe = try await recipe(entry.sha256), recipe.size == entry.size else {
                 throw ArtifactStore.incomplete(entry, "is not stored")
             }
-            var rest = recipe.chunks[...]
-            while !rest.isEmpty {
-                let part = rest.prefix(1_024).map(\.digest)
-                rest = rest.dropFirst(part.count)
-                let found = try await index.locate(.chunk, part)
-                if let missing = part.first(where: { found[$0] == nil }) {
-                    throw ArtifactStore.incomplete(entry, "lacks chunk \(missing)")
-                }
-                for pack in Set(found.values.map(\.pack)) where packs[pack] != true {
-                    if sizes.isEmpty { sizes = try await index.packs() }
-                    let size = try await backend.stat(pack.key)
-                    guard let size, sizes[pack] == nil || sizes[pack] == size else {
-                        throw ArtifactStore.incomplete(entry, "lacks \(pack.key)")
-                    }
-                    packs[pack] = true
-                }
-            }
+            try await check.add(recipe, of: entry)
         }
+        try await check.finish()
     }
 
     // MARK: Files
@@ -290,7 +275,7 @@ package final class ArtifactStore: Sendable {
         )
     }
 
-    private static func incomplete(_ entry: TreeEntry, _ finding: String) -> LinajeError {
+    static func incomplete(_ entry: TreeEntry, _ finding: String) -> LinajeError {
         LinajeError(
             .incomplete, "file \"\(entry.path)\" (\(entry.sha256)) \(finding); upload it again",
             details: ["path": entry.path.text, "file": entry.sha256.description])

@@ -93,4 +93,16 @@ package struct BlobLocation: Sendable, Hashable {
     package var storedLength: UInt32
     package var contentLength: UInt32
     package var codec: BlobCodec
+
+    package init(
+        key: BlobKey, pack: PackName, offset: UInt64, storedLength: UInt32, contentLength: UInt32,
+        codec: BlobCodec
+    ) {
+        self.key = key
+        self.pack = pack
+        self.offset = offset
+        self.storedLength = storedLength
+        self.contentLength = contentLength
+        self.codec = codec
+    }
 }

@@ -107,6 +107,9 @@ package enum BlobEncoding {
         else { throw corrupt(location, "is no zstd frame") }
         let descriptor = stored[4]
         guard descriptor & 0x03 == 0 else { throw corrupt(location, "needs a dictionary") }
+        guard descriptor & 0x18 == 0 else {
+            throw corrupt(location, "has bits set that mean nothing")
+        }
         let isSingleSegment = descriptor & 0x20 != 0
         if isSingleSegment {
             guard UInt64(location.contentLength) <= maximumWindow else {

@@ -3,10 +3,13 @@ package import LinajePluginKit
 import Synchronization
 
 /// Reads blobs out of packs and believes none before it was checked.
-package struct BlobReader: Sendable {
+package final class BlobReader: Sendable {
     private let backend: any ArtifactBackend
     private let index: ChunkIndex
     private let pool: WorkerPool
+    /// What headers say of recipes, by pack: small files share a pack, and its header is long.
+    private let listings = Mutex(
+        LeastRecentlyUsed<[SHA256Digest: PackEntry]>(capacity: 16 << 20, maximumEntries: 64))
 
     package init(backend: any ArtifactBackend, index: ChunkIndex, pool: WorkerPool) {
         self.backend = backend
@@ -44,13 +47,10 @@ package struct BlobReader: Sendable {
             return nil
         }
         if key.kind == .recipe {
-            let header = try await header(of: location.pack)
-            let isListed = header.entries.contains {
-                $0.key == key && $0.offset == location.offset && $0.codec == location.codec
-                    && $0.storedLength == location.storedLength
-                    && $0.contentLength == location.contentLength
-            }
-            guard isListed else {
+            let listed = PackEntry(
+                key: key, codec: location.codec, storedLength: location.storedLength,
+                contentLength: location.contentLength, offset: location.offset)
+            guard try await recipes(in: location.pack)[key.digest] == listed else {
                 throw LinajeError(
                     .corrupt,
                     "chunk index and \(location.pack.key) disagree about \(key); rebuild the index",
@@ -65,6 +65,19 @@ package struct BlobReader: Sendable {
             try BlobReader.check(content, location)
             return content
         }
+    }
+
+    /// The recipes that a pack's header lists.
+    private func recipes(in pack: PackName) async throws -> [SHA256Digest: PackEntry] {
+        if let known = listings.withLock({ $0.value(pack.digest) }) { return known }
+        let entries = try await header(of: pack).entries
+        let recipes = Dictionary(
+            entries.lazy.filter { $0.key.kind == .recipe }.map { ($0.key.digest, $0) },
+            uniquingKeysWith: { first, _ in first })
+        listings.withLock {
+            $0.insert(recipes, weight: 128 * (recipes.count + 1), for: pack.digest)
+        }
+        return recipes
     }
 
     /// The header of a pack, checked against the pack's name.

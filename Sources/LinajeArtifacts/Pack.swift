@@ -42,7 +42,8 @@ package struct PackEntry: Sendable, Hashable {
 /// ```
 /// pack    = "LNJPACK1" | blob bytes … | header | trailer
 /// header  = count * entry
-/// entry   = u8 kind | u8 codec | u16 = 0 | u32 stored length | u32 content length | u64 offset | 32 key
+/// entry   = u8 kind | u8 codec | u16 = 0 | u32 stored length | u32 content length
+///         | u64 offset | 32 key
 /// trailer = u32 count | u32 header length | 32 sha256 of header | "LNJPEND1"
 /// ```
 /// Integers are little-endian; normative is `proto-spec/STORAGE.md`, "Packs".

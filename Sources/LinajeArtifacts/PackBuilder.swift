@@ -34,25 +34,22 @@ package struct PackBuilder: Sendable {
     ///
     /// - Throws: `internalError` when what was written does not read as what was meant.
     package consuming func seal() throws -> SealedPack {
-        let header = self.header
         let encoded = header.encoded
         let name = PackName(ContentHasher.digest(encoded))
-        var bytes = self.bytes
-        bytes.append(contentsOf: encoded)
-        bytes.append(contentsOf: PackHeader.trailer(count: header.entries.count, header: encoded))
+        let tail =
+            encoded + PackHeader.trailer(count: header.entries.count, header: encoded)
+        let pack = SealedPack(name: name, header: header, body: bytes, tail: tail)
 
-        let size = UInt64(bytes.count)
         let trailer = try PackTrailer(
-            Array(bytes.suffix(PackHeader.trailerBytes)), size: size, pack: name)
-        let start = bytes.count - PackHeader.trailerBytes - trailer.headerLength
+            Array(tail.suffix(PackHeader.trailerBytes)), size: pack.size, pack: name)
         let read = try PackHeader(
-            Array(bytes[start..<start + trailer.headerLength]), trailer: trailer, size: size,
+            Array(tail.prefix(trailer.headerLength)), trailer: trailer, size: pack.size,
             pack: name)
         guard read == header else {
             throw LinajeError(
                 .internalError, "\(name.key) does not read as it was written; try again")
         }
-        return SealedPack(name: name, header: header, bytes: bytes)
+        return pack
     }
 }
 
@@ -60,5 +57,11 @@ package struct PackBuilder: Sendable {
 package struct SealedPack: Sendable {
     package var name: PackName
     package var header: PackHeader
-    package var bytes: [UInt8]
+    /// Magic and blobs. Apart from the tail, so that sealing copies no blob.
+    package var body: [UInt8]
+    /// Header and trailer.
+    package var tail: [UInt8]
+
+    /// Bytes of the whole.
+    package var size: UInt64 { UInt64(body.count) + UInt64(tail.count) }
 }

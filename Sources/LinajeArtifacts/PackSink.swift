@@ -38,7 +38,10 @@ package actor PackSink {
     private var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var broken: LinajeError?
 
-    package init(backend: any ArtifactBackend, index: ChunkIndex, logger: Logger) {
+    package init(
+        backend: any ArtifactBackend, index: ChunkIndex,
+        logger: Logger = Logger(label: "linaje.artifacts")
+    ) {
         self.backend = backend
         self.index = index
         self.logger = logger
@@ -136,13 +139,14 @@ package actor PackSink {
         let pack = try builder.seal()
         let writer = try await backend.put(pack.name.key)
         do {
-            try await writer.write(pack.bytes)
+            try await writer.write(pack.body)
+            try await writer.write(pack.tail)
             try await writer.commit()
         } catch {
             await writer.abort()
             throw error
         }
-        try await index.insert(pack.name, size: UInt64(pack.bytes.count), pack.header)
+        try await index.insert(pack.name, size: pack.size, pack.header)
         return pack.header.entries.map(\.key)
     }
 

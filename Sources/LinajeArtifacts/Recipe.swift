@@ -3,7 +3,8 @@ package import LinajeDomain
 /// The chunks that make a file, in their order.
 ///
 /// ```
-/// recipe = "LNJR" u32=1 | u64 size | u32 count | count * (sha256 32 | u32 length) | sha256 of all before
+/// recipe = "LNJR" u32=1 | u64 size | u32 count | count * (sha256 32 | u32 length)
+///        | sha256 of all before
 /// ```
 /// Integers are little-endian; normative is `proto-spec/STORAGE.md`, "Files and chunks".
 package struct Recipe: Sendable, Hashable {

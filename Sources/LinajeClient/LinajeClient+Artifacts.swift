@@ -62,7 +62,7 @@ public struct ArtifactReading: Sendable, AsyncSequence {
 }
 
 extension LinajeClient {
-    /// Lists files by path.
+    /// Lists files by path. Paths of entries count from the root; of runs:/ID/path, from the run.
     ///
     /// - Parameters:
     ///   - root: a run's artifacts, a model's tree, a tree.
@@ -73,8 +73,9 @@ extension LinajeClient {
         page: Page? = nil
     ) async throws -> ArtifactListing {
         var request = Linaje_V1_ListArtifactsRequest()
-        request.root = Linaje_V1_ArtifactRoot(root)
-        request.path = folder?.text ?? ""
+        let place = try ArtifactPlace(root, folder)
+        request.root = place.root
+        request.path = place.path?.text ?? ""
         request.recursive = recursive
         if let page { request.page = Linaje_V1_Page(page) }
         let response = try await call(Methods.listArtifacts, request)
@@ -95,8 +96,9 @@ extension LinajeClient {
         _ root: ContentURI, path: TreePath? = nil, offset: UInt64 = 0, length: UInt64? = nil
     ) async throws -> ArtifactReading {
         var request = Linaje_V1_ReadArtifactRequest()
-        request.root = Linaje_V1_ArtifactRoot(root)
-        request.path = path?.text ?? ""
+        let place = try ArtifactPlace(root, path)
+        request.root = place.root
+        request.path = place.path?.text ?? ""
         request.offset = offset
         if let length { request.length = length }
         return try await retrying {
@@ -108,12 +110,20 @@ extension LinajeClient {
     }
 }
 
-extension Linaje_V1_ArtifactRoot {
-    init(_ uri: ContentURI) {
+/// A root and a path below it. Of runs:/ID/path the path is taken to the other path, so that the
+/// root is always a folder and every path of an answer counts from the run.
+struct ArtifactPlace {
+    var root: Linaje_V1_ArtifactRoot
+    var path: TreePath?
+
+    init(_ uri: ContentURI, _ path: TreePath?) throws {
+        self.path = path
         switch uri {
-        case .run(let id, path: nil): self.init(run: id)
-        case .tree(let digest): self.init(tree: digest)
-        case .run, .model: self.init(uri: uri.description)
+        case .run(let id, let folder):
+            root = Linaje_V1_ArtifactRoot(run: id)
+            if let folder { self.path = try path.map { try folder.appending($0) } ?? folder }
+        case .tree(let digest): root = Linaje_V1_ArtifactRoot(tree: digest)
+        case .model: root = Linaje_V1_ArtifactRoot(uri: uri.description)
         }
     }
 }

@@ -28,8 +28,13 @@ extension LinajeClient {
         _ root: ContentURI, path: TreePath? = nil, to destination: String,
         observer: TransferObserver? = nil
     ) async throws -> DownloadedTree {
-        if let entries = try await folder(root, path), !entries.isEmpty {
-            return try await downloadTree(root, path, entries, destination, observer)
+        var (root, path) = (root, path)
+        if case .run(let id, let folder?) = root {
+            root = .run(id, path: nil)
+            path = try path.map { try folder.appending($0) } ?? folder
+        }
+        if let entries = try await folder(root, path), !entries.isEmpty || path == nil {
+            return try await downloadTree(root, entries, destination, observer)
         }
         let reading = try await read(root, path: path)
         return try await downloadFile(reading, destination, observer)
@@ -54,17 +59,16 @@ extension LinajeClient {
                 return (entry.path, moved)
             }
         } catch let error as LinajeError
-            where error.code == .notFound || error.code == .failedPrecondition
-            || error.code == .invalidArgument
+            where error.code == .notFound
         {
+            // The read that follows says what is missing.
             return nil
         }
     }
 
     private func downloadTree(
-        _ root: ContentURI, _ path: TreePath?,
-        _ entries: [(stored: TreePath, entry: ArtifactEntry)], _ destination: String,
-        _ observer: TransferObserver?
+        _ root: ContentURI, _ entries: [(stored: TreePath, entry: ArtifactEntry)],
+        _ destination: String, _ observer: TransferObserver?
     ) async throws -> DownloadedTree {
         let size = entries.reduce(0) { $0 &+ $1.entry.size.bytes }
         let progress = ProgressKeeper(

@@ -173,7 +173,8 @@ public enum ArtifactBackendSuite {
                 let writer = try await store.put("big")
                 var position = 0
                 while position < content.count {
-                    let end = min(content.count, position + Int.random(in: 0...700_000, using: &generator))
+                    let end = min(
+                        content.count, position + Int.random(in: 0...700_000, using: &generator))
                     try await writer.write(Array(content[position..<end]))
                     position = end
                 }

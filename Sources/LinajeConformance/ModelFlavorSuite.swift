@@ -107,7 +107,8 @@ public enum ModelFlavorSuite {
                     where !content.isEmpty {
                         var content = content
                         // Most of what a parser decides on stands at the beginning.
-                        let reach = round.isMultiple(of: 2) ? min(content.count, 256) : content.count
+                        let reach =
+                            round.isMultiple(of: 2) ? min(content.count, 256) : content.count
                         for _ in 0...Int.random(in: 0..<4, using: &generator) {
                             content[Int.random(in: 0..<reach, using: &generator)] =
                                 UInt8.random(in: 0...255, using: &generator)

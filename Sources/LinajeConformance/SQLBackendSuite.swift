@@ -150,7 +150,8 @@ public enum SQLBackendSuite {
                 try await roundTrip(values, column: "whole", make)
                 try await roundTrip(
                     [
-                        .null, .real(0.5), .real(-1e300), .real(.leastNonzeroMagnitude), .real(.infinity),
+                        .null, .real(0.5), .real(-1e300), .real(.leastNonzeroMagnitude),
+                        .real(.infinity),
                         .real(-.infinity), .real(.greatestFiniteMagnitude), .real(1.0 / 3),
                     ], column: "number", make)
                 try await roundTrip(
@@ -200,7 +201,9 @@ public enum SQLBackendSuite {
                     "counted", ["CREATE TABLE counted (id {identity}, name TEXT)"])
                 try await with(make, [counted]) { database in
                     try await database.write { connection in
-                        for _ in 0..<3 { try connection.execute("INSERT INTO counted (name) VALUES ('x')") }
+                        for _ in 0..<3 {
+                            try connection.execute("INSERT INTO counted (name) VALUES ('x')")
+                        }
                         try connection.execute("DELETE FROM counted WHERE id = 3")
                         try connection.execute("INSERT INTO counted (name) VALUES ('y')")
                     }

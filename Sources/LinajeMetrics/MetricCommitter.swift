@@ -50,7 +50,7 @@ final class MetricCommitter: Sendable {
         self.logger = logger
     }
 
-    var points: UInt64 { pointsWritten.load(ordering: .relaxed) }
+    var points: UInt64 { pointsWritten.load(ordering: .acquiring) }
     var commits: UInt64 { commitsDone.load(ordering: .relaxed) }
 
     /// Commits until the queue is stopped and empty, then stores the summaries.
@@ -96,8 +96,8 @@ final class MetricCommitter: Sendable {
             let segments = zip(ids, part.segments).map { (id: $0, segment: $1.segment) }
             if let table = summaries.fold(part.group.key, segments) { due.append(table) }
             for (_, segment) in segments {
-                pointsWritten.add(UInt64(segment.count), ordering: .relaxed)
                 tails.publish(segment, run: part.group.key.run)
+                pointsWritten.add(UInt64(segment.count), ordering: .releasing)
             }
         }
         due += summaries.evicted()

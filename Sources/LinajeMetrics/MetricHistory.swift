@@ -53,7 +53,9 @@ actor MetricHistory {
     func next() async throws -> (MetricSeries, MetricColumns)? {
         try await prepare()
         while remaining > 0 {
-            try Task.checkCancellation()
+            guard !Task.isCancelled else {
+                throw LinajeError(.cancelled, "history of run \(run) was not wanted any more")
+            }
             if let piece = handOut() { return piece }
             if merge != nil {
                 try await advanceMerge()

@@ -146,7 +146,9 @@ struct SegmentWriter {
     mutating func appendCheck() {
         let digest = SHA256.hash(data: UnsafeRawBufferPointer(rebasing: buffer[..<offset]))
         let place = take(8)
-        digest.withUnsafeBytes { place.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<8])) }
+        digest.withUnsafeBytes {
+            place.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<8]))
+        }
     }
 
     private mutating func append<Number: FixedWidthInteger & UnsignedInteger>(

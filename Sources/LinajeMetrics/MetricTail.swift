@@ -60,6 +60,9 @@ final class TailRegistry: Sendable {
         all.forEach { $0.end() }
     }
 
+    /// How many tails are open.
+    var count: Int { subscribers.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
     private func remove(_ subscriber: TailSubscriber, run: RunID) {
         subscribers.withLock { state in
             state[run]?.removeAll { $0 === subscriber }

@@ -20,8 +20,8 @@ struct SeriesSummary: Sendable, Hashable {
         if value.isNaN {
             nanCount &+= 1
         } else {
-            if !(min.map { $0 <= value } ?? false) { min = value }
-            if !(max.map { $0 >= value } ?? false) { max = value }
+            if Self.isLess(value, than: min) { min = value }
+            if Self.isGreater(value, than: max) { max = value }
         }
         let point = MetricPoint(step: step, time: time, value: value)
         if count == 0 || MetricPoint.precedes(point, first) {
@@ -62,8 +62,8 @@ struct SeriesSummary: Sendable, Hashable {
         }
         count &+= other.count
         nanCount &+= other.nanCount
-        if let value = other.min, !(min.map { $0 <= value } ?? false) { min = value }
-        if let value = other.max, !(max.map { $0 >= value } ?? false) { max = value }
+        if let value = other.min, Self.isLess(value, than: min) { min = value }
+        if let value = other.max, Self.isGreater(value, than: max) { max = value }
         if Self.isBefore(other.first, other.firstSegment, first, firstSegment) {
             first = other.first
             firstSegment = other.firstSegment
@@ -80,6 +80,21 @@ struct SeriesSummary: Sendable, Hashable {
         MetricSummary(
             series: series, count: count, nanCount: nanCount, min: min, max: max, first: first,
             last: last)
+    }
+
+    // Zeros are ordered -0.0 < 0.0 (IEEE 754-2019 minimum and maximum), so that the answer does
+    // not hang on which writer's zero came first.
+
+    @inline(__always)
+    private static func isLess(_ value: Double, than bound: Double?) -> Bool {
+        guard let bound else { return true }
+        return value < bound || (value == bound && value.sign == .minus && bound.sign == .plus)
+    }
+
+    @inline(__always)
+    private static func isGreater(_ value: Double, than bound: Double?) -> Bool {
+        guard let bound else { return true }
+        return value > bound || (value == bound && value.sign == .plus && bound.sign == .minus)
     }
 
     private static func isBefore(

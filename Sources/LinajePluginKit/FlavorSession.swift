@@ -77,7 +77,8 @@ actor FlavorSession {
         }
         guard answer.connectionCredit <= UInt32(Limits.firstConnectionCredit) else {
             throw LinajeError(
-                .flowControl, "its hello grants \(answer.connectionCredit) bytes; 32768 are allowed")
+                .flowControl, "its hello grants \(answer.connectionCredit) bytes; 32768 are allowed"
+            )
         }
         credit = Int(answer.connectionCredit)
 
@@ -85,7 +86,8 @@ actor FlavorSession {
             Methods.describePlugin, Linaje_V1_DescribePluginRequest(), serving: nil)
         guard descriptor.kind == PluginDescriptor.Kind.modelFlavor.rawValue else {
             throw LinajeError(
-                .badMessage, "it says it is a \"\(descriptor.kind.prefix(40))\", not a model flavor")
+                .badMessage, "it says it is a \"\(descriptor.kind.prefix(40))\", not a model flavor"
+            )
         }
         return Greeting(
             version: String(descriptor.version.prefix(80)),
@@ -126,7 +128,8 @@ actor FlavorSession {
             case .response where frame.header.isEnd && frame.header.opcode == method.opcode:
                 return try Response(payload: frame.payload)
             case .error:
-                throw Refusal(error: Self.refusal(in: try Linaje_V1_Failure(payload: frame.payload)))
+                throw Refusal(
+                    error: Self.refusal(in: try Linaje_V1_Failure(payload: frame.payload)))
             default:
                 throw LinajeError(
                     .badFrame, "a \(frame.header.type) frame does not answer \(method.name)")
@@ -134,7 +137,7 @@ actor FlavorSession {
         }
     }
 
-    /// Sends bytes. A process that is gone is noticed by the next read, after the last that it said.
+    /// Sends bytes. A process that is gone is noticed by the next read, after its last words.
     private func send(_ bytes: [UInt8]) async { try? await channel.send(bytes) }
 
     private func next() async throws -> Frame {

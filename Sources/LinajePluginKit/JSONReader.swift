@@ -3,8 +3,9 @@ public import LinajeDomain
 /// A strict reader of untrusted JSON (RFC 8259): it takes values one by one and builds no tree, so
 /// its memory is what the caller keeps.
 ///
-/// Stricter than the RFC where files are used to deceive: a key that stands twice in an object, a
-/// lone surrogate and text that is not UTF-8 are errors. Nesting is bounded.
+/// Stricter than the RFC where files are used to deceive: a key that stands twice in an object
+/// (spellings that are canonically equivalent are one key), a lone surrogate and text that is not
+/// UTF-8 are errors. Nesting is bounded.
 public struct JSONReader {
     /// What kind of value comes next.
     public enum Kind: Sendable, Hashable {
@@ -50,10 +51,10 @@ public struct JSONReader {
         limit: Int, _ member: (String, inout JSONReader) throws -> Void
     ) throws {
         try open(UInt8(ascii: "{"), "an object")
-        var keys: Set<ByteKey> = []
+        var keys = KeySet()
         try elements(until: UInt8(ascii: "}"), limit: limit) { reader in
             let key = try reader.string()
-            guard keys.insert(ByteKey(text: key)).inserted else {
+            guard keys.insert(key) else {
                 throw reader.failure("has the key \"\(key.prefix(80))\" twice in one object")
             }
             try reader.expect(UInt8(ascii: ":"))
@@ -77,25 +78,27 @@ public struct JSONReader {
         guard peek == UInt8(ascii: "\"") else { throw failure("has no string") }
         position += 1
         let start = position
-        while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+        while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20
+        {
             position += 1
         }
-        var text = Array(bytes[start..<position])
+        if peek == UInt8(ascii: "\"") {
+            position += 1
+            return try text(of: bytes[start..<(position - 1)])
+        }
+        var unescaped = Array(bytes[start..<position])
         while let byte = peek, byte != UInt8(ascii: "\"") {
             guard byte >= 0x20 else { throw failure("has a control character in a string") }
             position += 1
             if byte == UInt8(ascii: "\\") {
-                text.append(contentsOf: try escape())
+                unescaped.append(contentsOf: try escape())
             } else {
-                text.append(byte)
+                unescaped.append(byte)
             }
         }
         guard peek != nil else { throw failure("ends inside a string") }
         position += 1
-        guard let string = String(validating: text, as: UTF8.self) else {
-            throw failure("has a string that is not UTF-8")
-        }
-        return string
+        return try text(of: unescaped[...])
     }
 
     /// Takes a whole number from 0 to 2^64-1, written without sign, point or exponent.
@@ -103,9 +106,11 @@ public struct JSONReader {
         guard try kind() == .number else {
             throw failure("has no number where a whole number from 0 to 2^64-1 belongs")
         }
-        let text = try number()
-        guard let value = UInt64(text), text.utf8.first != UInt8(ascii: "-") else {
-            throw failure("has \(text.prefix(40)) where a whole number from 0 to 2^64-1 belongs")
+        let start = position
+        try number()
+        guard let value = Self.unsigned(bytes[start..<position]) else {
+            let text = String(decoding: bytes[start..<position].prefix(40), as: UTF8.self)
+            throw failure("has \(text) where a whole number from 0 to 2^64-1 belongs")
         }
         return value
     }
@@ -126,7 +131,7 @@ public struct JSONReader {
         case .object: try object(limit: Int.max) { _, reader in try reader.skip() }
         case .array: try array(limit: Int.max) { reader in try reader.skip() }
         case .string: _ = try string()
-        case .number: _ = try number()
+        case .number: try number()
         case .bool: try literal(peek == UInt8(ascii: "t") ? "true" : "false")
         case .null: try literal("null")
         }
@@ -147,17 +152,20 @@ public struct JSONReader {
 
     // MARK: Parts
 
-    /// A key by its bytes: canonically equivalent spellings are different keys.
-    private struct ByteKey: Hashable {
-        var text: String
+    /// The keys of one object. Most objects have few, and comparing those costs less than a table.
+    private struct KeySet {
+        private var few: [String] = []
+        private var many: Set<String> = []
 
-        static func == (left: Self, right: Self) -> Bool {
-            left.text.utf8.elementsEqual(right.text.utf8)
-        }
-
-        func hash(into hasher: inout Hasher) {
-            var text = text
-            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        /// Whether the key is new.
+        mutating func insert(_ key: String) -> Bool {
+            guard few.count < 8 else {
+                if many.isEmpty { many = Set(few) }
+                return many.insert(key).inserted
+            }
+            guard !few.contains(key) else { return false }
+            few.append(key)
+            return true
         }
     }
 
@@ -211,8 +219,28 @@ public struct JSONReader {
         depth -= 1
     }
 
-    private mutating func number() throws -> String {
-        let start = position
+    private func text(of utf8: ArraySlice<UInt8>) throws -> String {
+        guard let string = String(validating: utf8, as: UTF8.self) else {
+            throw failure("has a string that is not UTF-8")
+        }
+        return string
+    }
+
+    /// The value of digits; `nil` for anything else and past 2^64-1.
+    private static func unsigned(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for digit in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            let (product, tooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflow) = product.addingReportingOverflow(UInt64(digit - 0x30))
+            guard !tooLarge, !overflow else { return nil }
+            value = sum
+        }
+        return value
+    }
+
+    /// Skips a number.
+    private mutating func number() throws {
         if peek == UInt8(ascii: "-") { position += 1 }
         let whole = digits()
         let leadingZero = whole > 1 && bytes[position - whole] == UInt8(ascii: "0")
@@ -229,7 +257,6 @@ public struct JSONReader {
             isRight = digits() > 0 && isRight
         }
         guard isRight else { throw failure("has a malformed number") }
-        return String(decoding: bytes[start..<position], as: UTF8.self)
     }
 
     /// Skips digits and says how many there were.

@@ -1,1 +1,3 @@
-print("placeholder")
+import LinajeCommands
+
+await LinajeProgram.main()

@@ -52,13 +52,30 @@ struct ConformanceTests {
             flavor: PyFuncFlavor(),
             good: [ConformanceModel("an MLmodel directory", files: PyFuncFlavorTests.files)],
             bad: [
-                ConformanceModel("an alias bomb", files: ["MLmodel": Array(PyFuncFlavorTests.alias.utf8)]),
+                ConformanceModel(
+                    "an alias bomb", files: ["MLmodel": Array(PyFuncFlavorTests.alias.utf8)]),
                 ConformanceModel("an empty MLmodel", files: ["MLmodel": []]),
                 ConformanceModel(
                     "an MLmodel without its files",
                     files: ["MLmodel": Array(PyFuncFlavorTests.right.utf8)]),
             ]))
     func pyFunc(conformance: ConformanceCase) async throws {
+        try await conformance.body()
+    }
+
+    @Test(
+        "a flavor process is a model flavor like any other",
+        arguments: ModelFlavorSuite.cases(
+            flavor: FlavorProcess(executable: PluginScript.host),
+            good: [
+                ConformanceModel(
+                    "a safetensors file", files: ["m.safetensors": SafetensorsBytes.good]),
+                ConformanceModel("an MLmodel directory", files: PyFuncFlavorTests.files),
+            ],
+            bad: SafetensorsFlavorTests.layouts.map {
+                ConformanceModel($0.what, files: ["m.safetensors": $0.bytes])
+            }))
+    func flavorProcess(conformance: ConformanceCase) async throws {
         try await conformance.body()
     }
 

@@ -29,7 +29,8 @@ struct FlavorHostSessionTests {
     private static func request(
         _ stream: UInt32, _ opcode: UInt16, _ message: [UInt8] = []
     ) -> Frame {
-        Frame(.request, stream: stream, flags: FrameHeader.endFlag, opcode: opcode,
+        Frame(
+            .request, stream: stream, flags: FrameHeader.endFlag, opcode: opcode,
             payload: [0, 0] + message)
     }
 
@@ -106,7 +107,8 @@ struct FlavorHostSessionTests {
                 .frameTooLarge
             ),
             (
-                "data frames", opening + Frame(.request, stream: 1, opcode: 0x0B01, payload: [0, 0]).bytes,
+                "data frames",
+                opening + Frame(.request, stream: 1, opcode: 0x0B01, payload: [0, 0]).bytes,
                 .badFrame
             ),
             ("a torn frame", opening + [0, 0, 0, 9, 0, 0], .badFrame),

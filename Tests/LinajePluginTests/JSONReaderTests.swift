@@ -28,6 +28,8 @@ struct JSONReaderTests {
             ".5", "+1", "1e", "NaN", "Infinity", "tru", "nul", "'a'", "\"", "\"\\", "\"\\x\"",
             "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\n\"", "{} {}",
             "[1]x", "\u{feff}{}", "// c\n{}", "{\"a\":1,\"\\u0061\":2}",
+            "{\"\u{e9}\":1,\"e\u{301}\":2}",
+            "{\((0..<20).map { "\"\($0)\":0" }.joined(separator: ",")),\"3\":0}",
         ])
     func wrong(text: String) {
         #expect(throws: LinajeError.self) { try check(text) }

@@ -107,7 +107,8 @@ struct PyFuncFlavorTests {
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
         + (0..<9).map { level in
             let before = level == 0 ? "a" : "a\(level - 1)"
-            return "a\(level): &a\(level) [" + [String](repeating: "*\(before)", count: 9)
+            return "a\(level): &a\(level) ["
+                + [String](repeating: "*\(before)", count: 9)
                 .joined(separator: ",") + "]"
         }.joined(separator: "\n")
 
@@ -146,7 +147,8 @@ struct PyFuncFlavorTests {
         let many = (0..<2_100).map { "    k\($0): v" }.joined(separator: "\n")
         let model = try await describe("flavors:\n  a:\n\(many)\n")
         #expect(model.flavors[0].facts.count >= 2_000)
-        #expect(model.findings.contains { $0.severity == .info && $0.message.contains("100 facts") })
+        #expect(
+            model.findings.contains { $0.severity == .info && $0.message.contains("100 facts") })
     }
 
     @Test("stars and ampersands in texts are no aliases")

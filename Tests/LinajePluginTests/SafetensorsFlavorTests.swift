@@ -33,7 +33,8 @@ struct SafetensorsFlavorTests {
     static let lengths: [Hostile] = [
         Hostile("an empty file", [], says: "0 bytes"),
         Hostile("7 bytes", [1, 0, 0, 0, 0, 0, 0], says: "7 bytes"),
-        Hostile("header length 0", SafetensorsBytes.length(0) + [0x7b, 0x7d], says: "empty header"),
+        Hostile(
+            "header length 0", SafetensorsBytes.length(0) + [0x7b, 0x7d], says: "empty header"),
         Hostile("header length 1", SafetensorsBytes.length(1) + [0x7b], says: "empty header"),
         Hostile(
             "header longer than the file", SafetensorsBytes.length(100) + [0x7b, 0x7d],
@@ -75,7 +76,8 @@ struct SafetensorsFlavorTests {
             "metadata twice", SafetensorsBytes.file("{\"__metadata__\":{},\"__metadata__\":{}}"),
             says: "twice"),
         Hostile(
-            "a tensor twice", tensors(entry("a", "U8", "1", "0,1"), entry("a", "U8", "1", "1,2"), data: 2),
+            "a tensor twice",
+            tensors(entry("a", "U8", "1", "0,1"), entry("a", "U8", "1", "1,2"), data: 2),
             says: "\"a\" twice"),
         Hostile(
             "a key twice",
@@ -111,23 +113,29 @@ struct SafetensorsFlavorTests {
         Hostile(
             "a gap at the start", tensors(entry("a", "U8", "4", "1,5"), data: 5), says: "gap"),
         Hostile(
-            "offsets backwards", tensors(entry("a", "U8", "4", "4,0"), data: 4), says: "tensor \"a\""),
+            "offsets backwards", tensors(entry("a", "U8", "4", "4,0"), data: 4),
+            says: "tensor \"a\""),
         Hostile(
-            "a size that the shape does not give", tensors(entry("a", "F32", "2,2", "0,15"), data: 15),
+            "a size that the shape does not give",
+            tensors(entry("a", "F32", "2,2", "0,15"), data: 15),
             says: "needs 16 bytes"),
         Hostile(
             "half a byte", tensors(entry("a", "F4", "3", "0,1"), data: 1), says: "whole number"),
         Hostile(
             "a shape that overflows",
-            tensors(entry("a", "U8", "4294967296,4294967296", "0,0"), data: 0), says: "overflows"),
+            tensors(entry("a", "U8", "4294967296,4294967296", "0,0"), data: 0),
+            says: "overflows"),
         Hostile(
             "a size that overflows",
-            tensors(entry("a", "F64", "2305843009213693952", "0,0"), data: 0), says: "whole number"),
+            tensors(entry("a", "F64", "2305843009213693952", "0,0"), data: 0),
+            says: "whole number"),
         Hostile(
             "an overflow hidden by a zero",
-            tensors(entry("a", "U8", "4294967296,4294967296,0", "0,0"), data: 0), says: "overflows"),
+            tensors(entry("a", "U8", "4294967296,4294967296,0", "0,0"), data: 0),
+            says: "overflows"),
         Hostile(
-            "a negative dimension", tensors(entry("a", "U8", "-1", "0,1"), data: 1), says: "has -1"),
+            "a negative dimension", tensors(entry("a", "U8", "-1", "0,1"), data: 1),
+            says: "has -1"),
         Hostile(
             "a dimension that is no number", tensors(entry("a", "U8", "1.0", "0,1"), data: 1),
             says: "1.0"),
@@ -172,7 +180,9 @@ struct SafetensorsFlavorTests {
 
     @Test("100,000 tensors in one file are refused")
     func manyTensors() async throws {
-        let entries = (0..<100_000).map { "\"\($0)\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" }
+        let entries = (0..<100_000).map {
+            "\"\($0)\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}"
+        }
         let bytes = SafetensorsBytes.file("{\(entries.joined(separator: ","))}")
         let error = await #expect(throws: LinajeError.self) {
             try await flavor.describe(MemoryModelSource(["m.safetensors": bytes]))
@@ -204,7 +214,8 @@ struct SafetensorsFlavorTests {
     func unaligned() async throws {
         let file = SafetensorsBytes.file(
             "{\(SafetensorsBytes.entry("a", "F32", "1", "0,4"))} ", data: 4)
-        let odd = (file.count - 4).isMultiple(of: 8)
+        let odd =
+            (file.count - 4).isMultiple(of: 8)
             ? SafetensorsBytes.file("{\(SafetensorsBytes.entry("a", "F32", "1", "0,4"))}", data: 4)
             : file
         let model = try await flavor.describe(MemoryModelSource(["m.safetensors": odd]))
@@ -260,7 +271,9 @@ struct SafetensorsFlavorTests {
 
     @Test(
         "a malformed index is refused by name",
-        arguments: ["", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{\"a\":1}}", "{\"a\":1,"])
+        arguments: [
+            "", "[]", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{\"a\":1}}", "{\"a\":1,",
+        ])
     func badIndex(text: String) async throws {
         let error = await #expect(throws: LinajeError.self) {
             try await flavor.describe(

@@ -38,7 +38,7 @@ class FakeDaemon:
         self.runs, self.batches, self.experiments = {}, {}, {"Default": 0}
         self.trees, self.files, self.ingests = {}, {}, {}
         self.models, self.versions, self.answers, self.calls = {}, {}, {}, []
-        self.frames = self.batch_count = 0
+        self.frames = self.batch_count = self.drops = 0
         self.drop_at, self.drop_after = set(), set()
         self.ack_delay, self.stream_credit = 0.0, 262_144
         self.goaway_after, self.repeat_acks = None, False
@@ -294,7 +294,7 @@ class _Connection:
         self.uploads, self.metrics = {}, {}
         self.connection_credit = 32_768
         self.stream_credit = {}
-        self.send_credit = {}
+        self.send_credit, self.granted = {}, threading.Condition()
 
     def send(self, *arguments, **named):
         with self.writing:
@@ -316,6 +316,7 @@ class _Connection:
             self.daemon.frames += 1
             number = self.daemon.frames
         if number in self.daemon.drop_at:
+            self.daemon.drops += 1
             raise EOFError
         return number, kind, stream, flags, opcode, payload
 
@@ -339,6 +340,7 @@ class _Connection:
                 self.mute = True
             self.take(kind, stream, flags, opcode, payload)
             if number in self.daemon.drop_after:
+                self.daemon.drops += 1
                 raise EOFError
 
     mute = False
@@ -383,6 +385,23 @@ class _Connection:
         elif kind == _frames.PING:
             self.send(_frames.PONG, 0, payload)
         elif kind == _frames.CREDIT:
+            with self.granted:
+                granted = _wire.decode("Credit", payload).bytes
+                self.send_credit[stream] = self.send_credit.get(stream, 0) + granted
+                self.granted.notify_all()
+
+    def stream_out(self, stream, content):
+        try:
+            for start in range(0, len(content), 50_000):
+                part = content[start:start + 50_000]
+                with self.granted:
+                    while self.send_credit[stream] < len(part):
+                        if not self.granted.wait(10):
+                            return
+                    self.send_credit[stream] -= len(part)
+                self.send(_frames.DATA, stream, part)
+            self.send(_frames.END, stream)
+        except OSError:
             pass
 
     def request(self, stream, opcode, payload):
@@ -406,9 +425,9 @@ class _Connection:
             elif name == "ReadArtifact":
                 content = self.daemon.read(request)
                 self.answer(stream, opcode, b"", end=False)
-                for start in range(0, len(content), 50_000):
-                    self.send(_frames.DATA, stream, content[start:start + 50_000])
-                self.send(_frames.END, stream)
+                self.send_credit[stream] = 262_144
+                threading.Thread(target=self.stream_out, args=(stream, content),
+                                 daemon=True).start()
             else:
                 answer = self.daemon.call(name, header, request)
                 known = {entry[1] for entry in _wire.FIELDS[answer_name]}

@@ -65,7 +65,8 @@ struct PluginScript {
         descriptor.name = "hostile"
         descriptor.kind = kind
         descriptor.version = "1"
-        return try hello() + response(descriptor.payload(), stream: 1, Methods.describePlugin.opcode)
+        return try hello()
+            + response(descriptor.payload(), stream: 1, Methods.describePlugin.opcode)
     }
 
     /// A response frame that ends its stream.

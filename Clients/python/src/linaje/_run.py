@@ -166,7 +166,7 @@ class Run:
         """The first point of a series: its texts are checked once."""
         if self.status != "RUNNING":
             raise LinajeError(RUN_NOT_ACTIVE, f"run {self.run_id} has ended; start another")
-        _check_key(series if isinstance(series, str) else series[0], "metric")
+        _check_key(series[0] if isinstance(series, tuple) else series, "metric")
         self._next_step[series] = 0
 
     # --- Params, tags, inputs ---

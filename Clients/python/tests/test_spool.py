@@ -1,0 +1,140 @@
+"""The spool survives torn files and stays bounded; dead spools are found and live ones are not."""
+
+import os
+import struct
+
+import pytest
+from conftest import run_python
+
+from linaje import _spool, _wire
+
+
+def batch(sequence, points=100, series=2):
+    return _wire.encode("MetricBatch", {
+        "sequence": sequence, "series": [{"key": f"m{index}"} for index in range(series)],
+        "series_index": [place % series for place in range(points)],
+        "step": range(points), "time_us": range(points), "value": [0.5] * points})
+
+
+def test_records_come_back_in_order(home):
+    file = _spool.RecordFile(str(home / "a.ops"), {"run": "00"})
+    for number in range(5):
+        file.append(b"O", b"%d" % number)
+    file.close()
+    found = [(kind, payload) for _, kind, payload in _spool.read_records(file.path)]
+    assert found[0][0] == b"H"
+    assert found[1:] == [(b"O", b"%d" % number) for number in range(5)]
+
+
+def test_a_file_torn_at_every_byte_gives_its_whole_records(home):
+    file = _spool.RecordFile(str(home / "a.ops"), {})
+    for number in range(3):
+        file.append(b"O", b"record %d" % number)
+    file.close()
+    data = open(file.path, "rb").read()
+    ends = [end for end, _, _ in _spool.read_records(file.path)]
+    for size in range(len(data) + 1):
+        torn = home / "torn"
+        torn.write_bytes(data[:size])
+        assert len(list(_spool.read_records(str(torn)))) == sum(end <= size for end in ends)
+
+
+def test_a_flipped_byte_ends_the_file_before_its_record(home):
+    file = _spool.RecordFile(str(home / "a.ops"), {})
+    for number in range(3):
+        file.append(b"O", b"record %d" % number)
+    file.close()
+    data = open(file.path, "rb").read()
+    whole = [payload for _, _, payload in _spool.read_records(file.path)]
+    for place in range(len(data)):
+        (home / "bad").write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1:])
+        found = [payload for _, _, payload in _spool.read_records(str(home / "bad"))]
+        assert found == whole[:len(found)] and len(found) < len(whole)
+
+
+def test_batches_are_read_from_a_number_and_a_position_on(home):
+    spool = _spool.BatchSpool(str(home / "x.metrics"), bytes(16), bytes(16))
+    for sequence in range(1, 6):
+        spool.add(sequence, batch(sequence))
+    found = list(spool.batches(2))
+    assert [sequence for _, sequence, _ in found] == [3, 4, 5]
+    assert found[0][2] == batch(3)
+    assert [sequence for _, sequence, _ in spool.batches(0, found[0][0])] == [4, 5]
+
+
+def test_a_full_spool_thins_the_oldest_batches_and_keeps_every_number(home, monkeypatch, caplog):
+    monkeypatch.setenv("LINAJE_SPOOL_BYTES", "50000")
+    spool = _spool.BatchSpool(str(home / "x.metrics"), bytes(16), bytes(16))
+    for sequence in range(1, 101):
+        spool.add(sequence, batch(sequence))
+        assert spool.size < 60_000
+    found = [(sequence, _wire.decode("MetricBatch", payload))
+             for _, sequence, payload in spool.batches(0)]
+    assert [sequence for sequence, _ in found] == list(range(1, 101))
+    assert all(number == one.sequence for number, one in found)
+    oldest, newest = found[0][1], found[-1][1]
+    assert list(oldest.step) == [98, 99] and list(oldest.series_index) == [0, 1]
+    assert len(newest.step) == 100
+    kept = sum(len(one.value) for _, one in found)
+    assert spool.dropped == 100 * 100 - kept > 0
+    assert "oldest points were dropped" in caplog.text
+
+
+def test_the_folder_is_private_locked_and_not_taken_for_dead(home):
+    folder = _spool.SpoolFolder()
+    path = folder.path()
+    for each in (path, folder.path("files"), _spool.spool_root()):
+        assert os.stat(each).st_mode & 0o777 == 0o700
+    other = run_python("""
+        from linaje import _spool
+        print(len(list(_spool.dead_spools())))
+    """)
+    assert other.stdout.strip() == "0"
+    folder.release(remove=False)
+    (dead,) = _spool.dead_spools()
+    assert dead.path == path
+    assert list(_spool.dead_spools()) == []  # we hold it
+    dead.close(remove=True)
+    assert not os.path.exists(path)
+
+
+def test_done_changes_are_not_replayed_also_after_a_torn_tail(home):
+    folder = _spool.SpoolFolder()
+    run = "ab" * 16
+    file = _spool.RecordFile(folder.path(f"{run}.ops"), {})
+    for number in (1, 2, 3):
+        file.append(_spool.OPERATION, b'{"number": %d}' % number)
+    file.append(_spool.DONE, b"2")
+    file.close()
+    with open(file.path, "ab") as torn:
+        torn.write(struct.pack("<II", 100, 0) + b"Ohalf a rec")
+    folder.release(remove=False)
+    (dead,) = _spool.dead_spools()
+    assert dead.runs() == [run]
+    assert [number for number, _ in dead.operations(run)] == [1, 3]
+    dead.mark_done(run, 1)
+    assert [number for number, _ in dead.operations(run)] == [3]
+    dead.close(remove=True)
+
+
+def test_a_full_disk_leaves_no_torn_record(home, monkeypatch):
+    file = _spool.RecordFile(str(home / "a.ops"), {})
+    file.append(b"O", b"first")
+
+    class Full:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def write(self, data):
+            return self.inner.write(data[:len(data) // 2])
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+    file._file = Full(file._file)
+    with pytest.raises(OSError):
+        file.append(b"O", b"second, which does not fit")
+    file._file = file._file.inner
+    file.append(b"O", b"third")
+    assert [payload for _, kind, payload in _spool.read_records(file.path) if kind == b"O"] == [
+        b"first", b"third"]

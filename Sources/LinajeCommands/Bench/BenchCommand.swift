@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `linaje bench`
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure the daemon.",
+        subcommands: [BenchMetricsCommand.self])
+}

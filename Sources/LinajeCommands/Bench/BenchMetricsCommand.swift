@@ -1,0 +1,178 @@
+import ArgumentParser
+import LinajeClient
+import LinajeDomain
+
+/// `linaje bench metrics`
+struct BenchMetricsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "metrics", abstract: "Measure how fast metric points become durable.",
+        discussion: """
+            Each agent has a connection, a writer and a run of its own in the experiment \
+            "linaje-bench"; the runs are deleted afterwards unless --keep is given. Points are \
+            computed from the seed (proto-spec/vectors/README.md).
+
+            --verify prints what is acknowledged as it is and reads all points back afterwards. \
+            When the connection breaks it ends with 75 after printing the last numbers; with \
+            --reconnect it goes on.
+
+            --gate measures the disk and a bare SQLite program in the daemon's state directory \
+            first and ends with 1 unless a durable point's p50 is at most 5 times that of 8 KiB \
+            pwrite and fdatasync, and batched points a second are at least 40 % of the bare \
+            program's.
+
+            EXAMPLES
+              linaje bench metrics --agents 8 --batch 1000 --points 1000000
+              linaje bench metrics --sync --gate --json
+              linaje bench metrics --verify --seed 7 --keep --json
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Option(help: "Writers at the same time.")
+    var agents = 8
+    @Option(help: "Points in a batch.")
+    var batch = 1_000
+    @Option(help: "Points in all.")
+    var points = 1_000_000
+    @Option(help: "What the points are computed from.")
+    var seed: UInt64 = 1
+    @Flag(help: "Print acknowledgements and read all points back.")
+    var verify = false
+    @Flag(help: "Also measure single points, each waited for.")
+    var sync = false
+    @Option(help: "Single points that --sync and --gate measure.")
+    var syncRounds = 500
+    @Flag(help: "End with 1 unless the daemon is as fast as it should be on this disk.")
+    var gate = false
+    @Option(
+        help: "Where --gate measures the disk; the daemon's state directory if not given.",
+        completion: .directory)
+    var directory: String?
+    @Flag(help: "Keep the runs.")
+    var keep = false
+    @Flag(help: "Make broken connections anew and go on.")
+    var reconnect = false
+
+    func validate() throws {
+        guard (1...1_000).contains(agents) else {
+            throw ValidationError("--agents must be 1 to 1000.")
+        }
+        // One series and 24 bytes a point: what a stream's first credit holds.
+        guard (1...9_000).contains(batch) else {
+            throw ValidationError("--batch must be 1 to 9000.")
+        }
+        guard (agents...1_000_000_000).contains(points) else {
+            throw ValidationError("--points must be \(agents) to 1000000000.")
+        }
+        guard (1...1_000_000).contains(syncRounds) else {
+            throw ValidationError("--sync-rounds must be 1 to 1000000.")
+        }
+    }
+
+    func run() async throws {
+        let client = try await options.connect()
+        let status = try await client.status()
+        var report = BenchReport(agents: agents, batch: batch, points: points, seed: seed)
+        if gate {
+            let directory = directory ?? status.stateDirectory
+            report.fdatasync = try await BlockingThread.run {
+                try DiskBaseline.fdatasync(in: directory, rounds: 500)
+            }
+            let (agents, batch, points) = (agents, batch, points)
+            report.sqlitePointsPerSecond = try await BlockingThread.run {
+                try DiskBaseline.sqlitePoints(
+                    in: directory, agents: agents, batch: batch, points: points)
+            }
+        }
+        let experiment = try await client.createExperiment("linaje-bench", getExisting: true)
+        let before = DaemonUsage(pid: status.pid)
+        report.elapsed = try await measureBatches(experiment.id)
+        report.usage(before, DaemonUsage(pid: status.pid))
+        if sync || gate { report.sync = try await measureSingles(client, experiment.id) }
+        report.daemonResident = DaemonUsage(pid: status.pid)?.resident
+        report.verified = verify
+        report.show(options)
+        if gate, !report.passes { throw ExitCode(ExitCodes.failed) }
+    }
+
+    /// Lets all agents write; returns how long it took until everything was durable.
+    private func measureBatches(_ experiment: ExperimentID) async throws -> Duration {
+        let agents = try await startAgents(experiment)
+        let onAck: (@Sendable (BenchAgent) -> Void)?
+        if verify {
+            let json = options.json
+            onAck = { Self.say("acked", $0, json: json) }
+            for agent in agents { Self.say("started", agent, json: json) }
+        } else {
+            onAck = nil
+        }
+        let start = ContinuousClock.now
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for agent in agents { group.addTask { try await agent.write(onAck: onAck) } }
+                try await group.waitForAll()
+            }
+        } catch {
+            for agent in agents {
+                agent.stream.abandon()
+                Self.say("broken", agent, json: options.json)
+            }
+            throw error
+        }
+        let elapsed = ContinuousClock.now - start
+        if verify {
+            for agent in agents { try await agent.verify() }
+        }
+        for agent in agents { try await agent.end(keep: keep) }
+        return elapsed
+    }
+
+    private func startAgents(_ experiment: ExperimentID) async throws -> [BenchAgent] {
+        var started: [BenchAgent] = []
+        for number in 0..<agents {
+            let extra = number < points % agents ? 1 : 0
+            started.append(
+                try await BenchAgent.start(
+                    number, options, experiment: experiment, seed: seed,
+                    count: points / agents + extra, batch: batch, reconnects: reconnect))
+        }
+        return started
+    }
+
+    /// Measures single points, each waited for until it is durable.
+    private func measureSingles(
+        _ client: LinajeClient, _ experiment: ExperimentID
+    ) async throws -> Latencies {
+        let run = try await client.createRun(
+            NewRun(experimentID: experiment, name: "bench-\(seed)-sync"))
+        let stream = try await client.metricStream(run: run.id, reconnects: reconnect)
+        let source = BenchPoints(seed: seed, agent: agents)
+        let series = try MetricSeriesSet([BenchPoints.series])
+        var durations: [Duration] = []
+        for index in 0..<syncRounds {
+            let columns = source.columns(index..<(index + 1))
+            let start = ContinuousClock.now
+            let number = try await stream.send(columns, of: series)
+            try await stream.durable(through: number)
+            durations.append(ContinuousClock.now - start)
+        }
+        try await stream.finish()
+        _ = try await client.updateRun(
+            run.id, status: .finished, lifecycle: keep ? nil : .deleted)
+        return Latencies(durations)
+    }
+
+    /// A line about an agent that a crash test can rely on: it is written before anything else
+    /// happens.
+    private static func say(_ event: String, _ agent: BenchAgent, json: Bool) {
+        if json {
+            Output.lineNow(
+                JSONValue.object([
+                    ("event", .string(event)), ("agent", .count(agent.number)),
+                    ("run_id", .string("\(agent.run)")), ("acked", .count(agent.acked)),
+                    ("points", .count(agent.count)),
+                ]).text)
+        } else {
+            Output.lineNow("\(event) agent \(agent.number) run \(agent.run) \(agent.acked)")
+        }
+    }
+}

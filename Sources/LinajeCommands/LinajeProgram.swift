@@ -1,0 +1,70 @@
+import ArgumentParser
+import Glibc
+import LinajeDomain
+
+/// The command line `linaje`.
+///
+/// It ends with 0 when all went well, 1 when a request failed, 2 when the command line makes no
+/// sense, 69 when no daemon is reachable, 75 when the same may work later.
+package enum LinajeProgram {
+    package static func main() async -> Never {
+        do {
+            var command = try LinajeCommand.parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            Output.flush()
+            exit(0)
+        } catch {
+            Output.flush()
+            exit(report(error))
+        }
+    }
+
+    /// Says what went wrong and returns the exit code.
+    private static func report(_ error: any Error) -> Int32 {
+        switch error {
+        case let error as LinajeError:
+            Output.error("\(error.message) (\(error.code.name))")
+            if error.details["unreachable"] != nil {
+                Output.note(
+                    "start it with \"linajed\" or \"systemctl start linajed\", or name its socket "
+                        + "with --socket or LINAJE_SOCKET")
+                return ExitCodes.unreachable
+            }
+            return error.isRetryable ? ExitCodes.retryable : ExitCodes.failed
+        case is CancellationError:
+            Output.error("cancelled")
+            return ExitCodes.retryable
+        default: break
+        }
+        let text = LinajeCommand.fullMessage(for: error)
+        switch LinajeCommand.exitCode(for: error) {
+        case .success:
+            Output.line(text)
+            Output.flush()
+            return 0
+        case .validationFailure:
+            let mark = "Error: "
+            Output.error(text.hasPrefix(mark) ? String(text.dropFirst(mark.count)) : text)
+            return ExitCodes.usage
+        case let code:
+            if !text.isEmpty { Output.complaint(text) }
+            return code.rawValue
+        }
+    }
+}
+
+/// How the program ends.
+enum ExitCodes {
+    /// A request failed.
+    static let failed: Int32 = 1
+    /// The command line makes no sense.
+    static let usage: Int32 = 2
+    /// No daemon is reachable (EX_UNAVAILABLE).
+    static let unreachable: Int32 = 69
+    /// The same may work later (EX_TEMPFAIL).
+    static let retryable: Int32 = 75
+}

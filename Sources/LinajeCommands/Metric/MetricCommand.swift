@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// `linaje metric`
+struct MetricCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "metric", abstract: "Measurements of runs.",
+        subcommands: [
+            MetricStreamCommand.self, MetricTailCommand.self, MetricHistoryCommand.self,
+            MetricSummaryCommand.self,
+        ], aliases: ["metrics"])
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import LinajeClient
+import LinajeDomain
+
+/// `linaje model versions`
+struct ModelVersionsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "versions", abstract: "List the versions of a model, newest first.",
+        discussion: """
+            EXAMPLES
+              linaje model versions fraud-detector
+              linaje model versions fraud-detector --stage Production --json
+            """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The model's name.")
+    var name: String
+    @Option(name: .customLong("stage"), help: "Only in this stage; may be given again.")
+    var stages: [String] = []
+    @Option(help: "Only from this run.")
+    var run: String?
+    @Option(help: "Show at most this many.")
+    var limit: Int?
+
+    func run() async throws {
+        let stages = try stages.map { try Stage(parsing: $0) }
+        let id = try run.map { try Arguments.run($0) }
+        let client = try await options.connect()
+        // A model without versions and a model that does not exist are not the same.
+        _ = try await client.registeredModel(name)
+        let found = try await client.all(most: limit) { page in
+            try await client.modelVersions(of: name, run: id, stages: stages, page: page)
+        }
+        if options.json { return Output.line(JSONValue.array(found.map(\.json)).text) }
+        var table = TextTable(ModelVersion.columns)
+        for version in found { table.add(version.row) }
+        table.show(options.style, empty: "no versions")
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import LinajeClient
+import LinajeDomain
+
+/// What every command takes.
+struct GlobalOptions: ParsableArguments {
+    @Option(help: "The daemon's socket.", completion: .file())
+    var socket: String?
+
+    @Flag(help: "Print JSON for programs instead of text for people.")
+    var json = false
+
+    @Flag(name: .customLong("no-color"), help: "Print without colours, as does NO_COLOR.")
+    var noColor = false
+
+    /// Connects to the daemon.
+    func connect() async throws -> LinajeClient {
+        try await LinajeClient.connect(
+            to: socket, configuration: ClientConfiguration(agent: "linaje/0.1.0"))
+    }
+
+    /// How text is coloured.
+    var style: TextStyle { TextStyle(isColored: !noColor && !json && TextStyle.terminalAllows) }
+}
+
+/// Reads a value of the command line, so that a mistake is reported as one of its own.
+enum Arguments {
+    /// A run's id, alone or as runs:/ID.
+    static func run(_ text: String) throws -> RunID {
+        try RunID(parsing: text.hasPrefix("runs:/") ? text.dropFirst("runs:/".count) : text[...])
+    }
+
+    /// Texts KEY=VALUE.
+    static func pairs(_ texts: [String], noun: String) throws -> [(key: String, value: String)] {
+        try texts.map { text in
+            guard let equals = text.firstIndex(of: "=") else {
+                throw LinajeError(
+                    .invalidArgument, "\(noun) \"\(text)\" has no value; write KEY=VALUE")
+            }
+            return (String(text[..<equals]), String(text[text.index(after: equals)...]))
+        }
+    }
+
+    static func tags(_ texts: [String]) throws -> [Tag] {
+        try pairs(texts, noun: "tag").map { Tag(key: $0.key, value: $0.value) }
+    }
+
+    /// Params KEY=VALUE: whole numbers, numbers and truth values get their type, the rest is text.
+    static func params(_ texts: [String]) throws -> [Param] {
+        try pairs(texts, noun: "param").map { pair in
+            let value: ParamValue =
+                if let number = Int64(pair.value) {
+                    .int(number)
+                } else if let number = Double(pair.value) {
+                    .double(number)
+                } else if pair.value == "true" || pair.value == "false" {
+                    .bool(pair.value == "true")
+                } else {
+                    .string(pair.value)
+                }
+            return Param(key: pair.key, value: value)
+        }
+    }
+
+    /// An experiment named by its number or, when it is no number, by its name.
+    static func experiment(_ text: String, _ client: LinajeClient) async throws -> Experiment {
+        if let id = ExperimentID(text) { return try await client.experiment(id: id) }
+        return try await client.experiment(name: text)
+    }
+
+    /// A status by its name in any case.
+    static func status(_ text: String) throws -> RunStatus {
+        guard let status = RunStatus(rawValue: text.uppercased()) else {
+            let names = RunStatus.allCases.map(\.rawValue).joined(separator: ", ")
+            throw LinajeError(.invalidArgument, "status \"\(text)\" is not known; use \(names)")
+        }
+        return status
+    }
+}

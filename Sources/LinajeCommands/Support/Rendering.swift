@@ -1,0 +1,102 @@
+import Glibc
+import LinajeDomain
+
+/// Values as text for people.
+enum Rendering {
+    /// RFC 3339 in UTC with microseconds: "2026-01-31T09:30:00.000000Z".
+    static func time(_ time: Timestamp) -> String {
+        let (seconds, micros) = parts(time)
+        return dateAndTime(seconds, separator: "T") + "." + padded(micros, 6) + "Z"
+    }
+
+    /// For tables: UTC, to the second.
+    static func shortTime(_ time: Timestamp?) -> String {
+        guard let time else { return "" }
+        return dateAndTime(parts(time).seconds, separator: " ")
+    }
+
+    /// A length of time: "1h 02m", "3m 20s", "4.2s", "15ms".
+    static func duration(_ duration: Duration) -> String {
+        let seconds = duration / .seconds(1)
+        if seconds < 1 { return "\(Int((seconds * 1_000).rounded()))ms" }
+        if seconds < 60 { return decimal(seconds, 1) + "s" }
+        let whole = Int(min(seconds, 1e12))
+        if whole < 3_600 { return "\(whole / 60)m \(padded(whole % 60, 2))s" }
+        return "\(whole / 3_600)h \(padded(whole % 3_600 / 60, 2))m"
+    }
+
+    /// A number with at most six significant digits, for tables.
+    static func number(_ value: Double) -> String {
+        guard value.isFinite else { return value.isNaN ? "NaN" : value > 0 ? "Inf" : "-Inf" }
+        var text = [CChar](repeating: 0, count: 48)
+        _ = withVaList([value]) { vsnprintf(&text, text.count, "%.6g", $0) }
+        return String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A number with as many digits as tell it from every other.
+    static func exact(_ value: Double) -> String {
+        value.isFinite ? "\(value)" : number(value)
+    }
+
+    /// A number with a fixed number of decimals.
+    static func decimal(_ value: Double, _ places: Int) -> String {
+        var text = [CChar](repeating: 0, count: 400)
+        _ = withVaList([Int32(clamping: places), value]) {
+            vsnprintf(&text, text.count, "%.*f", $0)
+        }
+        return String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A whole number with its thousands apart: "1,234,567".
+    static func grouped(_ number: some BinaryInteger) -> String {
+        let digits = String(number)
+        var out = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0, out != "-" { out += "," }
+            out.append(digit)
+        }
+        return out
+    }
+
+    /// The first twelve digits of a digest, for tables.
+    static func short(_ digest: SHA256Digest) -> String { String(digest.description.prefix(12)) }
+
+    static func tags(_ tags: [Tag]) -> String {
+        tags.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+    }
+
+    private static func parts(_ time: Timestamp) -> (seconds: Int64, micros: Int) {
+        var (seconds, micros) = time.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        if micros < 0 {
+            seconds -= 1
+            micros += 1_000_000
+        }
+        return (seconds, Int(micros))
+    }
+
+    private static func dateAndTime(_ seconds: Int64, separator: String) -> String {
+        var moment = time_t(seconds)
+        var fields = tm()
+        guard gmtime_r(&moment, &fields) != nil else { return "@\(seconds)" }
+        return padded(Int(fields.tm_year) + 1_900, 4) + "-" + padded(Int(fields.tm_mon) + 1, 2)
+            + "-" + padded(Int(fields.tm_mday), 2) + separator + padded(Int(fields.tm_hour), 2)
+            + ":" + padded(Int(fields.tm_min), 2) + ":" + padded(Int(fields.tm_sec), 2)
+    }
+
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}
+
+/// The machine's clock.
+struct SystemClock: WallClock {
+    func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(
+            microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+}
