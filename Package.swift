@@ -65,6 +65,8 @@ let package = Package(
         // C shims: what Swift cannot see by itself.
         .target(name: "CLinux"),
         .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Values and bytes.
@@ -72,10 +74,11 @@ let package = Package(
         layer("LinajeWire", ["LinajeDomain", protobuf]),
 
         // Sockets and the client library.
-        layer("LinajeTransport", ["CLinux", "LinajeDomain", "LinajeWire"] + nio),
+        layer(
+            "LinajeTransport", ["CLinux", "LinajeDomain", "LinajeWire", protobuf] + nio),
         layer(
             "LinajeClient",
-            ["CLinux", "LinajeDomain", "LinajeTransport", "LinajeWire", protobuf] + nio),
+            ["CLinux", "LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
 
         // The protocols plugins implement, and the plugins in the box.
         layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeWire", protobuf]),
@@ -117,7 +120,7 @@ let package = Package(
         // The command line.
         layer(
             "LinajeCommands",
-            ["CLinux", "LinajeClient", "LinajeDomain", argumentParser, crypto]),
+            ["CSQLite", "LinajeClient", "LinajeDomain", argumentParser, crypto]),
 
         // Programs: one composition root each.
         program("linaje", ["LinajeCommands"]),

@@ -12,11 +12,11 @@ extension CatalogReader {
         var filter = SQLFilter()
         if let model {
             let names = try formerNames(of: model)
+            let each = names.map { _ in "(model = ? AND sequence <= ?)" }
             filter.add(
-                "("
-                    + names.map { _ in "(model = ? AND sequence <= ?)" }
-                    .joined(separator: " OR ") + ")",
-                names.flatMap { [.text($0.name), .integer($0.until)] })
+                names.count == 1 ? "model = ?" : "(\(each.joined(separator: " OR ")))",
+                names.count == 1
+                    ? [.text(model)] : names.flatMap { [.text($0.name), .integer($0.until)] })
         }
         if let version {
             filter.add("version = ?", [.integer(Int64(clamping: version))])
@@ -55,7 +55,16 @@ extension CatalogReader {
         } catch is LedgerCheck.Stop {
             return check.verification
         }
-        return check.compare(head: try? ledgerHead())
+        do {
+            return check.compare(head: try ledgerHead())
+        } catch let error as LinajeError where error.code == .corrupt {
+            return check.unreadableHead()
+        }
+    }
+
+    /// Whether there is any event.
+    func hasEvents() throws -> Bool {
+        try connection.first("SELECT sequence FROM events LIMIT 1") { _ in true } ?? false
     }
 
     /// Number and hash of the last event, `nil` before the first.

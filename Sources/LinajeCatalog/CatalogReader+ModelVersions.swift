@@ -20,7 +20,10 @@ extension CatalogReader {
     /// A page of versions, the one registered last first; their descriptions are without tensors.
     package func modelVersions(_ query: ModelVersionQuery) throws -> Paged<ModelVersion> {
         var filter = SQLFilter()
-        if let name = query.name { filter.add("m.name = ?", [.text(name)]) }
+        if let name = query.name {
+            guard let model = try modelIDIfThere(name) else { return Paged([]) }
+            filter.add("v.model_id = ?", [.integer(model)])
+        }
         if let run = query.runID { filter.add("v.run_id = ?", [.id(run)]) }
         try filter.add("v.stage", in: query.stages.map { .text($0.rawValue) }, noun: "stages")
         try filter.add(query.tags, in: .modelVersions, owner: "v.id")
@@ -54,7 +57,8 @@ extension CatalogReader {
     /// The internal id of the version that a URI points at now; `nil` when it is no models:/ URI or
     /// points at no version.
     func versionID(of uri: String) throws -> Int64? {
-        guard let parsed = try? ModelURI(parsing: uri), case .version(let found)? = try target(parsed)
+        guard let parsed = try? ModelURI(parsing: uri),
+            case .version(let found)? = try target(parsed)
         else { return nil }
         guard let model = try modelIDIfThere(found.name) else { return nil }
         return try versionID(model: model, version: found.version)

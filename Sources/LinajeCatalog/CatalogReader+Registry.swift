@@ -49,7 +49,8 @@ extension CatalogReader {
             return .version(try modelVersion(name, version))
         case .latest(let name):
             return .version(
-                try highest(of: name, "", [], missing: "registered model \"\(name)\" has no version"))
+                try highest(
+                    of: name, "", [], missing: "registered model \"\(name)\" has no version"))
         case .stage(let name, let stage):
             return .version(
                 try highest(
@@ -60,8 +61,9 @@ extension CatalogReader {
             let model = try modelID(name)
             guard let version = try aliasTarget(model, alias) else {
                 throw LinajeError(
-                    .notFound, "registered model \"\(name)\" has no alias \"\(alias)\"; set it "
-                        + "or use another")
+                    .notFound,
+                    "registered model \"\(name)\" has no alias \"\(alias)\"; set it or use "
+                        + "another")
             }
             return .version(try modelVersion(name, version))
         }

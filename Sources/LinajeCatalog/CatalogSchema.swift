@@ -1,4 +1,4 @@
-import LinajePluginKit
+package import LinajePluginKit
 
 /// The schema of the catalog: tables, their indexes, and the steps that made them.
 ///
@@ -13,7 +13,7 @@ import LinajePluginKit
 ///                  user_name  principal  parent_id?  started_at_us  ended_at_us?  ended_cause
 ///                  created_at_us  provenance?                     Provenance as JSON
 ///                  lease_kind  lease_pid?  lease_start?  lease_timeout_us?  lease_heartbeat_us?
-/// run_params       (run_id key)*  kind  value                     ParamValue, StoredParam
+/// run_params       (run_id key)*  kind  value                     Param, see ParamTable
 /// run_tags         (run_id key)*  value
 /// run_datasets     id*  (run_id name identity context)!           DatasetInput
 ///                  client_digest  source_type  source  schema_json  profile_json  dvc_pointer
@@ -48,12 +48,12 @@ import LinajePluginKit
 /// `model` and `tensors` hold a `ModelDescription` as JSON, its tensors apart: lists do not read
 /// them. `version_id` and `source_version_id` name the version that a URI pointed at when it was
 /// written down, so that a lineage does not follow an alias that moved since.
-enum CatalogSchema {
+package enum CatalogSchema {
     /// What the backend files the steps under.
-    static let namespace = "catalog"
+    package static let namespace = "catalog"
 
     /// All steps, oldest first. A step that was released is never changed.
-    static let migrations = [
+    package static let migrations = [
         SQLMigration("1 experiments", experiments),
         SQLMigration("2 runs", runs),
         SQLMigration("3 logged models", loggedModels),
@@ -221,6 +221,7 @@ enum CatalogSchema {
             tensors TEXT NOT NULL,
             UNIQUE (model_id, version))
         """,
+        "CREATE INDEX model_versions_by_model ON model_versions (model_id, id)",
         "CREATE INDEX model_versions_by_stage ON model_versions (model_id, stage, version)",
         "CREATE INDEX model_versions_by_run ON model_versions (run_id, id)",
         """
@@ -249,7 +250,8 @@ enum CatalogSchema {
             version BIGINT NOT NULL,
             new_name TEXT)
         """,
-        "CREATE INDEX events_by_model ON events (model, version, sequence)",
+        "CREATE INDEX events_by_model ON events (model, sequence)",
+        "CREATE INDEX events_by_version ON events (model, version, sequence)",
         "CREATE INDEX events_by_new_name ON events (new_name) WHERE new_name IS NOT NULL",
         """
         CREATE TABLE ledger_head (

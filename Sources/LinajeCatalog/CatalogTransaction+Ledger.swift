@@ -16,6 +16,10 @@ extension CatalogTransaction {
         if let version { facts["version"] = .int(Int64(clamping: version)) }
         let canonical = CanonicalJSON.encode(facts)
         let head = try reader.ledgerHead()
+        guard try head != nil || !reader.hasEvents() else {
+            throw LinajeError(
+                .corrupt, "ledger has lost its head; restore the catalog from a copy")
+        }
         let sequence = (head?.sequence ?? 0) + 1
         let previous = head?.hash ?? LedgerChain.origin
         let hash = LedgerChain.hash(

@@ -77,6 +77,7 @@ extension CatalogTransaction {
     }
 
     private func require(_ run: RunID, in experiment: ExperimentID) throws {
+        try requireNotDeleted(run)
         let actual = try connection.first(
             "SELECT experiment_id FROM runs WHERE id = ?", [.id(run)]
         ) { try $0.int(0) }
@@ -103,7 +104,8 @@ extension CatalogTransaction {
                 .text(try Names.loggedModel(new.name)), .text(status.rawValue),
                 .text(try Names.text(new.modelType, of: "type of the model")),
                 .digest(new.tree),
-                try .count(new.tree == nil ? 0 : new.size, of: "size of the model"), .integer(new.step),
+                try .count(new.tree == nil ? 0 : new.size, of: "size of the model"),
+                .integer(new.step),
                 .text(principal.name), .time(now), .time(now), .text(description.model),
                 .text(description.tensors),
             ])
@@ -140,7 +142,8 @@ extension CatalogTransaction {
         guard status != .ready || model.tree != nil else {
             throw LinajeError(
                 .failedPrecondition,
-                "logged model \(model.id) has no tree and cannot be READY; commit its files first")
+                "logged model \(model.id) has no tree and cannot be READY; commit its files "
+                    + "first")
         }
         guard model.status != .ready || status == .ready else {
             throw LinajeError(

@@ -14,7 +14,8 @@ extension CatalogTransaction {
                 existing.principal.utf8.elementsEqual(principal.name.utf8)
             else {
                 throw LinajeError(
-                    .alreadyExists, "run \(id) exists in experiment \(existing.experimentID), "
+                    .alreadyExists,
+                    "run \(id) exists in experiment \(existing.experimentID), "
                         + "created by \(existing.principal); choose another id",
                     details: ["run_id": "\(id)"])
             }
@@ -162,7 +163,8 @@ extension CatalogTransaction {
             [.text(lifecycle.rawValue), .id(id)])
     }
 
-    private func set(_ status: RunStatus, of id: RunID, endedAt: Timestamp?, cause: String?) throws {
+    private func set(_ status: RunStatus, of id: RunID, endedAt: Timestamp?, cause: String?) throws
+    {
         guard status != .stalled else {
             throw LinajeError(
                 .invalidArgument, "status STALLED cannot be set: it is what silence is called")

@@ -13,13 +13,12 @@ struct LedgerCheck {
     struct Stop: Error {}
 
     private(set) var verification = LedgerVerification(events: 0, head: nil)
-    private var expected: UInt64 { (verification.firstBad == 0 ? verification.events : 0) + 1 }
 
     /// Takes the next row: sequence, canonical, previous_hash, hash, model, version, new_name.
     ///
     /// - Throws: `Stop` when it does not fit; `verification` then says why.
     mutating func take(_ row: any SQLRow) throws {
-        let number = expected
+        let number = verification.events + 1
         guard let finding = finding(row, number) else {
             verification.events = number
             verification.head = SHA256Digest(try row.blob(3))
@@ -32,24 +31,38 @@ struct LedgerCheck {
     }
 
     /// Compares the last event with the head of the ledger, which notices a ledger cut short.
-    func compare(head: (sequence: UInt64, hash: SHA256Digest)??) -> LedgerVerification {
-        var result = verification
+    func compare(head: (sequence: UInt64, hash: SHA256Digest)?) -> LedgerVerification {
+        let events = verification.events
         guard let head else {
-            result.firstBad = max(result.events, 1)
-            result.finding = "the ledger's head cannot be read"
-            return result
+            return events == 0
+                ? verification : failed(events, "event \(events) is the last, but the head is gone")
         }
-        let sequence = head?.sequence ?? 0
-        if sequence > result.events {
-            result.firstBad = result.events + 1
-            result.finding = "event \(result.events + 1) is missing: the ledger's head is \(sequence)"
-        } else if sequence < result.events {
-            result.firstBad = sequence + 1
-            result.finding = "event \(sequence + 1) is too many: the ledger's head is \(sequence)"
-        } else if let head, head.hash != result.head {
-            result.firstBad = sequence
-            result.finding = "event \(sequence) is not the one that the ledger's head names"
+        if head.sequence > events {
+            return failed(
+                events + 1,
+                "event \(events + 1) is missing: the ledger's head is event \(head.sequence)")
         }
+        if head.sequence < events {
+            return failed(
+                head.sequence + 1,
+                "event \(head.sequence + 1) is too many: the ledger's head is event "
+                    + "\(head.sequence)")
+        }
+        guard head.hash == verification.head else {
+            return failed(events, "event \(events) is not the one that the ledger's head names")
+        }
+        return verification
+    }
+
+    /// The finding when the head has no number or no digest.
+    func unreadableHead() -> LedgerVerification {
+        failed(max(verification.events, 1), "the ledger's head cannot be read")
+    }
+
+    private func failed(_ number: UInt64, _ finding: String) -> LedgerVerification {
+        var result = verification
+        result.firstBad = max(number, 1)
+        result.finding = finding
         return result
     }
 

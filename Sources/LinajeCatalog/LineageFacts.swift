@@ -163,8 +163,8 @@ enum LineageFacts {
                     }
                 }
             guard !isPlain else { return word }
-            return "'" + word.split(separator: "'", omittingEmptySubsequences: false)
-                .joined(separator: "'\\''") + "'"
+            let parts = word.split(separator: "'", omittingEmptySubsequences: false)
+            return "'\(parts.joined(separator: "'\\''"))'"
         }.joined(separator: " ")
     }
 }

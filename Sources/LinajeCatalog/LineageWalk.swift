@@ -26,7 +26,7 @@ struct LineageWalk {
     /// The whole graph.
     mutating func graph(from root: Subject) throws -> LineageGraph {
         let node = LineageFacts.node(root)
-        add(node)
+        _ = add(node)
         queue.append((root, 0))
         var next = 0
         while next < queue.count {
@@ -97,6 +97,9 @@ struct LineageWalk {
     private mutating func link(
         _ from: String, toLoggedModel id: LoggedModelID, as kind: LineageEdge.Kind, _ steps: Int
     ) throws {
+        guard !known.contains("models:/\(id)") else {
+            return connect(from, "models:/\(id)", kind)
+        }
         if let model = try reader.loggedModelIfThere(id) {
             try link(from, to: .loggedModel(model), as: kind, steps)
         } else {
@@ -107,6 +110,7 @@ struct LineageWalk {
     private mutating func link(
         _ from: String, toRun id: RunID, as kind: LineageEdge.Kind, _ steps: Int
     ) throws {
+        guard !known.contains("runs:/\(id)") else { return connect(from, "runs:/\(id)", kind) }
         try link(from, to: .run(try reader.run(id)), as: kind, steps)
     }
 
@@ -124,13 +128,17 @@ struct LineageWalk {
         _ from: String, _ node: LineageNode, _ kind: LineageEdge.Kind
     ) -> Bool {
         let isNew = add(node)
-        guard known.contains(node.id) else { return false }
-        let edge = LineageEdge(from: from, to: node.id, kind: kind)
-        if connected.insert(edge).inserted { edges.append(edge) }
+        connect(from, node.id, kind)
         return isNew
     }
 
-    @discardableResult
+    /// Adds an edge to a node, unless the node found no place.
+    private mutating func connect(_ from: String, _ to: String, _ kind: LineageEdge.Kind) {
+        guard known.contains(to) else { return }
+        let edge = LineageEdge(from: from, to: to, kind: kind)
+        if connected.insert(edge).inserted { edges.append(edge) }
+    }
+
     private mutating func add(_ node: LineageNode) -> Bool {
         guard !known.contains(node.id) else { return false }
         guard nodes.count < Limits.lineageNodes else {

@@ -52,8 +52,9 @@ public enum Limits {
     public static let pathBytes = 1_024
     /// Most entries of one tree.
     public static let treeEntries = 10_000_000
-    /// Longest content of one file in bytes (8 TiB).
-    public static let fileBytes: UInt64 = 8 << 40
+    /// Longest content of one file in bytes (512 GiB): its recipe has about 260 MB
+    /// at the mean chunk of 74 KiB, within the bound of 512 MiB.
+    public static let fileBytes: UInt64 = 512 << 30
     /// Longest target of a symbolic link in bytes.
     public static let linkTargetBytes = 4_096
     /// Most ingest sessions open at once.

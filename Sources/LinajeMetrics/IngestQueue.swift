@@ -1,5 +1,4 @@
 import LinajeDomain
-import Synchronization
 
 /// The batches of all writers that wait for the next commit, bounded in bytes, under one lock.
 ///
@@ -62,7 +61,7 @@ final class IngestQueue: Sendable {
     private typealias Calls = [@Sendable () -> Void]
 
     private let limit: Int
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(limit: Int) { self.limit = limit }
 

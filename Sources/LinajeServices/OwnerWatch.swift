@@ -129,12 +129,16 @@ package final class OwnerWatch: Service, Sendable {
                 .map(\.key)
         }
         for run in silent {
-            forget(run)
             do {
-                guard
-                    try await catalog.change(
-                        .untracked(by: Self.daemon), { try $0.stall(run) })
-                else { continue }
+                let stalled = try await catalog.change(.untracked(by: Self.daemon)) {
+                    try $0.stall(run)
+                }
+                guard stalled else {
+                    // The catalog has heard of the owner later than this watch, or the run ended.
+                    heard(run)
+                    continue
+                }
+                forget(run)
                 logger.notice("run stalled: no heartbeat", metadata: ["run": "\(run)"])
             } catch {
                 logger.error("cannot mark run as stalled: \(error)", metadata: ["run": "\(run)"])

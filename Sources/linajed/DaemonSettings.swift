@@ -9,7 +9,7 @@ import Logging
 struct DaemonSettings: Sendable {
     var stateDirectory: String
     var socket: String
-    var socketMode: mode_t
+    var socketMode: UInt32
     var logLevel: Logger.Level
     var access: AccessPolicy
     var queueBytes: Int
@@ -30,7 +30,7 @@ struct DaemonSettings: Sendable {
                 ?? environment["RUNTIME_DIRECTORY"].map { $0 + "/linaje.sock" }
                 ?? SocketAddresses.user(environment: environment))
         let modeText = configuration.daemon.socket_mode ?? "0660"
-        guard let mode = mode_t(modeText, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
+        guard let mode = UInt32(modeText, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
             throw LinajeError(
                 .invalidArgument,
                 "daemon.socket_mode \"\(modeText)\" is no permission; use octal digits like \"0660\"")

@@ -9,25 +9,22 @@ import Testing
 
 @Suite("conformance of the plugins in the box")
 struct ConformanceTests {
-    /// Keeps a plugin's directory for as long as the plugin.
-    private static let directories = DirectoryKeeper()
-
     @Test(
         "FilesystemStorage is an artifact backend",
         arguments: ArtifactBackendSuite.cases {
-            FilesystemStorage(root: try await directories.make().path)
+            FilesystemStorage(root: try Scratch.path())
         })
     func filesystemStorage(conformance: ConformanceCase) async throws {
-        try await conformance.body()
+        try await Scratch.run(conformance)
     }
 
     @Test(
         "SQLiteBackend is a SQL backend",
         arguments: SQLBackendSuite.cases {
-            try SQLiteBackend(path: "\(try await directories.make().path)/test.db")
+            try SQLiteBackend(path: try Scratch.path())
         })
     func sqliteBackend(conformance: ConformanceCase) async throws {
-        try await conformance.body()
+        try await Scratch.run(conformance)
     }
 
     @Test(
@@ -95,13 +92,19 @@ struct ConformanceTests {
     }
 }
 
-/// Removes directories when the test process ends.
-actor DirectoryKeeper {
-    private var kept: [TemporaryDirectory] = []
+/// The directory of the case that runs; removed after it.
+private enum Scratch {
+    @TaskLocal static var directory: TemporaryDirectory?
 
-    func make() throws -> TemporaryDirectory {
-        let directory = try TemporaryDirectory()
-        kept.append(directory)
-        return directory
+    /// A new path in it.
+    static func path() throws -> String {
+        "\(try #require(directory).path)/\(RunID.random())"
+    }
+
+    /// Runs a case with a directory of its own.
+    static func run(_ conformance: ConformanceCase) async throws {
+        try await $directory.withValue(try TemporaryDirectory()) {
+            try await conformance.body()
+        }
     }
 }

@@ -174,7 +174,7 @@ struct SafetensorsFlavorTests {
         #expect(error?.code == .invalidArgument)
         #expect(error?.message.contains("m.safetensors") == true, "\(error?.message ?? "")")
         #expect(error?.message.contains(file.says) == true, "\(error?.message ?? "")")
-        #expect(ContinuousClock.now - start < .seconds(2))
+        #expect(ContinuousClock.now - start < .seconds(20))
         #expect(source.reads.bytes <= 8 + file.bytes.count)
     }
 

@@ -3,7 +3,7 @@
     linaje_plain.py demo   --socket S [--points 1000]
     linaje_plain.py verify --socket S --seed N --agents A --run HEX … [--acked N …]
 
-`verify` reads what `linaje bench metrics --verify` wrote. The runs stand in the order of the agents:
+`verify` reads what `linaje bench metrics --verify` wrote. The runs stand in the agents' order:
 each must hold the points 0 … n-1 of its agent exactly once, for some n of at least its `--acked`.
 """
 import argparse

@@ -64,8 +64,8 @@ def render():
     messages, enums = read_protos()
     out = ['"""Field tables of the protocol\'s messages. Written by tools/generate_messages.py."""',
            "", "from typing import Dict, List, Tuple", "",
-           "# message: (number, name, type, label), by number. A type is a scalar, \"enum\", \"map\"",
-           "# (of texts) or the name of a message; a label \"\", \"optional\", \"oneof\" or \"repeated\".",
+           '# message: (number, name, type, label), by number. A type is a scalar, "enum", "map"',
+           '# (of texts) or the name of a message; a label "", "optional", "oneof" or "repeated".',
            "FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {"]
     for name, fields in messages.items():
         out.append(f'    "{name}": [')
@@ -88,8 +88,9 @@ def render():
             "# method: (opcode, kind, whether it needs an idempotency key, request, answer)",
             "METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {"]
     for opcode, name, kind, mutation, request, answer in read_methods():
-        out.append(f'    "{name}": (0x{opcode:04X}, "{kind}", {mutation}, '
-                   f'"{request}", "{answer}"),')
+        row = f'    "{name}": (0x{opcode:04X}, "{kind}", {mutation}, "{request}",'
+        rest = f'"{answer}"),'
+        out += [f"{row} {rest}"] if len(row) + len(rest) < 100 else [row, " " * 8 + rest]
     out += ["}", "", "# number: (name, whether trying again may help)",
             "ERRORS: Dict[int, Tuple[str, bool]] = {"]
     out += [f'    {number}: ("{name}", {retryable}),' for number, name, retryable in read_errors()]

@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 import LinajeDomain
 
 /// A listening Unix socket, made here or handed over by systemd.
@@ -12,7 +12,7 @@ package struct ListeningSocket: Sendable {
     ///
     /// - Throws: `alreadyRunning` when a daemon answers on it, `readOnly` when the folder does not
     ///   let us, `invalidArgument` for a path that is too long or no socket.
-    package static func bind(path: String, mode: mode_t) throws -> ListeningSocket {
+    package static func bind(path: String, mode: UInt32) throws -> ListeningSocket {
         var address = try address(of: path)
         try removeStale(path, &address)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -23,7 +23,8 @@ struct PluginScript {
     /// The script has `say(hex)`, which writes bytes to standard output.
     static func hostileOnce(
         _ misbehaviour: String, in folder: TemporaryDirectory, name: String = "hostile",
-        configuration: FlavorProcessConfiguration = .init(firstBackOff: .milliseconds(1))
+        configuration: FlavorProcessConfiguration = .init(
+            handshake: .seconds(120), firstBackOff: .milliseconds(1))
     ) -> FlavorProcess {
         let script = """
             import os, sys, time

@@ -26,8 +26,9 @@ from ._mlmodel import infer_signature
 from ._models import (ModelInfo, client, download_model, load_model, log_model, register_model,
                       set_alias, transition_stage)
 from ._provenance import capture_now, capture_slowly
+from ._replay import replay_spools
 from ._run import Run, Time, active_run, end_run, start_run
-from ._sender import replay_spools, sender
+from ._sender import sender
 from ._version import __version__
 from ._wire import Message
 

@@ -1,7 +1,6 @@
 """autolog: estimators of scikit-learn that log themselves when they are fitted."""
 
 import functools
-import sys
 import threading
 from typing import Any, Callable, Dict, Iterator, Optional
 
@@ -41,7 +40,7 @@ def autolog(log_models: bool = True, log_input_examples: bool = True,
         inherited(cls, **kwargs)
         _patch(cls)
 
-    BaseEstimator.__init_subclass__ = classmethod(hooked)
+    BaseEstimator.__init_subclass__ = classmethod(hooked)  # type: ignore[arg-type]
     BaseEstimator._linaje_hooked = True
 
 
@@ -174,18 +173,17 @@ class _Fit:
 
 def _scores(estimator: Any, data: Any, target: Any) -> Iterator[Any]:
     """(name, value) of scores on the training data; what cannot be computed is left out."""
-    metrics = sys.modules.get("sklearn.metrics")
-    if metrics is None:
-        from sklearn import metrics
     if data is None or not hasattr(estimator, "predict"):
         return
+    from sklearn import metrics
+    from sklearn.base import is_classifier, is_regressor
+
     score = _quietly(getattr(estimator, "score", None), data, *(
         [] if target is None else [target]))
     if isinstance(score, (int, float)):
         yield "training_score", float(score)
     if target is None:
         return
-    from sklearn.base import is_classifier, is_regressor
 
     def compute(name: str, function: Any, guess: Any, **options: Any) -> Iterator[Any]:
         try:

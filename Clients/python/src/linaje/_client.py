@@ -47,7 +47,7 @@ def _id_bytes(given: RunID, prefix: str, noun: str) -> bytes:
 
 
 def artifact_root(root: Union[str, bytes, Mapping[str, Any]]) -> Dict[str, Any]:
-    """An ArtifactRoot: a URI (models:/…, runs:/…) or a run id as text, a tree digest as 32 bytes."""
+    """An ArtifactRoot of a URI (models:/…, runs:/…), a run id, or a tree digest of 32 bytes."""
     if isinstance(root, Mapping):
         return dict(root)
     if isinstance(root, bytes):
@@ -110,8 +110,9 @@ class Client:
         except ValueError as error:
             raise LinajeError(INVALID_ARGUMENT, str(error)) from None
         key = key or (new_id() if mutation else None)
-        return self._retried(lambda connection: connection.call(
+        answer: Message = self._retried(lambda connection: connection.call(
             method, {}, key=key, timeout=self.timeout, encoded=encoded))
+        return answer
 
     def _retried(self, body: Callable[[Connection], Any]) -> Any:
         """Runs `body`; once more on a fresh connection when a kept one turns out to be dead."""

@@ -1,4 +1,4 @@
-"""Warnings that never flood: each kind at most once a minute, with a count of what was held back."""
+"""Warnings that never flood: each kind at most once a minute, then with a count of the others."""
 
 import logging
 import threading

@@ -39,6 +39,8 @@ class MetricQueue:
         self.points: Deque[Point] = deque(maxlen=MAX_POINTS_WAITING)
         self.idle = True
         self.created = False
+        self.ended = False
+        self.rejected: Optional[LinajeError] = None
         self.retry_at = 0.0
         self.dropped = 0
         self._begin()
@@ -227,6 +229,12 @@ class MetricQueue:
             self._next_spooled = None
             sent = True
         return sent
+
+    def leave(self) -> None:
+        """Ends the stream of a run that has ended: a connection holds a limited number."""
+        stream, self.stream = self.stream, None
+        if stream is not None and not stream.connection.closed:
+            stream.end()
 
     def take_acks(self) -> bool:
         """Takes in what the daemon acknowledged; whether something was. Raises LinajeError."""

@@ -55,7 +55,8 @@ def _entry_point() -> str:
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:
         return "-m " + re.sub(r"\.__main__$", "", spec.name)
-    return os.path.abspath(main.__file__) if getattr(main, "__file__", None) else sys.argv[0]
+    file = getattr(main, "__file__", None)
+    return os.path.abspath(file) if file else sys.argv[0]
 
 
 def _masked(argv: List[str]) -> List[str]:

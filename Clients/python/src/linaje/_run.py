@@ -14,7 +14,8 @@ from ._client import model_bytes, new_id, run_bytes
 from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
 from ._log import warn
 from ._metrics import Series
-from ._sender import call_body, close_at_exit, sender
+from ._operations import call_body
+from ._sender import close_at_exit, sender
 
 ParamValue = Union[str, int, float, bool]
 Time = Union[float, int, datetime.datetime, None]
@@ -316,8 +317,12 @@ class Run:
             except Exception as error:  # noqa: BLE001 - provenance must not end the training
                 warn("provenance", f"provenance was not captured: {error!r}")
 
-        self._capture = threading.Thread(target=work, name="linaje-provenance", daemon=True)
-        self._capture.start()
+        capture = threading.Thread(target=work, name="linaje-provenance", daemon=True)
+        try:
+            capture.start()
+            self._capture = capture
+        except RuntimeError as error:
+            warn("provenance", f"provenance was not captured: {error}")
 
     def _end(self, status: str) -> None:
         if self._owner != os.getpid() or self.status != "RUNNING":
@@ -419,7 +424,10 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
     if not _exit_hooked:
         _exit_hooked = True
         close_at_exit(_end_all)
-        threading.Thread(target=_replay, name="linaje-replay", daemon=True).start()
+        try:
+            threading.Thread(target=_replay, name="linaje-replay", daemon=True).start()
+        except RuntimeError as error:
+            warn("sync", f"old spools were not replayed: {error}")
     if not hasattr(_local, "stack"):
         _local.stack = []
     _local.stack.append(run)
@@ -429,7 +437,7 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
 
 
 def _replay() -> None:
-    from ._sender import replay_spools
+    from ._replay import replay_spools
 
     try:
         replay_spools()

@@ -6,90 +6,27 @@ the spool (`_spool`), which is replayed when it is back: by this process, or by 
 """
 
 import atexit
-import base64
 import json
 import os
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional
 
 from . import _log, _wire
 from ._client import Client, new_id
 from ._connection import Connection
 from ._errors import NOT_FOUND, RUN_NOT_ACTIVE, LinajeError
 from ._log import warn
-from ._messages import METHODS
 from ._metrics import MEMORY_LIMIT, MetricQueue
-from ._spool import DONE, OPERATION, DeadSpool, RecordFile, SpoolFolder, dead_spools
-from ._upload import upload
+from ._operations import Operation, describe, perform, remove_staged, should_retry
+from ._spool import DONE, OPERATION, RecordFile, SpoolFolder
 
 FLUSH_INTERVAL = 0.01
 OPEN_TIMEOUT = 10.0
 EXIT_TIMEOUT = 10.0
 MAX_OPERATIONS = 100_000
 _BACKOFF = (0.05, 2.0)
-
-
-def should_retry(error: LinajeError) -> bool:
-    """Whether the fault lies with the daemon or the connection rather than the request."""
-    return error.retryable or error.code >= 200 or error.code < 100
-
-
-class Operation:
-    """One change, with everything that is needed to make it in another process."""
-
-    def __init__(self, queue: MetricQueue, number: int, body: Dict[str, Any],
-                 on_done: Optional[Callable[[Any], None]] = None) -> None:
-        self.queue = queue
-        self.number = number
-        self.body = body
-        self.on_done = on_done
-        self.spooled = False
-
-    @property
-    def run(self) -> str:
-        """The run's id in hex."""
-        return self.queue.run_id.hex()
-
-
-def call_body(method: str, fields: Dict[str, Any], *, experiment: Optional[str] = None,
-              barrier: bool = False) -> Dict[str, Any]:
-    """The operation of a unary call. `experiment` names the experiment whose number the request
-    needs; `barrier`: only when all metrics of the run are durable."""
-    message = _wire.encode(METHODS[method][3], fields)
-    return {"kind": "call", "method": method, "key": new_id().hex(), "experiment": experiment,
-            "experiment_key": new_id().hex(), "barrier": barrier,
-            "message": base64.b64encode(message).decode()}
-
-
-def perform(client: Client, body: Dict[str, Any]) -> Any:
-    """Makes a change; the answer, or a LinajeError. Doing it again is harmless."""
-    if body["kind"] == "upload":
-        return upload(client, body)
-    encoded = base64.b64decode(body["message"])
-    if body.get("experiment"):
-        experiment = client.call("CreateExperiment", key=bytes.fromhex(body["experiment_key"]),
-                                 name=body["experiment"], get_existing=True)
-        # Field 2 is the experiment's number in every request that has one; the last value counts.
-        encoded += b"\x10" + _wire.varint(experiment.id)
-    try:
-        return client.call(body["method"], key=bytes.fromhex(body["key"]), encoded=encoded)
-    except LinajeError as error:
-        if body["method"] == "UpdateRun" and error.code in (107, RUN_NOT_ACTIVE):
-            return _finish_ended_run(client, body, encoded, error)
-        raise
-
-
-def _finish_ended_run(client: Client, body: Dict[str, Any], encoded: bytes,
-                      error: LinajeError) -> Any:
-    """Somebody ended the run before its owner did: the owner knows better how it went."""
-    request = _wire.decode("UpdateRunRequest", encoded)
-    try:
-        client.call("UpdateRun", id=request.id, status=_wire.enum_number("RunStatus", "RUNNING"))
-        return client.call("UpdateRun", encoded=encoded)
-    except LinajeError:
-        raise error from None
 
 
 class Sender:
@@ -128,7 +65,12 @@ class Sender:
             for name, body in (("metrics", self._run_metrics), ("changes", self._run_operations)):
                 thread = threading.Thread(target=body, name=f"linaje-{name}", daemon=True)
                 self._threads.append(thread)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # No more threads are allowed, or the interpreter is leaving.
+                    warn("no-thread", f"the sender cannot start: {error}; what is logged goes to "
+                                      f"the spool when the process ends")
 
     def queue_for(self, run_id: bytes, created: bool) -> MetricQueue:
         """A new metric queue for a run."""
@@ -145,6 +87,7 @@ class Sender:
     def forget(self, queue: MetricQueue) -> None:
         """The run has ended: no more points, no lease."""
         with self._lock:
+            queue.ended = True
             if queue in self._owned:
                 self._owned.remove(queue)
 
@@ -193,11 +136,12 @@ class Sender:
         return (not self.operations and not self._busy
                 and all(queue.drained for queue in self.queues))
 
-    def close(self, timeout: float = EXIT_TIMEOUT) -> bool:
-        """Flushes; what the daemon did not take by then goes to the spool. True: all was taken."""
+    def close(self, timeout: Optional[float] = None) -> bool:
+        """Flushes for EXIT_TIMEOUT or `timeout` seconds; what the daemon did not take by then goes
+        to the spool. True: all was taken."""
         done = False
         try:
-            deadline = time.monotonic() + timeout
+            deadline = time.monotonic() + (EXIT_TIMEOUT if timeout is None else timeout)
             while not done and time.monotonic() < deadline and self._alive():
                 done = self.flush(min(0.25, max(0.01, deadline - time.monotonic())))
                 if self.away:
@@ -229,7 +173,7 @@ class Sender:
     # --- The metric thread ---
 
     def _run_metrics(self) -> None:
-        next_attempt, delay, sent_at = 0.0, _BACKOFF[0], 0.0
+        next_attempt, delay = 0.0, _BACKOFF[0]
         connected_before = False
         while not self._closing:
             try:
@@ -239,6 +183,8 @@ class Sender:
                 for queue in self.queues:
                     with queue.lock:
                         queue.cut()
+                    if queue.rejected is not None:
+                        queue.refuse(queue.rejected)
                 connection = self._metric_connection
                 if connection is None or connection.closed or connection.draining:
                     self._close_metric_connection()
@@ -271,7 +217,17 @@ class Sender:
     def _metrics_pending(self) -> bool:
         return any(not queue.drained for queue in self.queues)
 
+    def _prune(self) -> None:
+        """Forgets the queues of runs that have ended and left nothing to send."""
+        gone = [queue for queue in self.queues if queue.ended and queue.drained]
+        if gone:
+            for queue in gone:
+                queue.leave()
+            with self._lock:
+                self.queues = [queue for queue in self.queues if queue not in gone]
+
     def _wait_for_points(self) -> None:
+        self._prune()
         with self._progress:
             self._progress.notify_all()
         for queue in self.queues:
@@ -289,6 +245,7 @@ class Sender:
     def _carry(self, connection: Connection) -> None:
         now = time.monotonic()
         moved = False
+        self._prune()
         for queue in self.queues:
             if queue.drained or not queue.created or now < queue.retry_at:
                 continue
@@ -403,7 +360,7 @@ class Sender:
                         delay = min(delay * 2, _BACKOFF[1])
                         continue
                     warn(f"refused-{error.code}",
-                         f"run {operation.run}: {_describe(operation.body)} was refused: {error}")
+                         f"run {operation.run}: {describe(operation.body)} was refused: {error}")
                     result = error
                 self.away, delay = False, _BACKOFF[0]
                 self._finish(operation, result)
@@ -416,8 +373,11 @@ class Sender:
         self._client.close()
 
     def _finish(self, operation: Operation, result: Any) -> None:
-        if operation.body.get("method") == "CreateRun" and not isinstance(result, LinajeError):
-            operation.queue.created = True
+        if operation.body.get("method") == "CreateRun":
+            if isinstance(result, LinajeError):
+                operation.queue.rejected = result
+            else:
+                operation.queue.created = True
             self._wake_metrics.set()
         if operation.on_done is not None:
             try:
@@ -477,123 +437,6 @@ class Sender:
                 kept.close()
 
 
-def _describe(body: Dict[str, Any]) -> str:
-    return str(body.get("method") or body["kind"])
-
-
-def remove_staged(body: Dict[str, Any]) -> None:
-    """Removes the copies that were made for an upload."""
-    for path in body.get("staged", ()):
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
-
-
-# --- Replaying the spools of processes that are gone --------------------------------------------
-
-def replay_spools(client: Optional[Client] = None) -> Tuple[int, int]:
-    """Sends what dead processes of this user left behind: (spools done, spools that still wait)."""
-    own = client or Client()
-    done = waiting = 0
-    try:
-        for spool in dead_spools():
-            try:
-                _replay(own, spool)
-            except LinajeError as error:
-                waiting += 1
-                spool.close(remove=False)
-                warn("sync", f"a spool still waits: {error}")
-                if error.code == 200:
-                    break
-            except (OSError, ValueError, KeyError) as error:
-                waiting += 1
-                spool.close(remove=False)
-                warn("sync", f"spool {spool.path} cannot be read: {error!r}")
-            else:
-                done += 1
-                spool.close(remove=True)
-    finally:
-        if client is None:
-            own.close()
-    return done, waiting
-
-
-def _replay(client: Client, spool: DeadSpool) -> None:
-    """All of one spool; for each run first what creates it, then metrics, then what ends it."""
-    for run in spool.runs():
-        late = []
-        operations = spool.operations(run)
-        for number, body in operations:
-            if body.get("barrier"):
-                late.append((number, body))
-            else:
-                _replay_operation(client, spool, run, number, body)
-        for writer_id, path in spool.writers(run):
-            _replay_metrics(client, bytes.fromhex(run), writer_id, path)
-        for number, body in late:
-            _replay_operation(client, spool, run, number, body)
-        methods = {body.get("method") for _, body in operations}
-        if "CreateRun" in methods and "UpdateRun" not in methods:
-            client.call("UpdateRun", id=bytes.fromhex(run),
-                        status=_wire.enum_number("RunStatus", "FAILED"),
-                        ended_cause="process ended, cause unknown")
-
-
-def _replay_operation(client: Client, spool: DeadSpool, run: str, number: int,
-                      body: Dict[str, Any]) -> None:
-    if body.get("method") == "CreateRun":
-        # The process that would own the run is gone; its spool says how the run ended, if it did.
-        # The id makes it happen once; under the old key this would be another request.
-        body = {**body, "message": _without_lease(body["message"]), "key": new_id().hex()}
-    try:
-        perform(client, body)
-    except LinajeError as error:
-        if should_retry(error):
-            raise
-        warn(f"refused-{error.code}", f"run {run}: {_describe(body)} was refused: {error}")
-    spool.mark_done(run, number)
-    remove_staged(body)
-
-
-def _without_lease(message: str) -> str:
-    fields = dict(_wire.decode("CreateRunRequest", base64.b64decode(message)))
-    fields["lease"] = {"kind": _wire.enum_number("LeaseKind", "DETACHED")}
-    return base64.b64encode(_wire.encode("CreateRunRequest", fields)).decode()
-
-
-def _replay_metrics(client: Client, run_id: bytes, writer_id: bytes, path: str) -> None:
-    from ._spool import BatchSpool  # the reading half only; nothing is written here
-
-    batches = BatchSpool(path, run_id, writer_id)
-    if next(batches.batches(0), None) is None:
-        return
-    connection = Connection(client.socket)
-    try:
-        deadline = time.monotonic() + 600
-        stream = connection.open("StreamMetrics", {
-            "run_id": run_id, "writer_id": writer_id, "replay": True}, deadline=deadline)
-        durable = last = stream.wait_answer(deadline).durable_through
-        for _, sequence, payload in batches.batches(durable):
-            stream.send(payload, deadline)
-            stream.check()
-            last = sequence
-        stream.end()
-        while True:
-            ack = stream.receive(deadline)
-            if ack is None:
-                break
-            durable = _wire.decode("MetricAck", ack).durable_through
-        if durable < last:
-            raise LinajeError(200, f"only {durable} of {last} metric batches were acknowledged")
-    except LinajeError as error:
-        if should_retry(error) or error.code == NOT_FOUND:
-            raise
-        warn(f"refused-{error.code}", f"metrics of run {run_id.hex()} were refused: {error}")
-    finally:
-        connection.close()
-
-
 # --- The sender of this process -----------------------------------------------------------------
 
 sender = Sender()
@@ -623,8 +466,11 @@ def close_at_exit(finish: Callable[[], None]) -> None:
 
     def leave() -> None:
         try:
-            if os.getpid() == owner:
-                finish()
+            try:
+                if os.getpid() == owner:
+                    finish()
+            except Exception as error:  # noqa: BLE001 - what was logged still has to be sent
+                warn("exit", f"runs could not be ended: {error!r}")
             sender.close()
         except KeyboardInterrupt:
             # Asked to hurry: what is left goes to the spool, and that takes no time.

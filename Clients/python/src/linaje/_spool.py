@@ -6,10 +6,11 @@ $XDG_STATE_HOME/linaje/spool/PID-RANDOM/      0700
     RUN.ops            changes of a run, in order
     RUN.WRITER.metrics numbered metric batches of one writer
     files/             copies of files that wait to be uploaded
-record = u32 length | u32 CRC-32 | kind (1 byte) | payload      little-endian; length counts kind and payload
+record = u32 length | u32 CRC-32 | kind (1 byte) | payload
 ```
 
-Files are append-only; a torn record at the end is where a process died and ends the file.
+Numbers are little-endian; length and checksum cover kind and payload. Files are append-only; a
+torn record at the end is where a process died, and ends the file.
 """
 
 import contextlib
@@ -215,6 +216,8 @@ class SpoolFolder:
 
     def _make(self) -> None:
         root = spool_root()
+        # The folder above is also a daemon's state directory: private, whoever makes it first.
+        os.makedirs(os.path.dirname(root), 0o700, exist_ok=True)
         os.makedirs(root, 0o700, exist_ok=True)
         name = f"{os.getpid()}-{os.urandom(8).hex()}"
         fresh = os.path.join(root, f".new-{name}")
@@ -272,10 +275,8 @@ class DeadSpool:
     def mark_done(self, run: str, number: int) -> None:
         """Remembers that a change is done."""
         path = os.path.join(self.path, f"{run}.ops")
-        end = 0
-        for end, _, _ in read_records(path):
-            pass
-        os.truncate(path, end)
+        # What a torn record left behind would hide the mark.
+        os.truncate(path, max((end for end, _, _ in read_records(path)), default=0))
         record = RecordFile(path, {})
         record.append(DONE, json.dumps(number).encode())
         record.close()
