@@ -34,8 +34,10 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: house)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
 }
 
 let package = Package(
@@ -95,7 +97,10 @@ let package = Package(
             path: "Plugins/SafetensorsFlavor"),
         layer(
             "SQLiteBackend",
-            ["LinajeDomain", "LinajePluginKit", .product(name: "GRDB", package: "GRDB.swift")],
+            [
+                "LinajeDomain", "LinajePluginKit", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             path: "Plugins/SQLiteBackend"),
 
         // The engines of the daemon, its use cases and its door.
@@ -137,12 +142,29 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
 
-        // Tests, one target for each layer, then the real programs together.
-        tests("LinajeArtifactsTests", ["FilesystemStorage", "LinajeArtifacts", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
-        tests("LinajeCatalogTests", ["LinajeCatalog", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
+        // Tests, one target for each layer. The real programs together: Tests/System.
+        tests(
+            "LinajeArtifactsTests",
+            [
+                "FilesystemStorage", "LinajeArtifacts", "LinajeDomain", "LinajePluginKit",
+                "SQLiteBackend",
+            ]),
+        tests(
+            "LinajeCatalogTests",
+            ["LinajeCatalog", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
         tests("LinajeDomainTests", ["LinajeDomain"]),
-        tests("LinajeMetricsTests", ["LinajeDomain", "LinajeMetrics", "LinajePluginKit", "SQLiteBackend"]),
-        tests("LinajePluginTests", ["FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend"]),
+        tests(
+            "LinajeMetricsTests",
+            [
+                "LinajeDomain", "LinajeMetrics", "LinajePluginKit", "SQLiteBackend", crypto,
+                logging,
+            ]),
+        tests(
+            "LinajePluginTests",
+            [
+                "FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit",
+                "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend",
+            ], exclude: ["Fixtures"]),
         tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
         tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
     ]

@@ -58,10 +58,21 @@ struct LineageDrawing {
     ) -> [String] {
         let facts = nodes[id]?.facts.sorted { $0.key < $1.key } ?? []
         return facts.filter { !$0.value.isEmpty }.map { fact in
-            let value = fact.value.count > 160 ? fact.value.prefix(160) + "…" : fact.value[...]
+            let (name, value) = Self.readable(fact.key, fact.value)
+            let shown = value.count > 160 ? value.prefix(160) + "…" : value[...]
             return indent + (hasChildren ? "│  " : "   ")
-                + style.dim("\(printable(fact.key)): \(printable(String(value)))")
+                + style.dim("\(printable(name)): \(printable(String(shown)))")
         }
+    }
+
+    /// Times and sizes as people write them.
+    private static func readable(_ name: String, _ value: String) -> (String, String) {
+        if name.hasSuffix("_us"), let microseconds = Int64(value) {
+            let time = Timestamp(microseconds: microseconds)
+            return (String(name.dropLast("_us".count)), Rendering.time(time))
+        }
+        if name == "size", let bytes = UInt64(value) { return (name, "\(ByteCount(bytes))") }
+        return (name, value)
     }
 
     // MARK: JSON

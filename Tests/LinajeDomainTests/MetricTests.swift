@@ -5,7 +5,7 @@ import Testing
 struct MetricSummaryTests {
     private let series = MetricSeries(key: "loss")
 
-    private func summary(_ points: [MetricPoint]) -> MetricSummary? {
+    private func summarize(_ points: [MetricPoint]) -> MetricSummary? {
         guard let first = points.first else { return nil }
         var summary = MetricSummary(series: series, point: first)
         for point in points.dropFirst() { summary.fold(point) }
@@ -15,7 +15,7 @@ struct MetricSummaryTests {
     @Test("NaN counts but is neither smallest nor largest; infinities are")
     func extremes() throws {
         let summary = try #require(
-            summary([
+            summarize([
                 MetricPoint(step: 0, time: 0, value: .nan), MetricPoint(step: 1, time: 1, value: 2),
                 MetricPoint(step: 2, time: 2, value: -.infinity),
             ]))
@@ -28,7 +28,7 @@ struct MetricSummaryTests {
     @Test("the last point is the highest by step, then time, then arrival")
     func last() throws {
         let summary = try #require(
-            summary([
+            summarize([
                 MetricPoint(step: 5, time: 1, value: 1), MetricPoint(step: 3, time: 9, value: 2),
                 MetricPoint(step: 5, time: 1, value: 3), MetricPoint(step: 3, time: 9, value: 4),
             ]))
@@ -53,10 +53,10 @@ struct MetricSummaryTests {
                 step: Int64(next() % 5), time: Int64(next() % 5),
                 value: next() % 7 == 0 ? .infinity : Double(next() % 100))
         }
-        let whole = summary(points)
+        let whole = summarize(points)
         for cut in 1..<points.count {
-            var left = try #require(summary(Array(points[..<cut])))
-            left.fold(try #require(summary(Array(points[cut...]))))
+            var left = try #require(summarize(Array(points[..<cut])))
+            left.fold(try #require(summarize(Array(points[cut...]))))
             #expect(left == whole, "seed \(seed), cut \(cut)")
         }
     }

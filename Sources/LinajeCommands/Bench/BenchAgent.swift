@@ -56,8 +56,22 @@ struct BenchAgent: Sendable {
 
     /// Reads all points back and compares each with what was written.
     ///
+    /// - Parameter reconnects: whether to begin again when the connection breaks.
     /// - Throws: `corrupt` naming the first point that is missing, different or too many.
-    func verify() async throws {
+    func verify(reconnects: Bool) async throws {
+        let deadline = ContinuousClock.now + client.configuration.patience
+        while true {
+            do {
+                return try await compare()
+            } catch let error as LinajeError {
+                guard reconnects, error.isRetryable, ContinuousClock.now < deadline else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func compare() async throws {
         var next = 0
         for try await chunk in try await client.history(of: run) {
             guard chunk.series == BenchPoints.series else {

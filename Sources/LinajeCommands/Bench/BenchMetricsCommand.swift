@@ -120,7 +120,7 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         }
         let elapsed = ContinuousClock.now - start
         if verify {
-            for agent in agents { try await agent.verify() }
+            for agent in agents { try await agent.verify(reconnects: reconnect) }
         }
         for agent in agents { try await agent.end(keep: keep) }
         return elapsed

@@ -4,8 +4,9 @@ import LinajeDomain
 
 /// What the disk and SQLite can do by themselves in a directory: what the daemon is measured by.
 enum DiskBaseline {
-    /// How long 8 KiB written by pwrite and made durable by fdatasync take, many times over. The
-    /// file has its size before, as a write-ahead log has that is used again after a checkpoint.
+    /// How long 8 KiB appended by pwrite and made durable by fdatasync take, many times over: what a
+    /// log that grows costs. Writing over what is there already would be cheaper, but no log begins
+    /// with its size.
     static func fdatasync(in directory: String, rounds: Int) throws -> Latencies {
         let path = temporary(directory)
         let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -15,15 +16,10 @@ enum DiskBaseline {
             unlink(path)
         }
         let block = [UInt8](repeating: 0xA5, count: 8_192)
-        let blocks = 512
-        for index in 0..<blocks {
-            try write(block, file, at: index * block.count, path)
-        }
-        guard fsync(file) == 0 else { throw failure("synced", path) }
         var durations: [Duration] = []
         for round in 0..<rounds {
             let start = ContinuousClock.now
-            try write(block, file, at: round % blocks * block.count, path)
+            try write(block, file, at: round * block.count, path)
             guard Glibc.fdatasync(file) == 0 else { throw failure("synced", path) }
             durations.append(ContinuousClock.now - start)
         }
