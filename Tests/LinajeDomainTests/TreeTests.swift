@@ -48,7 +48,7 @@ struct TreeTests {
 
     @Test("only the canonical form is read: other numbers, orders and repetitions are refused")
     func onlyCanonical() throws {
-        let digest = String(repeating: "07", count: 32)
+        let digest = String(repeating: "ab", count: 32)
         let refused = [
             "linaje tree 1\n0100644 \(digest) 3 a\0",
             "linaje tree 1\n100644 \(digest) 03 a\0",

@@ -21,7 +21,7 @@ package struct ListeningSocket: Sendable {
         let previous = umask(0o177)
         let bound = withSocketAddress(&address) { Glibc.bind(descriptor, $0, $1) }
         umask(previous)
-        guard bound == 0, chmod(path, mode) == 0, listen(descriptor, 4_096) == 0 else {
+        guard bound == 0, chmod(path, mode) == 0, listen(descriptor, backlog) == 0 else {
             let error = failure("listen on", path)
             close(descriptor)
             throw error
@@ -47,6 +47,13 @@ package struct ListeningSocket: Sendable {
         }
         return ListeningSocket(descriptor: descriptor, ownedPath: nil)
     }
+
+    /// Sets the backlog again: SwiftNIO listens with one of its own, 128, on a socket that it was
+    /// given, and then connections are refused when many agents start at once.
+    package func widenBacklog() { listen(descriptor, Self.backlog) }
+
+    /// Connections that may wait to be accepted.
+    private static let backlog: CInt = 4_096
 
     /// Removes the socket file, if it is ours.
     package func removeFile() {

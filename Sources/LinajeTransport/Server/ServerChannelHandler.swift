@@ -178,7 +178,10 @@ final class ServerChannelHandler: ChannelInboundHandler {
     private func greet(_ bytes: [UInt8]) throws(LinajeError) {
         guard let session else { return }
         do {
-            let hello = try Linaje_V1_ClientHello(payload: bytes)
+            guard let hello = try? Linaje_V1_ClientHello(payload: bytes) else {
+                // Not `badMessage`: that is about one stream, this ends the connection.
+                throw LinajeError(.badFrame, "the hello is no ClientHello; fix the client")
+            }
             let answer = try session.greet(hello)
             handshake?.cancel()
             write(Frame(.hello, payload: Self.encode(answer)))

@@ -57,6 +57,7 @@ package final class UnixListener: Sendable {
             }
             .withBoundSocket(socket.descriptor)
             .get()
+        socket.widenBacklog()
         channel.withLockedValue { $0 = server }
         server.closeFuture.whenComplete { _ in incoming.finish() }
         ready()

@@ -1,0 +1,35 @@
+"""Fixtures of the system tests: a real daemon on a temporary state directory."""
+
+import shutil
+import tempfile
+
+import pytest
+from support import Daemon
+
+
+@pytest.fixture
+def folder():
+    """A short private folder: socket paths end at 107 bytes."""
+    path = tempfile.mkdtemp(prefix="lnj-")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def daemon(folder):
+    """A daemon that must survive the test unless the test kills it, and stop when told."""
+    daemon = Daemon(folder).start()
+    yield daemon
+    daemon.finish()
+
+
+@pytest.fixture(scope="module")
+def shared_daemon():
+    """The same for all tests of a file."""
+    path = tempfile.mkdtemp(prefix="lnj-")
+    daemon = Daemon(path).start()
+    yield daemon
+    try:
+        daemon.finish()
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
