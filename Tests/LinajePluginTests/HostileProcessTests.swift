@@ -153,6 +153,8 @@ struct HostileProcessTests {
         #expect(error?.message.contains(program.says) == true, "\(error?.message ?? "")")
         #expect((error?.message.utf8.count ?? 0) < 2_000)
 
+        // A busy machine may have ended the process before it had left its own mark.
+        PluginScript.haveStarted(in: folder)
         let description = try await process.describe(model, deadline: .seconds(120))
         #expect(description.parameters == 11)
         await process.shutdown()

@@ -64,9 +64,11 @@ class Daemon:
         while True:
             assert self.process.poll() is None, f"linajed ended at its start:\n{self.log}"
             assert time.monotonic() < deadline, f"linajed did not answer:\n{self.log}"
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(self.socket) == 0:
-                    return self
+            try:
+                Connection(self.socket, SECONDS).close()
+                return self
+            except LinajeError as error:
+                assert error.code == 200, f"the daemon refuses a hello: {error}"
             time.sleep(0.005)
 
     def kill(self):

@@ -225,9 +225,9 @@ TRACKING = [
         "sequence": 1, "series": [{"key": "a"}, {"key": "b"}], "series_index": [2],
         "step": [1], "time_us": [1], "value": [1]}), 102, "invalid_argument"),
     data_on_stream("a batch without points", _wire.encode("MetricBatch", {
-        "sequence": 1, "series": [{"key": "a"}]}), 102, "invalid_argument"),
+        "sequence": 1, "series": [{"key": "a"}]}), 103, "limit_exceeded"),
     data_on_stream("a batch without series", _wire.encode("MetricBatch", {
-        "sequence": 1, "step": [1], "time_us": [1], "value": [1]}), 102, "invalid_argument"),
+        "sequence": 1, "step": [1], "time_us": [1], "value": [1]}), 103, "limit_exceeded"),
     data_on_stream("16,385 points in a batch", batch(1, [POINT] * 16_385), 103, "limit_exceeded"),
     data_on_stream("a metric key of 251 bytes", batch(1, [POINT], key="k" * 251), 103,
                    "limit_exceeded"),

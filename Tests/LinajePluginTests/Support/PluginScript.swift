@@ -43,6 +43,12 @@ struct PluginScript {
             configuration: configuration)
     }
 
+    /// Makes the next start of a `hostileOnce` the good one.
+    static func haveStarted(in folder: TemporaryDirectory) {
+        _ = FileManager.default.createFile(
+            atPath: folder.path + "/started", contents: nil)
+    }
+
     /// Bytes as Python's `say` takes them.
     static func hex(_ bytes: [UInt8]) -> String {
         bytes.map { byte in

@@ -1,0 +1,328 @@
+"""Hello, drain, socket activation, notification, owner leases, tails."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from support import (ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, _frames, _wire, eventually,
+                     frame, history, new_run, request)
+
+RUNNING, FINISHED, FAILED, STALLED = 1, 3, 4, 6
+DETACHED, PROCESS, HEARTBEAT = 1, 2, 3
+
+
+def status(client, run):
+    return client.get_run(run).status
+
+
+# --- Hello ---
+
+def test_hello_says_what_is_allowed(daemon):
+    connection = daemon.connection()
+    hello = connection.hello
+    assert hello.minor_version == 0
+    assert hello.agent.startswith("linajed/")
+    assert len(hello.instance) == 16
+    assert 0 < hello.connection_credit <= 32_768
+    assert hello.stream_credit > 0
+    assert hello.principal == f"uid:{os.getuid()}"
+    assert hello.role == "admin"
+    limits = hello.limits
+    assert limits.frame_bytes == 4 << 20
+    assert limits.request_bytes >= 1 << 20
+    assert min(limits.concurrent_streams, limits.batch_points, limits.path_bytes) > 0
+    assert limits.key_bytes == 250
+    connection.close()
+
+
+def test_the_credit_is_raised_at_once_to_the_longest_request(daemon):
+    connection = daemon.connection()
+    connection.pump(0.2)
+    assert connection.credit >= connection.hello.limits.request_bytes
+    connection.close()
+
+
+def test_each_start_has_an_instance_of_its_own(daemon):
+    before = daemon.connection().hello.instance
+    daemon.restart()
+    assert daemon.connection().hello.instance != before
+
+
+def test_a_thousand_clients_may_connect_at_once(daemon):
+    sockets = []
+    for _ in range(1_000):
+        sockets.append(socket.socket(socket.AF_UNIX))
+        sockets[-1].setblocking(False)
+        sockets[-1].connect(daemon.socket)
+    for each in sockets:
+        each.close()
+    with daemon.client() as client:
+        assert eventually(lambda: client.status().connections == 1, why="connections are kept")
+
+
+def test_unary_calls_of_a_connection_are_done_in_order(daemon):
+    with daemon.client() as client:
+        run = new_run(client)
+    with Raw(daemon) as raw:
+        raw.send(*(request("LogRun", {"id": run, "tags": {"set": [
+            {"key": "n", "value": str(i)}]}}, stream=1 + 2 * i) for i in range(100)))
+        raw.send(request("GetRun", {"id": run}, stream=201))
+        answers = [raw.wait(_frames.RESPONSE) for _ in range(101)]
+    assert [each.stream for each in answers] == [1 + 2 * i for i in range(101)]
+    assert _wire.decode("Run", answers[-1].payload).tags[0].value == "99"
+
+
+# --- Stopping ---
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_open_streams_end_and_takes_no_new_ones(folder, number):
+    daemon = Daemon(folder).start()
+    with daemon.client() as client:
+        run = new_run(client)
+    writer = Writer(daemon.connection(), run, os.urandom(16))
+    writer.send()
+    writer.wait()
+    with Raw(daemon) as raw:
+        # An open stream keeps this connection alive too.
+        raw.send(request("StreamMetrics", {"run_id": run, "writer_id": os.urandom(16)}))
+        raw.wait(_frames.RESPONSE)
+        daemon.process.send_signal(number)
+        goaway = _wire.decode("GoAway", raw.wait(_frames.GOAWAY).payload)
+        assert goaway.last_stream == 1 and goaway.reason
+        with pytest.raises(LinajeError) as caught:
+            raw.send(request("GetStatus", stream=3)).failure()
+        assert caught.value.code == 200 and caught.value.retryable
+        with socket.socket(socket.AF_UNIX) as late, pytest.raises(OSError):
+            late.connect(daemon.socket)
+        for _ in range(20):
+            writer.send()
+        writer.end()
+        raw.send(frame(_frames.END, 1)).wait(_frames.END)
+        assert raw.receive() is None
+    assert daemon.process.wait(5) == 0, daemon.log
+    assert not os.path.exists(daemon.socket)
+    again = Daemon(folder).start()
+    with again.client() as client:
+        assert len(history(client, run)) == 21
+    again.finish()
+
+
+def test_a_stop_does_not_wait_for_idle_clients(daemon):
+    idle = [daemon.connection() for _ in range(5)]
+    begin = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - begin < 2
+    daemon.killed = True
+    for each in idle:
+        each.close()
+
+
+# --- systemd ---
+
+def test_a_socket_from_systemd_is_used_and_left_alone(folder):
+    path = os.path.join(folder, "s")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(16)
+
+    def activate():
+        os.dup2(listening.fileno(), 3)
+        os.set_inheritable(3, True)
+        os.environ["LISTEN_PID"] = str(os.getpid())
+
+    # LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
+    daemon = Daemon(folder, environment={"LISTEN_FDS": "1"},
+                    wrapper=["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"], preexec=activate,
+                    pass_fds=(3, listening.fileno())).start()
+    with daemon.client() as client:
+        assert client.status().pid == daemon.pid
+    assert daemon.stop() == 0
+    assert os.path.exists(path), "a socket that belongs to systemd was removed"
+    listening.close()
+
+
+def test_systemd_is_told_of_readiness_and_of_the_end(folder):
+    path = os.path.join(folder, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(path)
+        notify.settimeout(SECONDS)
+        daemon = Daemon(folder, environment={"NOTIFY_SOCKET": path}).start()
+        assert b"READY=1" in notify.recv(4096).splitlines()
+        assert daemon.stop() == 0
+        assert b"STOPPING=1" in notify.recv(4096).splitlines()
+
+
+# --- Owner leases ---
+
+OWNER = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from linaje._client import Client
+client = Client(sys.argv[2])
+run = client.call("CreateRun", id=os.urandom(16), lease={"kind": 2}).id
+if sys.argv[3] == "finish":
+    client.call("UpdateRun", id=run, status=3)
+print(run.hex(), flush=True)
+if sys.argv[3] == "close":
+    client.close()
+if sys.argv[3] in ("kill", "close"):
+    signal.pause()
+"""
+
+
+def owner(daemon, how):
+    """A process that owns a run: (process, run id)."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(ROOT / "Clients/python/src"), daemon.socket, how],
+        stdout=subprocess.PIPE, text=True)
+    return process, bytes.fromhex(process.stdout.readline())
+
+
+@pytest.mark.parametrize("how", ["kill", "close", "end"])
+def test_a_run_whose_process_ends_has_failed(daemon, how):
+    process, run = owner(daemon, how)
+    with daemon.client() as client:
+        if how != "end":
+            assert status(client, run) == RUNNING
+            assert client.get_run(run).lease.pid == process.pid
+            process.kill()
+        process.wait(SECONDS)
+        eventually(lambda: status(client, run) == FAILED, 2, "the run did not fail within 2 s")
+        ended = client.get_run(run)
+        assert ended.ended_cause == "process ended, cause unknown"
+        assert ended.ended_at_us > 0
+    process.stdout.close()
+
+
+def test_a_run_that_its_process_finished_stays_finished(daemon):
+    process, run = owner(daemon, "finish")
+    process.wait(SECONDS)
+    process.stdout.close()
+    time.sleep(1.2)
+    with daemon.client() as client:
+        assert status(client, run) == FINISHED
+
+
+def test_a_process_that_ends_while_the_daemon_is_away_is_noticed(daemon):
+    process, run = owner(daemon, "kill")
+    daemon.kill()
+    process.kill()
+    process.wait(SECONDS)
+    process.stdout.close()
+    daemon.start()
+    with daemon.client() as client:
+        eventually(lambda: status(client, run) == FAILED, 2, "the run did not fail within 2 s")
+
+
+def test_a_run_without_heartbeat_stalls_and_resumes(daemon):
+    with daemon.client() as client:
+        run = new_run(client, lease={"kind": HEARTBEAT, "heartbeat_timeout_s": 1})
+        assert status(client, run) == RUNNING
+        eventually(lambda: status(client, run) == STALLED, 4, "the run did not stall")
+        client.call("Heartbeat", id=run)
+        assert status(client, run) == RUNNING
+        eventually(lambda: status(client, run) == STALLED, 4, "the run did not stall again")
+
+
+def test_a_detached_run_outlives_its_client(daemon):
+    with daemon.client() as client:
+        run = new_run(client, lease={"kind": DETACHED})
+    time.sleep(1)
+    with daemon.client() as client:
+        assert status(client, run) == RUNNING
+
+
+# --- Tails ---
+
+def test_a_tail_gets_live_points_and_ends_with_the_run(daemon):
+    client, got, opened = daemon.client(), [], threading.Event()
+    run = new_run(client)
+
+    def follow():
+        stream = daemon.connection().open("TailMetrics", {"run_id": run})
+        stream.wait_answer(time.monotonic() + SECONDS)
+        opened.set()
+        while (payload := stream.receive(time.monotonic() + SECONDS)) is not None:
+            part = _wire.decode("MetricPoints", payload)
+            got.extend(part.step)
+        got.append("end")
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    assert opened.wait(SECONDS)
+    writer = Writer(daemon.connection(), run, os.urandom(16), points=10)
+    writer.send()
+    writer.wait()
+    eventually(lambda: len(got) == 10, 2, "the points did not come live")
+    writer.send()
+    writer.end()
+    client.call("UpdateRun", id=run, status=FINISHED)
+    thread.join(5)
+    assert not thread.is_alive(), "the tail did not end with the run"
+    assert got == [*range(20), "end"]
+    client.close()
+
+
+def test_a_tail_of_a_run_that_has_ended_ends_at_once(daemon):
+    with daemon.client() as client:
+        run = new_run(client)
+        client.call("UpdateRun", id=run, status=FINISHED)
+        assert list(client.stream("TailMetrics", {"run_id": run})) == []
+
+
+def test_a_tail_that_never_reads_harms_nobody(daemon):
+    with daemon.client() as client, Raw(daemon) as raw:
+        run = new_run(client)
+        raw.send(request("TailMetrics", {"run_id": run})).wait(_frames.RESPONSE)
+        writer = Writer(daemon.connection(), run, os.urandom(16), points=1_000)
+        before, begin = daemon.rss(), time.monotonic()
+        for _ in range(300):
+            writer.send()
+        writer.end()
+        assert time.monotonic() - begin < 30
+        assert daemon.rss() - before < 96 << 20
+        assert client.get_run(run).status == RUNNING
+        # What it missed is told when it reads again.
+        raw.send(frame(_frames.CREDIT, 1, _wire.encode("Credit", {"bytes": 1 << 30})))
+        client.call("UpdateRun", id=run, status=FINISHED)
+        points = missed = 0
+        while (got := raw.receive()).type != _frames.END:
+            part = _wire.decode("MetricPoints", got.payload)
+            points, missed = points + len(part.step), missed + part.missed
+        assert points + missed == 300_000, f"{points} came, {missed} missed"
+
+
+def test_only_the_newest_stream_of_a_writer_goes_on(daemon):
+    with daemon.client() as client:
+        run = new_run(client)
+    writer_id = os.urandom(16)
+    first = Writer(daemon.connection(), run, writer_id)
+    first.send()
+    first.wait()
+    second = Writer(daemon.connection(), run, writer_id)
+    assert second.acked == 1
+    with pytest.raises(LinajeError) as caught:
+        while True:
+            first.connection.pump_until(time.monotonic() + SECONDS)
+            first.stream.check()
+    assert caught.value.code == 115
+    second.send()
+    second.end()
+
+
+def test_a_stream_outlives_the_end_of_its_run_and_a_replay_may_come_later(daemon):
+    with daemon.client() as client:
+        run = new_run(client)
+        writer = Writer(daemon.connection(), run, os.urandom(16))
+        client.call("UpdateRun", id=run, status=FINISHED)
+        writer.send()
+        writer.end()
+        replay = Writer(daemon.connection(), run, os.urandom(16), agent=1, replay=True)
+        replay.send()
+        replay.end()
+        assert len(history(client, run)) == 2
