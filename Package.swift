@@ -77,16 +77,20 @@ let package = Package(
 
         // Sockets and the client library.
         layer(
-            "LinajeTransport", ["CLinux", "LinajeDomain", "LinajeWire", protobuf] + nio),
+            "LinajeTransport",
+            [
+                "CLinux", "LinajeDomain", "LinajeWire", protobuf,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ] + nio),
         layer(
             "LinajeClient",
-            ["CLinux", "LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
+            ["LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
 
         // The protocols plugins implement, and the plugins in the box.
-        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeWire", protobuf]),
+        layer("LinajePluginKit", ["LinajeDomain", "LinajeWire", protobuf]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         layer(
-            "FilesystemStorage", ["CLinux", "LinajeDomain", "LinajePluginKit"],
+            "FilesystemStorage", ["LinajeDomain", "LinajePluginKit"],
             path: "Plugins/FilesystemStorage"),
         layer(
             "PyFuncFlavor",
@@ -117,10 +121,10 @@ let package = Package(
         layer(
             "LinajeServer",
             [
-                "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
                 "LinajePluginKit", "LinajeServices", "LinajeTransport", "LinajeWire", logging,
-                protobuf,
-            ] + nio),
+                nio[0], protobuf,
+            ]),
 
         // The command line.
         layer(
@@ -131,11 +135,11 @@ let package = Package(
         program("linaje", ["LinajeCommands"]),
         program(
             "linaje-flavor-host",
-            ["LinajeDomain", "LinajePluginKit", "PyFuncFlavor", "SafetensorsFlavor"]),
+            ["LinajePluginKit", "PyFuncFlavor", "SafetensorsFlavor"]),
         program(
             "linajed",
             [
-                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
+                "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
                 "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
                 "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle, nio[1],
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -51,6 +51,8 @@ enum LineageFacts {
             "ended_cause": run.endedCause,
             "deleted": run.lifecycle == .deleted ? "true" : "",
         ]
+        // Params and metrics have names of their own: a prefix keeps them apart from the facts.
+        for param in run.params { facts["param \(param.key)"] = param.value.description }
         if let provenance = run.provenance {
             facts["entry_point"] = provenance.entryPoint
             facts["argv"] = shellWords(provenance.argv)

@@ -116,7 +116,8 @@ public struct MetricBatch: Sendable {
                 one.datasetDigest.utf8.count <= Limits.keyBytes
             else {
                 throw LinajeError(
-                    .limitExceeded, "data set of metric \"\(one.key)\" has a name or digest too long")
+                    .limitExceeded,
+                    "data set of metric \"\(one.key)\" has a name or digest too long")
             }
         }
         self.sequence = sequence

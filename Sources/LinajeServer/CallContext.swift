@@ -11,16 +11,19 @@ package struct CallContext: Sendable {
     package let principal: Principal
     /// The process that calls, as the kernel knows it.
     package let peer: PeerCredentials
+    /// When that process started, as it said itself; 0: it did not say.
+    package let processStart: UInt64
     /// Names the change, and the request it belongs to.
     package let idempotency: (key: IdempotencyKey, request: SHA256Digest)?
 
     /// - Throws: `invalidArgument` when a change comes without an idempotency key.
     init(
-        principal: Principal, peer: PeerCredentials, call: CallPayload, opcode: UInt16,
-        needsKey: Bool
+        principal: Principal, peer: PeerCredentials, processStart: UInt64, call: CallPayload,
+        opcode: UInt16, needsKey: Bool
     ) throws {
         self.principal = principal
         self.peer = peer
+        self.processStart = processStart
         guard needsKey else {
             idempotency = nil
             return

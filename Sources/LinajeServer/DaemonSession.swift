@@ -51,6 +51,8 @@ package final class DaemonSession: ServerSession {
     /// What only the event loop touches.
     private struct State {
         var principal: Principal?
+        /// When the client's process started, as its hello says; 0: it does not say.
+        var processStart: UInt64 = 0
         var streams: [UInt32: OpenStream] = [:]
     }
 
@@ -89,6 +91,7 @@ package final class DaemonSession: ServerSession {
         let principal = try shared.services.access.principal(
             uid: peer.uid, gid: peer.gid, groups: peer.groups)
         state.value.principal = principal
+        state.value.processStart = hello.processStart
         var answer = Linaje_V1_ServerHello()
         answer.minorVersion = min(hello.minorVersion, Self.minorVersion)
         answer.agent = shared.agent
@@ -119,7 +122,8 @@ package final class DaemonSession: ServerSession {
             try principal.require(role, for: entry.name)
             let call = try CallPayload(parsing: payload)
             let context = try CallContext(
-                principal: principal, peer: connection.peer, call: call, opcode: opcode,
+                principal: principal, peer: connection.peer,
+                processStart: state.value.processStart, call: call, opcode: opcode,
                 needsKey: entry.needsKey)
             try start(stream, opcode, entry, call, context, hasData: hasData)
             limit(stream, to: call.header.deadlineMs)

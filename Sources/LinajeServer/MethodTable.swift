@@ -44,18 +44,22 @@ package struct MethodTable: Sendable {
         _ method: Method<Request, Response>,
         _ body: @Sendable @escaping (Request, CallContext) async throws -> Response
     ) {
-        add(method) { .unary { bytes, context in
-            try await body(try Request(payload: bytes), context).serializedBytes()
-        } }
+        add(method) {
+            .unary { bytes, context in
+                try await body(try Request(payload: bytes), context).serializedBytes()
+            }
+        }
     }
 
     mutating func stream<Request, Response>(
         _ method: Method<Request, Response>,
         _ body: @Sendable @escaping (Request, CallContext, CallStream) async throws -> Void
     ) {
-        add(method) { .stream { bytes, context, stream in
-            try await body(try Request(payload: bytes), context, stream)
-        } }
+        add(method) {
+            .stream { bytes, context, stream in
+                try await body(try Request(payload: bytes), context, stream)
+            }
+        }
     }
 
     mutating func metricStream(

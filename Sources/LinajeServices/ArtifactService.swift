@@ -29,7 +29,8 @@ package struct ArtifactService: Sendable {
         let committed = try await catalog.change(change) { transaction in
             if let run {
                 try transaction.mountTree(
-                    run, path: path, tree: tree.digest, size: tree.size, files: UInt64(clamping: tree.files))
+                    run, path: path, tree: tree.digest, size: tree.size,
+                    files: UInt64(clamping: tree.files))
             }
             return tree
         }
@@ -104,7 +105,8 @@ package struct ArtifactService: Sendable {
         case .loggedModel(let model):
             guard let tree = model.tree else {
                 throw LinajeError(
-                    .incomplete, "logged model \(model.id) is \(model.status.rawValue): it has no files")
+                    .incomplete,
+                    "logged model \(model.id) is \(model.status.rawValue): it has no files")
             }
             return tree
         }

@@ -164,7 +164,8 @@ package struct RegistryService: Sendable {
             }
             guard !found.tree.entries.isEmpty else {
                 throw LinajeError(
-                    .notFound, "run \(run) has no artifacts"
+                    .notFound,
+                    "run \(run) has no artifacts"
                         + (path.map { " below \"\($0)\"" } ?? ""))
             }
             let stored = try await artifacts.keep(found.tree)

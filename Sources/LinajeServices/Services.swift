@@ -31,7 +31,7 @@ package struct Services: Sendable {
         owners = OwnerWatch(catalog: catalog, logger: logger) { metricStore.endTails($0) }
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
-        ledger = LedgerService(catalog: catalog)
+        ledger = LedgerService(catalog: catalog, metrics: metricStore)
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
         loggedModels = LoggedModelService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)

@@ -15,7 +15,8 @@ package struct StatusService: Sendable {
     let startedAt: Timestamp
 
     init(
-        store: ArtifactStore, metrics: MetricStore, plugins: [PluginDescriptor], clock: any WallClock,
+        store: ArtifactStore, metrics: MetricStore, plugins: [PluginDescriptor],
+        clock: any WallClock,
         stateDirectory: String, version: String
     ) {
         self.store = store

@@ -270,7 +270,8 @@ package struct ServerConnectionStateMachine: Sendable {
 
     private func unknownStream(_ header: FrameHeader) -> LinajeError {
         LinajeError(
-            .badStream, "a \(header.type) frame came for stream \(header.stream), which is not open")
+            .badStream, "a \(header.type) frame came for stream \(header.stream), which is not open"
+        )
     }
 
     private static func helloFirst(_ type: FrameType) -> LinajeError {

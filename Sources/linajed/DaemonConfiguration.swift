@@ -86,14 +86,17 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw LinajeError(
-                .notFound, "configuration \(path) cannot be read; check that it exists and is UTF-8")
+                .notFound, "configuration \(path) cannot be read; check that it exists and is UTF-8"
+            )
         }
         return try DaemonConfiguration(toml: text, path: path)
     }
 
     private static func usualPaths(_ environment: [String: String]) -> [String] {
         let home = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { $0 + "/.config" }
-        return [home.map { $0 + "/linaje/linaje.toml" }, "/etc/linaje/linaje.toml"].compactMap { $0 }
+        return [home.map { $0 + "/linaje/linaje.toml" }, "/etc/linaje/linaje.toml"].compactMap {
+            $0
+        }
     }
 
     private static func isReadable(_ path: String) -> Bool {

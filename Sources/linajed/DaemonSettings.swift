@@ -33,7 +33,8 @@ struct DaemonSettings: Sendable {
         guard let mode = UInt32(modeText, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
             throw LinajeError(
                 .invalidArgument,
-                "daemon.socket_mode \"\(modeText)\" is no permission; use octal digits like \"0660\"")
+                "daemon.socket_mode \"\(modeText)\" is no permission; use octal digits like \"0660\""
+            )
         }
         socketMode = mode
         let levelText = logLevel ?? configuration.daemon.log_level ?? "info"

@@ -67,7 +67,8 @@ extension Linajed {
                         }),
                     .init(service: metrics),
                     .init(service: services.owners),
-                    .init(service: ExpiryService(catalog: catalog, store: artifacts, logger: logger)),
+                    .init(
+                        service: ExpiryService(catalog: catalog, store: artifacts, logger: logger)),
                     .init(
                         service: ListenerService(
                             listener: listener, notification: notification, logger: logger,

@@ -16,7 +16,8 @@ struct ModelURITests {
     @Test("stages and latest are read in any case; an alias stands after the last @")
     func details() throws {
         #expect(try ModelURI(parsing: "models:/a/LATEST") == .latest(name: "a"))
-        #expect(try ModelURI(parsing: "models:/a/pRoduction") == .stage(name: "a", stage: .production))
+        #expect(
+            try ModelURI(parsing: "models:/a/pRoduction") == .stage(name: "a", stage: .production))
         #expect(try ModelURI(parsing: "models:/a@b@c") == .alias(name: "a@b", alias: "c"))
     }
 
@@ -103,8 +104,10 @@ struct IdentifierTests {
 
     @Test(
         "other texts are no ids",
-        arguments: ["", "0", String(repeating: "0", count: 31), String(repeating: "A", count: 32),
-            String(repeating: "0", count: 33), " " + String(repeating: "0", count: 31)])
+        arguments: [
+            "", "0", String(repeating: "0", count: 31), String(repeating: "A", count: 32),
+            String(repeating: "0", count: 33), " " + String(repeating: "0", count: 31),
+        ])
     func refused(_ text: String) {
         #expect(throws: LinajeError.self) { try RunID(parsing: text) }
         #expect(SHA256Digest(hex: text) == nil)

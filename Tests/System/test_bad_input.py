@@ -453,7 +453,8 @@ def perform(world, row):
         row.act(world)
     error = caught.value
     assert (error.code, error.name) == (row.code, row.error), str(error)
-    assert error.message[:1].islower() or error.message.split()[0] in METHODS, error.message
+    first_word = error.message.split()[0]
+    assert not first_word[0].isupper() or first_word in METHODS, error.message
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import random
+import subprocess
 import threading
 import time
 
 import pytest
-from support import (SEED, SOAK, LinajeError, Writer, _wire, history, linaje_plain, put_tree, read,
-                     verify)
+from support import (ROOT, SEED, SOAK, LinajeError, Writer, _wire, history, linaje_plain, put_tree,
+                     read, verify)
 
 ROUNDS = 50 if SOAK else 12
 AGENTS = 4
@@ -203,3 +204,60 @@ def test_a_change_sent_again_after_the_crash_is_done_once(daemon):
         with pytest.raises(LinajeError) as caught:
             client.call("CreateExperiment", name=name)
     assert caught.value.code == 106
+
+
+LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
+with_bench = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
+
+
+def bench(daemon, seed, points, *options):
+    """`linaje bench metrics --verify` with three agents."""
+    return subprocess.Popen(
+        [LINAJE, "bench", "metrics", "--socket", daemon.socket, "--verify", "--keep", "--agents",
+         "3", "--batch", "100", "--points", str(points), "--seed", str(seed), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={"PATH": os.environ.get("PATH", ""), "HOME": daemon.folder})
+
+
+def after_lines(process, wanted):
+    """The first lines of what it says."""
+    lines = []
+    while len(lines) < wanted:
+        line = process.stdout.readline()
+        assert line, f"the bench ended early: {lines}"
+        lines.append(line)
+    return lines
+
+
+@with_bench
+@pytest.mark.parametrize("number", range(20 if SOAK else 4))
+def test_kill_in_the_middle_of_the_bench_loses_nothing(daemon, number):
+    dice = random.Random(SEED * 31 + number)
+    seed, wait = dice.randrange(2**31), dice.randint(4, 60)
+    process = bench(daemon, seed, 20_000_000)
+    lines = after_lines(process, wait)
+    daemon.kill()
+    lines += process.communicate(timeout=30)[0].splitlines()
+    assert process.returncode == 75, lines[-3:]
+    runs, acked = {}, {}
+    for line in lines:
+        words = line.split()
+        if len(words) == 6 and words[1] == "agent" and words[3] == "run":
+            agent = int(words[2])
+            runs[agent] = bytes.fromhex(words[4])
+            acked[agent] = max(acked.get(agent, 0), int(words[5]))
+    assert set(runs) == {0, 1, 2}, lines[:5]
+    daemon.start()
+    total = verify(daemon, seed, [runs[i] for i in range(3)], [acked[i] for i in range(3)])
+    assert total >= sum(acked.values()) > 0
+
+
+@with_bench
+def test_the_bench_that_comes_back_finds_every_point_once(daemon):
+    process = bench(daemon, SEED, 300_000, "--reconnect")
+    after_lines(process, 12)
+    daemon.kill()
+    daemon.start()
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, rest[-500:]
+    assert "every point is there once" in rest, rest[-500:]

@@ -23,7 +23,7 @@ def main(uris: "list[str]") -> int:
     for uri in uris:
         model = linaje.load_model(uri)
         _, version = client.resolve_model(uri)
-        logged = json.loads(client.read_artifact(version.run_id, "predictions.json"))
+        logged = json.loads(b"".join(client.read_artifact(version.run_id, "predictions.json")))
         same = model.predict_proba(test_x).tolist() == logged["predictions"]
         differing += not same
         print(f"{uri}: version {version.version}, {len(model.estimators_)} trees, "

@@ -38,7 +38,7 @@ def main(name: str, trees: int) -> None:
             json.dumps({"predictions": forest.predict_proba(test_x).tolist()}), "predictions.json")
         linaje.log_model(
             forest, "model", input_example=test_x.head(3), registered_model_name=name)
-    print(json.dumps({"run": run.id, "accuracy": forest.score(test_x, test_y)}))
+    print(json.dumps({"run": run.run_id, "accuracy": forest.score(test_x, test_y)}))
 
 
 if __name__ == "__main__":

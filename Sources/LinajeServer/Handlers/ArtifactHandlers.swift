@@ -101,7 +101,8 @@ extension Linaje_V1_ReadArtifactRequest {
         guard offset <= entry.size else {
             throw LinajeError(
                 .invalidArgument,
-                "offset \(offset) is past the end of \"\(entry.path)\", which has \(entry.size) bytes")
+                "offset \(offset) is past the end of \"\(entry.path)\", which has \(entry.size) bytes"
+            )
         }
         let rest = entry.size - offset
         return offset..<(offset + (hasLength ? min(length, rest) : rest))

@@ -1,14 +1,13 @@
 import LinajeCatalog
 import LinajeDomain
 import LinajeServices
-import LinajeTransport
 import LinajeWire
 
 extension MethodTable {
     mutating func addRuns(_ service: RunService) {
         unary(Methods.createRun) { request, context in
             let run = try await service.create(
-                try NewRun(request, peer: context.peer),
+                try NewRun(request, context),
                 context.change(encode: Linaje_V1_Run.init, decode: Run.init))
             return Linaje_V1_Run(run)
         }
@@ -49,7 +48,7 @@ extension MethodTable {
         }
         unary(Methods.attachRun) { request, context in
             let run = try await service.attach(
-                RunID(request.id), Lease(request.lease).owned(by: context.peer),
+                RunID(request.id), Lease(request.lease).owned(by: context),
                 context.change(encode: Linaje_V1_Run.init, decode: Run.init))
             return Linaje_V1_Run(run)
         }
@@ -62,16 +61,18 @@ extension MethodTable {
 
 extension Lease {
     /// The lease with the owner that the kernel names. A process that cannot be seen (another pid
-    /// namespace) cannot be watched: its runs are detached.
-    fileprivate func owned(by peer: PeerCredentials) -> Lease {
+    /// namespace) cannot be watched: its runs are detached. The start time that the process gave in
+    /// its hello tells it from a later one with the same number.
+    fileprivate func owned(by context: CallContext) -> Lease {
         guard case .process = self else { return self }
-        guard let start = ProcessIdentity.start(of: peer.pid) else { return .detached }
-        return .process(pid: peer.pid, start: start)
+        let pid = context.peer.pid
+        guard let start = ProcessIdentity.start(of: pid) else { return .detached }
+        return .process(pid: pid, start: context.processStart == 0 ? start : context.processStart)
     }
 }
 
 extension NewRun {
-    fileprivate init(_ message: Linaje_V1_CreateRunRequest, peer: PeerCredentials) throws {
+    fileprivate init(_ message: Linaje_V1_CreateRunRequest, _ context: CallContext) throws {
         let status: RunStatus =
             switch message.status {
             case .unspecified, .running: .running
@@ -88,7 +89,7 @@ extension NewRun {
             tags: try WireFields.items(message.tags, field: "tags", Tag.init),
             params: try WireFields.items(message.params, field: "params", Param.init),
             provenance: message.hasProvenance ? Provenance(message.provenance) : nil,
-            lease: try Lease(message.lease).owned(by: peer), status: status)
+            lease: try Lease(message.lease).owned(by: context), status: status)
     }
 }
 

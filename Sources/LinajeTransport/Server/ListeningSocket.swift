@@ -15,7 +15,8 @@ package struct ListeningSocket: Sendable {
     package static func bind(path: String, mode: UInt32) throws -> ListeningSocket {
         var address = try address(of: path)
         try removeStale(path, &address)
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("create a socket for", path) }
         // Nobody may connect between bind and chmod.
         let previous = umask(0o177)

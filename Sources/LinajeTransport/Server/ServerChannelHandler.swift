@@ -130,9 +130,11 @@ final class ServerChannelHandler: ChannelInboundHandler {
             prefaceRead = true
         }
         while !closing, inbound.readableBytes >= FrameHeader.size {
-            let parsed = inbound.withUnsafeReadableBytes { bytes -> Result<FrameHeader, LinajeError> in
+            let parsed = inbound.withUnsafeReadableBytes {
+                bytes -> Result<FrameHeader, LinajeError> in
                 Result { () throws(LinajeError) in
-                    try FrameHeader(parsing: UnsafeRawBufferPointer(rebasing: bytes[..<FrameHeader.size]))
+                    try FrameHeader(
+                        parsing: UnsafeRawBufferPointer(rebasing: bytes[..<FrameHeader.size]))
                 }
             }
             let header = try parsed.get()
@@ -285,7 +287,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
     private func close(_ stream: UInt32) {
         machine.close(stream)
         if let state = outgoing.removeValue(forKey: stream) {
-            for waiting in state.waiting { waiting.continuation.resume(throwing: Self.streamIsOver) }
+            for waiting in state.waiting {
+                waiting.continuation.resume(throwing: Self.streamIsOver)
+            }
         }
         // What was received and not used is dropped with the stream.
         if let charge = incoming.removeValue(forKey: stream) { connectionUsed(charge.held) }
@@ -361,7 +365,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
         closing = true
         handshake?.cancel()
         for state in outgoing.values {
-            for waiting in state.waiting { waiting.continuation.resume(throwing: Self.streamIsOver) }
+            for waiting in state.waiting {
+                waiting.continuation.resume(throwing: Self.streamIsOver)
+            }
         }
         outgoing = [:]
         incoming = [:]

@@ -219,7 +219,7 @@ def _container() -> str:
                           _read(path))
         if found:
             return found[1]
-    return "unknown" if os.path.exists("/.dockerenv") else ""
+    return "docker" if os.path.exists("/.dockerenv") else ""
 
 
 # --- Notebook ---
