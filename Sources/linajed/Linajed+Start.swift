@@ -25,7 +25,6 @@ extension Linajed {
         Self.raiseFileLimit()
 
         let state = try StateDirectory(settings.stateDirectory)
-        let listening = try Self.listeningSocket(settings, environment: environment)
         let clock = SystemClock()
         let catalogBackend = try BuiltinStorage.catalog(stateDirectory: state.path)
         let metricsBackend = try BuiltinStorage.metrics(stateDirectory: state.path)
@@ -40,6 +39,9 @@ extension Linajed {
         try await catalog.prepare()
         try await metrics.prepare()
         try await artifacts.prepare()
+        // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
+        // waits on a socket that will not be served.
+        let listening = try Self.listeningSocket(settings, environment: environment)
 
         let flavor = settings.flavorHost.map {
             FlavorProcess(

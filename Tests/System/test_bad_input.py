@@ -6,14 +6,11 @@ After each row the same daemon answers a good request, and its memory has not gr
 import hashlib
 import os
 import struct
-import subprocess
-import sys
-import threading
 import time
 from typing import Callable, NamedTuple, Optional
 
 import pytest
-from support import (METHODS, SECONDS, LinajeError, Raw, Writer, _frames, _wire, batch, frame,
+from support import (METHODS, SECONDS, LinajeError, Raw, _frames, _wire, batch, frame,
                      linaje_plain, new_run, put_tree, request)
 
 MIB = 1 << 20
@@ -108,7 +105,8 @@ FRAMES = [
     first("a hello that doesn't parse", _frames.PREFACE + frame(_frames.HELLO, 0, b"\x12\x7f"),
           2, "bad_frame"),
     after_hello("a second hello", frame(_frames.HELLO), 2, "bad_frame"),
-    *[after_hello(f"length {length:#x} of {_frames.NAMES[type]}", frame(type, 1, length=length), 3, "frame_too_large")
+    *[after_hello(f"length {length:#x} of {_frames.NAMES[type]}", frame(type, 1, length=length), 3,
+                  "frame_too_large")
       for length in ((4 << 20) + 1, 0xFFFFFFFF) for type in (_frames.REQUEST, _frames.DATA)],
     first("length 2^32-1 before hello",
           _frames.PREFACE + frame(_frames.HELLO, length=0xFFFFFFFF), 3, "frame_too_large"),

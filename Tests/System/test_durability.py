@@ -107,7 +107,8 @@ def test_no_acknowledgement_leaves_before_its_fsync(folder):
     writes = [call for call in calls if call.name == "pwrite64" and WAL in call.descriptor]
     assert writes, "nothing was written to the WAL"
     syncs = [call for call in calls
-             if call.name in ("fdatasync", "fsync") and WAL in call.descriptor and call.end is not None]
+             if call.name in ("fdatasync", "fsync") and WAL in call.descriptor
+             and call.end is not None]
     contents = [call.data for call in writes]
     covered, next_write = 0, 0
     for left, number in acks:

@@ -1,6 +1,7 @@
 import LinajeCatalog
 import LinajeDomain
 import LinajeServices
+import LinajeTransport
 import LinajeWire
 
 extension MethodTable {
