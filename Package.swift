@@ -156,6 +156,9 @@ let package = Package(
         tests(
             "LinajeCatalogTests",
             ["LinajeCatalog", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
+        tests(
+            "LinajeClientTests",
+            ["LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeTransport", "LinajeWire"]),
         tests("LinajeDomainTests", ["LinajeDomain"]),
         tests(
             "LinajeMetricsTests",

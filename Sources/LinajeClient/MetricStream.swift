@@ -67,9 +67,22 @@ public final class MetricStream: Sendable {
         var nextToken: UInt64 = 0
         var pump: CheckedContinuation<Void, Never>?
         var conversation: Task<Void, Never>?
+        /// What the daemon takes in one batch: what a stream may send before it gets more credit.
+        var batchBytes = Limits.streamCredit
+        var batchPoints = Limits.batchPoints
+        /// What to do once the lock is let go: resume whoever waited.
+        var wakeups: [@Sendable () -> Void] = []
+
+        /// Lets the pump look again.
+        mutating func wakePump() {
+            guard let waiting = pump else { return }
+            pump = nil
+            wakeups.append { waiting.resume() }
+        }
     }
 
     private enum Step {
+        case broken(any Error)
         case idle
         case credit(Int)
         case done
@@ -88,13 +101,33 @@ public final class MetricStream: Sendable {
         self.reconnects = reconnects
     }
 
+    /// Works on the state, then resumes whoever need not wait any more; never under the lock, which
+    /// cancellation handlers take too.
+    private func locked<Value: Sendable, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let (result, wakeups) = state.withLock { state in
+            let result: Result<Value, Failure>
+            do throws(Failure) {
+                result = .success(try body(&state))
+            } catch {
+                result = .failure(error)
+            }
+            let wakeups = state.wakeups
+            if !wakeups.isEmpty { state.wakeups = [] }
+            return (result, wakeups)
+        }
+        for wakeup in wakeups { wakeup() }
+        return try result.get()
+    }
+
     // MARK: Sending
 
     /// The highest batch number that is durable: fsynced, not only received.
-    public var durableThrough: UInt64 { state.withLock { $0.durable } }
+    public var durableThrough: UInt64 { locked { $0.durable } }
 
     /// The number of the last batch that was sent.
-    public var lastNumber: UInt64 { state.withLock { $0.lastNumber } }
+    public var lastNumber: UInt64 { locked { $0.lastNumber } }
 
     /// Sends points of one series. More than fit in a batch become several.
     ///
@@ -147,10 +180,9 @@ public final class MetricStream: Sendable {
     /// - Throws: why the stream has failed.
     @discardableResult
     public func finish() async throws -> UInt64 {
-        state.withLock { state in
+        locked { state in
             state.isFinishing = true
-            state.pump?.resume()
-            state.pump = nil
+            state.wakePump()
         }
         try await wait(for: .ended)
         return durableThrough
@@ -158,7 +190,7 @@ public final class MetricStream: Sendable {
 
     /// Ends the stream at once; batches that are not durable may be lost.
     public func abandon() {
-        let conversation = state.withLock { state in
+        let conversation = locked { state in
             fail(CancellationError(), &state)
             return state.conversation
         }
@@ -166,17 +198,18 @@ public final class MetricStream: Sendable {
     }
 
     private func pointsPerBatch(_ series: MetricSeriesSet) -> Int {
-        let room = Limits.streamCredit - series.encoding.overheadBytes
-        return max(1, min(Limits.batchPoints, room / MetricBatchEncoding.bytesPerPoint))
+        let (bytes, points) = locked { ($0.batchBytes, $0.batchPoints) }
+        let room = bytes - series.encoding.overheadBytes
+        return max(1, min(points, room / MetricBatchEncoding.bytesPerPoint))
     }
 
     private func enqueue(
         _ columns: MetricColumns, _ series: MetricSeriesSet, _ index: [UInt32]
     ) async throws -> UInt64 {
-        if state.withLock({ $0.keptBytes > Self.unacknowledgedBytes }) {
+        if locked({ $0.keptBytes > Self.unacknowledgedBytes }) {
             try await wait(for: .room)
         }
-        return try state.withLock { state in
+        return try locked { state in
             if let failure = state.failure { throw failure }
             guard !state.isFinishing else {
                 throw LinajeError(.failedPrecondition, "metric stream of \(run) is finished")
@@ -187,10 +220,10 @@ public final class MetricStream: Sendable {
             state.lastNumber = number
             state.kept.append(Batch(sequence: number, payload: payload))
             state.keptBytes += payload.count
-            // The usual case leaves from here; without credit the pump takes over.
+            // The usual case leaves from here; without credit, or when the stream broke, the pump
+            // takes over.
             if case .idle = push(&state) { return number }
-            state.pump?.resume()
-            state.pump = nil
+            state.wakePump()
             return number
         }
     }
@@ -201,9 +234,11 @@ public final class MetricStream: Sendable {
         while state.sent < state.kept.count {
             let index = state.kept.index(state.kept.startIndex, offsetBy: state.sent)
             let payload = state.kept[index].payload
-            // An error here also ends the reading of acknowledgements, which deals with it.
-            guard let isSent = try? stream.trySend(payload) else { return .idle }
-            guard isSent else { return .credit(payload.count) }
+            do {
+                guard try stream.trySend(payload) else { return .credit(payload.count) }
+            } catch {
+                return .broken(error)
+            }
             state.sent += 1
         }
         return state.isFinishing ? .done : .idle
@@ -217,7 +252,7 @@ public final class MetricStream: Sendable {
         // Unstructured because acknowledgements come, and connections break, for as long as the
         // stream lives, whoever sends on it. It ends with `finish`, `abandon` or a failure.
         let task = Task { await self.converse(on: stream) }
-        state.withLock { $0.conversation = task }
+        locked { $0.conversation = task }
     }
 
     private func open() async throws -> WireStream {
@@ -228,7 +263,7 @@ public final class MetricStream: Sendable {
         let connection = try await client.connections.connection()
         let stream = try await connection.open(Methods.streamMetrics, request)
         let durable = try await stream.response().durableThrough
-        try state.withLock { state in
+        try locked { state in
             if let failure = state.failure { throw failure }
             guard durable >= state.durable else {
                 throw LinajeError(
@@ -238,6 +273,10 @@ public final class MetricStream: Sendable {
             }
             state.lastNumber = max(state.lastNumber, durable)
             state.sent = 0
+            state.batchBytes = min(state.batchBytes, Int(connection.hello.streamCredit))
+            if connection.hello.limits.batchPoints > 0 {
+                state.batchPoints = Int(connection.hello.limits.batchPoints)
+            }
             acknowledge(durable, &state)
             state.stream = stream
         }
@@ -251,12 +290,12 @@ public final class MetricStream: Sendable {
                 let current: WireStream
                 if let stream { current = stream } else { current = try await reopen() }
                 try await exchange(on: current)
-                state.withLock { end(&$0) }
+                locked { end(&$0) }
                 return
             } catch {
                 stream = nil
                 let mayRetry = (error as? LinajeError)?.isRetryable ?? false
-                let isOver = state.withLock { state in
+                let isOver = locked { state in
                     state.stream = nil
                     if !(mayRetry && reconnects) { fail(error, &state) }
                     return state.failure != nil
@@ -294,16 +333,17 @@ public final class MetricStream: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.readAcknowledgements(stream) }
             group.addTask { try await self.pump(stream) }
-            try await group.waitForAll()
+            // The first failure ends the other task, too.
+            while try await group.next() != nil {}
         }
     }
 
     private func readAcknowledgements(_ stream: WireStream) async throws {
         while let payload = try await stream.next() {
             let durable = try Linaje_V1_MetricAck(payload: payload).durableThrough
-            state.withLock { acknowledge(durable, &$0) }
+            locked { acknowledge(durable, &$0) }
         }
-        let isComplete = state.withLock { $0.isFinishing && $0.kept.isEmpty }
+        let isComplete = locked { $0.isFinishing && $0.kept.isEmpty }
         guard isComplete else {
             throw LinajeError(.unavailable, "the daemon ended the metric stream of \(run)")
         }
@@ -311,10 +351,11 @@ public final class MetricStream: Sendable {
 
     private func pump(_ stream: WireStream) async throws {
         while !Task.isCancelled {
-            switch state.withLock({ push(&$0) }) {
+            switch locked({ push(&$0) }) {
             case .done:
                 stream.finish()
                 return
+            case .broken(let error): throw error
             case .credit(let bytes): try await stream.credit(bytes)
             case .idle: await idle()
             }
@@ -327,19 +368,18 @@ public final class MetricStream: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isCancelled = Task.isCancelled
-                state.withLock { state in
+                locked { state in
                     let hasWork = state.sent < state.kept.count || state.isFinishing
                     if isCancelled || hasWork && state.stream != nil {
-                        continuation.resume()
+                        state.wakeups.append { continuation.resume() }
                     } else {
                         state.pump = continuation
                     }
                 }
             }
         } onCancel: {
-            state.withLock { state in
-                state.pump?.resume()
-                state.pump = nil
+            locked { state in
+                state.wakePump()
             }
         }
     }
@@ -371,11 +411,13 @@ public final class MetricStream: Sendable {
 
     private func wake(_ state: inout State) {
         if state.waiters.isEmpty { return }
+        var resumed: [@Sendable () -> Void] = []
         state.waiters = state.waiters.filter { waiter in
             guard let result = outcome(waiter.goal, state) else { return true }
-            waiter.continuation.resume(with: result)
+            resumed.append { waiter.continuation.resume(with: result) }
             return false
         }
+        state.wakeups += resumed
     }
 
     private func outcome(_ goal: Goal, _ state: State) -> Result<Void, any Error>? {
@@ -388,7 +430,7 @@ public final class MetricStream: Sendable {
     }
 
     private func wait(for goal: Goal) async throws {
-        let token = state.withLock { state in
+        let token = locked { state in
             state.nextToken += 1
             return state.nextToken
         }
@@ -396,11 +438,13 @@ public final class MetricStream: Sendable {
             try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Void, any Error>) in
                 let isCancelled = Task.isCancelled
-                state.withLock { state in
+                locked { state in
                     if isCancelled {
-                        continuation.resume(throwing: CancellationError())
+                        state.wakeups.append {
+                            continuation.resume(throwing: CancellationError())
+                        }
                     } else if let result = outcome(goal, state) {
-                        continuation.resume(with: result)
+                        state.wakeups.append { continuation.resume(with: result) }
                     } else {
                         state.waiters.append(
                             Waiter(token: token, goal: goal, continuation: continuation))
@@ -408,11 +452,14 @@ public final class MetricStream: Sendable {
                 }
             }
         } onCancel: {
-            state.withLock { state in
+            locked { state in
                 guard let index = state.waiters.firstIndex(where: { $0.token == token }) else {
                     return
                 }
-                state.waiters.remove(at: index).continuation.resume(throwing: CancellationError())
+                let waiter = state.waiters.remove(at: index)
+                state.wakeups.append {
+                    waiter.continuation.resume(throwing: CancellationError())
+                }
             }
         }
     }

@@ -33,3 +33,11 @@ def shared_daemon():
         daemon.finish()
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def pytest_sessionfinish():
+    """A test that failed half-way may have left its daemon: nothing stays behind."""
+    for process in Daemon.processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

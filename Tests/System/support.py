@@ -28,6 +28,8 @@ SECONDS = 20.0
 class Daemon:
     """One linajed and its files. `start` returns once it answers on its socket."""
 
+    processes = []
+
     def __init__(self, folder, *, arguments=(), wrapper=(), environment=None, preexec=None,
                  pass_fds=()):
         self.folder = folder
@@ -54,6 +56,7 @@ class Daemon:
                  *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
                 preexec_fn=self.preexec, pass_fds=self.pass_fds)
+        self.processes.append(self.process)
         self.killed = False
         return self
 

@@ -41,7 +41,7 @@ struct BenchAgent: Sendable {
                     points.columns(start..<min(start + batch, count)), of: series)
             }
             try await stream.finish()
-            try await group.waitForAll()
+            while try await group.next() != nil {}
         }
     }
 

@@ -109,7 +109,7 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for agent in agents { group.addTask { try await agent.write(onAck: onAck) } }
-                try await group.waitForAll()
+                while try await group.next() != nil {}
             }
         } catch {
             for agent in agents {

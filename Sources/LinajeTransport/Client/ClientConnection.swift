@@ -66,7 +66,7 @@ package final class ClientConnection: Sendable {
 
     /// Whether the connection is up and takes new requests.
     package var isOpen: Bool {
-        core.state.withLock { $0.failure == nil && $0.machine.isOpen }
+        core.locked { $0.failure == nil && $0.machine.isOpen }
     }
 
     /// Ends the connection; what is open on it fails.
@@ -110,15 +110,18 @@ package final class ClientConnection: Sendable {
     package func ping() async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
-            core.state.withLock { state in
+            core.locked { state in
                 if let failure = state.failure {
-                    continuation.resume(throwing: failure)
+                    state.wakeups.append { continuation.resume(throwing: failure) }
                     return
                 }
                 var ping = Linaje_V1_Ping()
                 ping.number = state.nextPing
                 state.nextPing &+= 1
-                guard let payload = try? ping.payload() else { return continuation.resume() }
+                guard let payload = try? ping.payload() else {
+                    state.wakeups.append { continuation.resume() }
+                    return
+                }
                 state.pings[ping.number] = continuation
                 ConnectionCore.enqueue(.ping, payload: payload, &state, core)
             }
@@ -167,9 +170,9 @@ extension ConnectionCore {
         defer { timer.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                state.withLock { state in
+                locked { state in
                     if let failure = state.failure {
-                        continuation.resume(throwing: failure)
+                        state.wakeups.append { continuation.resume(throwing: failure) }
                         return
                     }
                     state.channel = channel

@@ -20,7 +20,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
 
     deinit {
         let (core, id) = (connection.core, id)
-        core.state.withLock { state in
+        core.locked { state in
             if state.machine.cancel(id) {
                 ConnectionCore.enqueue(.cancel, stream: id, &state, core)
             }
@@ -38,14 +38,14 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
         let payload: [UInt8] = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isCancelled = Task.isCancelled
-                core.state.withLock { state in
+                core.locked { state in
                     if isCancelled {
-                        continuation.resume(throwing: CancellationError())
+                        state.wakeups.append { continuation.resume(throwing: CancellationError()) }
                     } else if let answer = state.streams[id]?.answer {
                         state.streams[id]?.answer = nil
-                        continuation.resume(returning: answer)
+                        state.wakeups.append { continuation.resume(returning: answer) }
                     } else if let end = state.streams[id]?.end {
-                        continuation.resume(throwing: Self.error(end))
+                        state.wakeups.append { continuation.resume(throwing: Self.error(end)) }
                     } else {
                         state.streams[id]?.answerWaiter = continuation
                     }
@@ -65,16 +65,17 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isCancelled = Task.isCancelled
-                core.state.withLock { state in
+                core.locked { state in
                     if isCancelled {
-                        continuation.resume(throwing: CancellationError())
+                        state.wakeups.append { continuation.resume(throwing: CancellationError()) }
                     } else if let bytes = state.streams[id]?.inbox.popFirst() {
                         core.used(bytes.count, id, &state)
-                        continuation.resume(returning: bytes)
+                        state.wakeups.append { continuation.resume(returning: bytes) }
                     } else if let end = state.streams[id]?.end {
                         switch end {
-                        case .finished: continuation.resume(returning: nil)
-                        case .failed(let error): continuation.resume(throwing: error)
+                        case .finished: state.wakeups.append { continuation.resume(returning: nil) }
+                        case .failed(let error):
+                            state.wakeups.append { continuation.resume(throwing: error) }
                         }
                     } else {
                         state.streams[id]?.inboxWaiter = continuation
@@ -94,7 +95,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
     ///   when it is over.
     package func trySend(_ message: [UInt8]) throws -> Bool {
         let (core, id) = (core, id)
-        return try core.state.withLock { state in
+        return try core.locked { state in
             try Self.checkOpen(state, id)
             guard message.count <= state.machine.firstStreamCredit else {
                 throw LinajeError(
@@ -120,7 +121,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
         let (core, id) = (core, id)
         var sent = 0
         while sent < bytes.count {
-            let count = try core.state.withLock { state in
+            let count = try core.locked { state in
                 try Self.checkOpen(state, id)
                 let wanted = min(bytes.count - sent, ClientLimits.dataFrameBytes)
                 let count = state.machine.reserve(wanted, least: 1, stream: id)
@@ -142,13 +143,13 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
             try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Void, any Error>) in
                 let isCancelled = Task.isCancelled
-                core.state.withLock { state in
+                core.locked { state in
                     if isCancelled {
-                        continuation.resume(throwing: CancellationError())
+                        state.wakeups.append { continuation.resume(throwing: CancellationError()) }
                     } else if let end = state.streams[id]?.end {
-                        continuation.resume(throwing: Self.error(end))
+                        state.wakeups.append { continuation.resume(throwing: Self.error(end)) }
                     } else if state.machine.hasCredit(bytes, stream: id) {
-                        continuation.resume()
+                        state.wakeups.append { continuation.resume() }
                     } else {
                         state.streams[id]?.creditWaiter = continuation
                     }
@@ -162,7 +163,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
     /// Says that no more data follows.
     package func finish() {
         let (core, id) = (core, id)
-        core.state.withLock { state in
+        core.locked { state in
             guard state.machine.finish(id) else { return }
             ConnectionCore.enqueue(.end, stream: id, &state, core)
         }
@@ -173,7 +174,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
 
     /// Ends the stream with `deadlineExceeded` unless it is over by then.
     func failAfter(_ deadline: Duration, method: String) -> Scheduled<Void>? {
-        let loop = core.state.withLock { $0.channel?.eventLoop }
+        let loop = core.locked { $0.channel?.eventLoop }
         // The daemon ends the call itself; this is for a daemon that hangs.
         return loop?.scheduleTask(in: TimeAmount(deadline + .seconds(1))) { [weak self] in
             self?.fail(
@@ -183,7 +184,7 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
 
     private func fail(_ error: any Error) {
         let (core, id) = (core, id)
-        core.state.withLock { state in
+        core.locked { state in
             if state.machine.cancel(id) {
                 ConnectionCore.enqueue(.cancel, stream: id, &state, core)
             }

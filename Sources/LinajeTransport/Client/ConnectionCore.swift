@@ -8,7 +8,8 @@ import Synchronization
 /// One lock guards it all: the rules (`ClientConnectionStateMachine`), the bytes that wait for the
 /// next flush, and who waits for what. Frames are put into `outgoing` under the lock, which makes
 /// their order on the wire the order in which streams were numbered. Many frames leave in one
-/// write. Continuations are resumed under the lock: that only schedules their tasks.
+/// write. Continuations are resumed after the lock is let go: a cancellation handler, which takes the
+/// lock too, may run while the runtime holds locks that resuming needs.
 final class ConnectionCore: Sendable {
     struct State {
         var machine = ClientConnectionStateMachine()
@@ -23,6 +24,8 @@ final class ConnectionCore: Sendable {
         var greeting: Greeting = .awaited(nil)
         /// Why the connection is over.
         var failure: LinajeError?
+        /// What to do once the lock is let go: resume whoever waited.
+        var wakeups: [@Sendable () -> Void] = []
     }
 
     enum Greeting {
@@ -41,7 +44,7 @@ final class ConnectionCore: Sendable {
 
     /// What came on a stream and who waits for it.
     struct StreamEntry {
-        enum End {
+        enum End: Sendable {
             case finished
             case failed(any Error)
         }
@@ -54,7 +57,26 @@ final class ConnectionCore: Sendable {
         var end: End?
     }
 
-    let state = Mutex(State())
+    private let state = Mutex(State())
+
+    /// Works on the state, then resumes whoever need not wait any more.
+    func locked<Value: Sendable, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let (result, wakeups) = state.withLock { state in
+            let result: Result<Value, Failure>
+            do throws(Failure) {
+                result = .success(try body(&state))
+            } catch {
+                result = .failure(error)
+            }
+            let wakeups = state.wakeups
+            if !wakeups.isEmpty { state.wakeups = [] }
+            return (result, wakeups)
+        }
+        for wakeup in wakeups { wakeup() }
+        return try result.get()
+    }
 
     // MARK: Sending
 
@@ -89,7 +111,7 @@ final class ConnectionCore: Sendable {
     }
 
     private func flush() {
-        let (channel, bytes) = state.withLock { state -> ((any Channel)?, ByteBuffer) in
+        let (channel, bytes) = locked { state -> ((any Channel)?, ByteBuffer) in
             state.flushIsScheduled = false
             let bytes = state.outgoing
             state.outgoing = ByteBuffer()
@@ -105,20 +127,20 @@ final class ConnectionCore: Sendable {
     /// Sends a request; waits while there is no credit or no free stream. Requests leave in the
     /// order of the calls.
     func open(opcode: UInt16, payload: [UInt8], hasData: Bool) async throws -> UInt32 {
-        let token = state.withLock { state in
+        let token = locked { state in
             state.nextOpening += 1
             return state.nextOpening
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isCancelled = Task.isCancelled
-                state.withLock { state in
+                locked { state in
                     if isCancelled {
-                        continuation.resume(throwing: CancellationError())
+                        state.wakeups.append { continuation.resume(throwing: CancellationError()) }
                         return
                     }
                     if let failure = state.failure {
-                        continuation.resume(throwing: failure)
+                        state.wakeups.append { continuation.resume(throwing: failure) }
                         return
                     }
                     state.openings.append(
@@ -129,12 +151,14 @@ final class ConnectionCore: Sendable {
                 }
             }
         } onCancel: {
-            state.withLock { state in
+            locked { state in
                 guard let index = state.openings.firstIndex(where: { $0.token == token }) else {
                     return
                 }
                 let opening = state.openings.remove(at: index)
-                opening.continuation.resume(throwing: CancellationError())
+                state.wakeups.append {
+                    opening.continuation.resume(throwing: CancellationError())
+                }
             }
         }
     }
@@ -146,7 +170,7 @@ final class ConnectionCore: Sendable {
             case .wait: return
             case .refused(let error):
                 state.openings.removeFirst()
-                next.continuation.resume(throwing: error)
+                state.wakeups.append { next.continuation.resume(throwing: error) }
             case .opened(let stream):
                 state.openings.removeFirst()
                 state.streams[stream] = StreamEntry()
@@ -154,7 +178,7 @@ final class ConnectionCore: Sendable {
                     length: next.payload.count, stream: stream, type: .request,
                     flags: next.hasData ? 0 : FrameHeader.endFlag, opcode: next.opcode)
                 Self.enqueue(header, next.payload[...], &state, self)
-                next.continuation.resume(returning: stream)
+                state.wakeups.append { next.continuation.resume(returning: stream) }
             }
         }
     }
@@ -165,11 +189,13 @@ final class ConnectionCore: Sendable {
     ///
     /// - Throws: when the server broke the rules; the connection must be closed.
     func receive(_ header: FrameHeader, _ payload: [UInt8]) throws {
-        try state.withLock { state in
+        try locked { state in
             let action = try state.machine.receive(header, payload: payload)
             switch action {
             case .welcome(let hello):
-                if case .awaited(let waiter) = state.greeting { waiter?.resume(returning: hello) }
+                if case .awaited(let waiter) = state.greeting {
+                    state.wakeups.append { waiter?.resume(returning: hello) }
+                }
                 state.greeting = .arrived(hello)
                 openWaiting(&state)
             case .response(let stream, let bytes, let isEnd):
@@ -183,7 +209,9 @@ final class ConnectionCore: Sendable {
                 wakeSenders(stream, &state)
                 if stream == 0 { openWaiting(&state) }
             case .answerPing(let bytes): Self.enqueue(.pong, payload: bytes, &state, self)
-            case .pong(let number): state.pings.removeValue(forKey: number)?.resume()
+            case .pong(let number):
+                let waiter = state.pings.removeValue(forKey: number)
+                state.wakeups.append { waiter?.resume() }
             case .goaway: openWaiting(&state)
             case .ignore: break
             }
@@ -193,7 +221,7 @@ final class ConnectionCore: Sendable {
     private func answer(_ stream: UInt32, _ bytes: [UInt8], isEnd: Bool, _ state: inout State) {
         if let waiter = state.streams[stream]?.answerWaiter {
             state.streams[stream]?.answerWaiter = nil
-            waiter.resume(returning: bytes)
+            state.wakeups.append { waiter.resume(returning: bytes) }
         } else {
             state.streams[stream]?.answer = bytes
         }
@@ -204,7 +232,7 @@ final class ConnectionCore: Sendable {
         if let waiter = state.streams[stream]?.inboxWaiter {
             state.streams[stream]?.inboxWaiter = nil
             used(bytes.count, stream, &state)
-            waiter.resume(returning: bytes)
+            state.wakeups.append { waiter.resume(returning: bytes) }
         } else {
             state.streams[stream]?.inbox.append(bytes)
         }
@@ -229,15 +257,14 @@ final class ConnectionCore: Sendable {
             case .finished: Self.streamOver as any Error
             case .failed(let error): error
             }
-        entry.answerWaiter?.resume(throwing: error)
-        entry.answerWaiter = nil
-        entry.creditWaiter?.resume(throwing: error)
-        entry.creditWaiter = nil
-        if let waiter = entry.inboxWaiter {
-            entry.inboxWaiter = nil
+        let (answer, credit, inbox) = (entry.answerWaiter, entry.creditWaiter, entry.inboxWaiter)
+        (entry.answerWaiter, entry.creditWaiter, entry.inboxWaiter) = (nil, nil, nil)
+        state.wakeups.append {
+            answer?.resume(throwing: error)
+            credit?.resume(throwing: error)
             switch end {
-            case .finished: waiter.resume(returning: nil)
-            case .failed(let error): waiter.resume(throwing: error)
+            case .finished: inbox?.resume(returning: nil)
+            case .failed(let error): inbox?.resume(throwing: error)
             }
         }
         state.streams[stream] = entry
@@ -248,7 +275,7 @@ final class ConnectionCore: Sendable {
         for id in ids {
             guard let waiter = state.streams[id]?.creditWaiter else { continue }
             state.streams[id]?.creditWaiter = nil
-            waiter.resume()
+            state.wakeups.append { waiter.resume() }
         }
     }
 
@@ -256,16 +283,20 @@ final class ConnectionCore: Sendable {
 
     /// The connection is over; everybody who waits learns why. Later reasons are ignored.
     func fail(_ error: LinajeError) {
-        let channel = state.withLock { state -> (any Channel)? in
+        let channel = locked { state -> (any Channel)? in
             guard state.failure == nil else { return nil }
             state.failure = error
             if case .awaited(let waiter) = state.greeting {
-                waiter?.resume(throwing: error)
+                state.wakeups.append { waiter?.resume(throwing: error) }
                 state.greeting = .awaited(nil)
             }
-            for opening in state.openings { opening.continuation.resume(throwing: error) }
+            for opening in state.openings {
+                state.wakeups.append { opening.continuation.resume(throwing: error) }
+            }
             state.openings.removeAll()
-            for ping in state.pings.values { ping.resume(throwing: error) }
+            for ping in state.pings.values {
+                state.wakeups.append { ping.resume(throwing: error) }
+            }
             state.pings.removeAll()
             for stream in Array(state.streams.keys) where state.streams[stream]?.end == nil {
                 end(stream, .failed(error), &state)

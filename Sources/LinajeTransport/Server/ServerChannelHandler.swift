@@ -201,6 +201,15 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     func respond(stream: UInt32, opcode: UInt16, payload: [UInt8], end: Bool) {
         guard outgoing[stream] != nil else { return }
+        guard payload.count <= Limits.frameBytes else {
+            fail(
+                stream: stream,
+                LinajeError(
+                    .limitExceeded,
+                    "answer of \(payload.count) bytes does not fit into a frame of "
+                        + "\(Limits.frameBytes); ask for less, page by page"))
+            return
+        }
         write(
             Frame(
                 .response, stream: stream, flags: end ? FrameHeader.endFlag : 0, opcode: opcode,
