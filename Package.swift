@@ -139,7 +139,7 @@ let package = Package(
         program(
             "linajed",
             [
-                "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
+                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
                 "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
                 "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle, nio[1],
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -1,3 +1,4 @@
+import CLinux
 import FoundationEssentials
 import Glibc
 import LinajeArtifacts
@@ -16,6 +17,7 @@ import UnixSignals
 extension Linajed {
     /// The composition root: opens the stores, builds the services, runs until told to stop.
     func serve(_ settings: DaemonSettings, environment: [String: String]) async throws {
+        clinux_limit_heap()
         let startedAt = ContinuousClock.now
         let logger = Self.logger(settings.logLevel)
         let notification = ServiceNotification(environment: environment)

@@ -23,4 +23,8 @@ int clinux_peer_groups(int fd, gid_t *groups, int capacity);
 /* A descriptor of process `pid` (pidfd_open, Linux 5.3). */
 int clinux_pidfd_open(pid_t pid);
 
+/* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
+ * go back to the kernel when they are freed, and there are at most two arenas. Call it first. */
+void clinux_limit_heap(void);
+
 #endif

@@ -24,6 +24,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
     private var prefaceRead = false
     private var reading = false
     private var closing = false
+    private var draining = false
     private var handshake: Scheduled<Void>?
     private var outgoing: [UInt32: OutgoingStream] = [:]
     private var incoming: [UInt32: Charge] = [:]
@@ -261,8 +262,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
     }
 
     func release(_ bytes: Int, stream: UInt32) {
-        connectionUsed(bytes)
+        // The bytes of a stream that is over came back when it was closed.
         guard incoming[stream] != nil else { return }
+        connectionUsed(bytes)
         incoming[stream]?.held -= bytes
         incoming[stream]?.released += bytes
         if let grant = incoming[stream]?.grant(above: Limits.streamCredit / 4),
@@ -282,8 +284,6 @@ final class ServerChannelHandler: ChannelInboundHandler {
         if machine.openStreams == 0 { closeAfterFlush() }
         draining = true
     }
-
-    private var draining = false
 
     func closeConnection(_ error: LinajeError) {
         guard !closing else { return }
@@ -306,10 +306,8 @@ final class ServerChannelHandler: ChannelInboundHandler {
     }
 
     private func connectionUsed(_ bytes: Int) {
-        // A stream that was closed has given its bytes back already; a late release adds nothing.
-        let used = min(bytes, connectionCharge.held)
-        connectionCharge.held -= used
-        connectionCharge.released += used
+        connectionCharge.held -= bytes
+        connectionCharge.released += bytes
         if let grant = connectionCharge.grant(above: Limits.connectionCredit / 4) {
             machine.grantConnection(grant)
             writeCredit(grant, stream: 0)
