@@ -57,6 +57,29 @@ package struct BlobKey: Sendable, Hashable, CustomStringConvertible {
     package var description: String { "\(kind) \(digest)" }
 }
 
+/// What tells whether a blob's stored bytes are those that were written: the first 8 bytes of
+/// their SHA-256.
+package struct BlobCheck: Sendable, Hashable {
+    package static let byteCount = 8
+
+    /// The bytes, the first as the most significant.
+    private let word: UInt64
+
+    /// - Parameter digest: the SHA-256 of the stored bytes.
+    package init(_ digest: SHA256Digest) {
+        word = digest.bytes.prefix(BlobCheck.byteCount).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// A check from its 8 bytes; `nil` for any other number of bytes.
+    package init?(_ bytes: some Collection<UInt8>) {
+        guard bytes.count == BlobCheck.byteCount else { return nil }
+        word = bytes.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The 8 bytes.
+    package var bytes: [UInt8] { withUnsafeBytes(of: word.bigEndian) { Array($0) } }
+}
+
 /// A blob with its content, not encoded.
 package struct RawBlob: Sendable {
     package var key: BlobKey
@@ -75,12 +98,17 @@ package struct EncodedBlob: Sendable {
     /// Bytes of the content.
     package var contentLength: UInt32
     package var stored: [UInt8]
+    /// Of `stored`.
+    package var check: BlobCheck
 
-    package init(key: BlobKey, codec: BlobCodec, contentLength: UInt32, stored: [UInt8]) {
+    package init(
+        key: BlobKey, codec: BlobCodec, contentLength: UInt32, stored: [UInt8], check: BlobCheck
+    ) {
         self.key = key
         self.codec = codec
         self.contentLength = contentLength
         self.stored = stored
+        self.check = check
     }
 }
 
@@ -93,10 +121,12 @@ package struct BlobLocation: Sendable, Hashable {
     package var storedLength: UInt32
     package var contentLength: UInt32
     package var codec: BlobCodec
+    /// Of the bytes that stand there.
+    package var check: BlobCheck
 
     package init(
         key: BlobKey, pack: PackName, offset: UInt64, storedLength: UInt32, contentLength: UInt32,
-        codec: BlobCodec
+        codec: BlobCodec, check: BlobCheck
     ) {
         self.key = key
         self.pack = pack
@@ -104,5 +134,6 @@ package struct BlobLocation: Sendable, Hashable {
         self.storedLength = storedLength
         self.contentLength = contentLength
         self.codec = codec
+        self.check = check
     }
 }

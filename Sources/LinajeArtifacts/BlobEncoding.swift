@@ -31,10 +31,15 @@ package enum BlobEncoding {
             }
             if let context, let compressed = compress(blob.content, context) {
                 return EncodedBlob(
-                    key: blob.key, codec: .zstd, contentLength: contentLength, stored: compressed)
+                    key: blob.key, codec: .zstd, contentLength: contentLength, stored: compressed,
+                    check: BlobCheck(ContentHasher.digest(compressed)))
             }
+            // The key of all but recipes is the digest of the content, and that is what is stored.
+            let digest =
+                blob.key.kind == .recipe ? ContentHasher.digest(blob.content) : blob.key.digest
             return EncodedBlob(
-                key: blob.key, codec: .stored, contentLength: contentLength, stored: blob.content)
+                key: blob.key, codec: .stored, contentLength: contentLength, stored: blob.content,
+                check: BlobCheck(digest))
         }
     }
 
@@ -53,6 +58,8 @@ package enum BlobEncoding {
     }
 
     /// Decodes a blob; nothing is believed that the bytes say of themselves.
+    ///
+    /// Readers compare the bytes with the blob's check before: see `BlobReader.content`.
     ///
     /// - Throws: `storeTooNew` for a codec that this version does not read, `corrupt` for bytes
     ///   that are not exactly one frame of `location.contentLength` bytes within the bounds.
@@ -140,7 +147,7 @@ package enum BlobEncoding {
         }
     }
 
-    private static func corrupt(_ location: BlobLocation, _ finding: String) -> LinajeError {
+    static func corrupt(_ location: BlobLocation, _ finding: String) -> LinajeError {
         LinajeError(
             .corrupt,
             "\(location.key) in \(location.pack.key) \(finding); restore the pack from a copy",

@@ -30,9 +30,7 @@ package final class BlobReader: Sendable {
                 let start = Int(location.offset - first.offset)
                 let end = min(start + Int(location.storedLength), stored.count)
                 let part = Array(stored[min(start, end)..<end])
-                let content = try BlobEncoding.decode(part, at: location)
-                try BlobReader.check(content, location)
-                return content
+                return try BlobReader.content(part, at: location)
             }
         }
     }
@@ -49,7 +47,8 @@ package final class BlobReader: Sendable {
         if key.kind == .recipe {
             let listed = PackEntry(
                 key: key, codec: location.codec, storedLength: location.storedLength,
-                contentLength: location.contentLength, offset: location.offset)
+                contentLength: location.contentLength, offset: location.offset,
+                check: location.check)
             guard try await recipes(in: location.pack)[key.digest] == listed else {
                 throw LinajeError(
                     .corrupt,
@@ -61,16 +60,18 @@ package final class BlobReader: Sendable {
             of: location.pack,
             location.offset..<location.offset + UInt64(location.storedLength))
         return try await pool.run {
-            let content = try BlobEncoding.decode(stored, at: location)
-            try BlobReader.check(content, location)
-            return content
+            try BlobReader.content(stored, at: location)
         }
     }
 
-    /// The recipes that a pack's header lists.
+    /// The recipes that the header of a pack lists; a pack that does not begin as one is refused,
+    /// so that damage to the only bytes that no digest covers is noticed too.
     private func recipes(in pack: PackName) async throws -> [SHA256Digest: PackEntry] {
         if let known = listings.withLock({ $0.value(pack.digest) }) { return known }
         let entries = try await header(of: pack).entries
+        guard try await bytes(of: pack, PackHeader.magicRange) == PackHeader.magic else {
+            throw PackHeader.corrupt(pack, "does not begin as packs do")
+        }
         let recipes = Dictionary(
             entries.lazy.filter { $0.key.kind == .recipe }.map { ($0.key.digest, $0) },
             uniquingKeysWith: { first, _ in first })
@@ -105,19 +106,25 @@ package final class BlobReader: Sendable {
         }
     }
 
-    /// Pair of the digest that was taken when the blob was written.
-    package static func check(_ content: [UInt8], _ location: BlobLocation) throws {
+    /// The content of a blob from its stored bytes, which are compared with the check before a
+    /// decoder sees them; the content is then compared with the key.
+    ///
+    /// - Throws: `corrupt` naming the blob and its pack; what `BlobEncoding.decode` throws.
+    package static func content(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+        let digest = ContentHasher.digest(stored)
+        guard BlobCheck(digest) == location.check else {
+            throw BlobEncoding.corrupt(location, "is not stored as it was written")
+        }
+        let content = try BlobEncoding.decode(stored, at: location)
         if location.key.kind == .recipe {
             _ = try Recipe(content, of: location.key.digest)
-            return
+            return content
         }
-        guard ContentHasher.digest(content) == location.key.digest else {
-            throw LinajeError(
-                .corrupt,
-                "\(location.key) in \(location.pack.key) does not match its digest; restore the "
-                    + "pack from a copy",
-                details: ["pack": location.pack.key, "blob": location.key.description])
+        let found = location.codec == .stored ? digest : ContentHasher.digest(content)
+        guard found == location.key.digest else {
+            throw BlobEncoding.corrupt(location, "does not match its digest")
         }
+        return content
     }
 
     private static func missing(_ pack: PackName) -> LinajeError {

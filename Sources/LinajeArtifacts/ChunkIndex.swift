@@ -12,6 +12,7 @@ package import LinajePluginKit
 ///   stored_bytes   … and their bytes in    stored_length   bytes there
 ///   content_bytes  the pack and decoded    content_length  bytes decoded
 ///                                          codec           STORAGE.md, "Packs"
+///                                          stored_check    8 bytes, as there
 /// ```
 /// A blob that stands in several packs has one row, for the pack that was entered first; only
 /// there it counts in the sums.
@@ -47,6 +48,7 @@ package struct ChunkIndex: Sendable {
                     stored_length BIGINT NOT NULL,
                     content_length BIGINT NOT NULL,
                     codec BIGINT NOT NULL,
+                    stored_check {blob} NOT NULL,
                     PRIMARY KEY (kind, digest)
                 )
                 """,
@@ -85,14 +87,15 @@ package struct ChunkIndex: Sendable {
             let added = try connection.execute(
                 """
                 INSERT INTO chunk_index
-                    (kind, digest, pack, blob_offset, stored_length, content_length, codec)
-                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                    (kind, digest, pack, blob_offset, stored_length, content_length, codec,
+                    stored_check)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """,
                 [
                     .integer(Int64(entry.key.kind.rawValue)), .blob(entry.key.digest.bytes),
                     .integer(id), .integer(Int64(clamping: entry.offset)),
                     .integer(Int64(entry.storedLength)), .integer(Int64(entry.contentLength)),
-                    .integer(Int64(entry.codec.rawValue)),
+                    .integer(Int64(entry.codec.rawValue)), .blob(entry.check.bytes),
                 ])
             guard added == 1, entry.key.kind == .chunk else { continue }
             sums.chunks += 1
@@ -127,7 +130,7 @@ package struct ChunkIndex: Sendable {
                 try connection.query(
                     """
                     SELECT c.digest, p.name, c.blob_offset, c.stored_length, c.content_length,
-                        c.codec
+                        c.codec, c.stored_check
                     FROM chunk_index c JOIN artifact_packs p ON p.id = c.pack
                     WHERE c.kind = ? AND c.digest IN (\(marks))
                     """, arguments
@@ -145,14 +148,14 @@ package struct ChunkIndex: Sendable {
             let offset = UInt64(exactly: try row.int(2)),
             let storedLength = UInt32(exactly: try row.int(3)),
             let contentLength = UInt32(exactly: try row.int(4)),
-            let codec = UInt8(exactly: try row.int(5))
+            let codec = UInt8(exactly: try row.int(5)), let check = BlobCheck(try row.blob(6))
         else {
             throw LinajeError(.corrupt, "chunk index holds a row out of bounds; rebuild it")
         }
         return BlobLocation(
             key: BlobKey(kind, digest), pack: PackName(pack), offset: offset,
             storedLength: storedLength, contentLength: contentLength,
-            codec: BlobCodec(rawValue: codec))
+            codec: BlobCodec(rawValue: codec), check: check)
     }
 
     /// The packs that are entered, with their sizes in bytes, in no order.

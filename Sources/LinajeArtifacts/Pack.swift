@@ -35,6 +35,8 @@ package struct PackEntry: Sendable, Hashable {
     package var contentLength: UInt32
     /// Bytes from the pack's start.
     package var offset: UInt64
+    /// Of the stored bytes.
+    package var check: BlobCheck
 }
 
 /// What stands at the end of a pack: the list of its blobs.
@@ -43,14 +45,16 @@ package struct PackEntry: Sendable, Hashable {
 /// pack    = "LNJPACK1" | blob bytes … | header | trailer
 /// header  = count * entry
 /// entry   = u8 kind | u8 codec | u16 = 0 | u32 stored length | u32 content length
-///         | u64 offset | 32 key
+///         | u64 offset | 8 check | 32 key
 /// trailer = u32 count | u32 header length | 32 sha256 of header | "LNJPEND1"
 /// ```
 /// Integers are little-endian; normative is `proto-spec/STORAGE.md`, "Packs".
 package struct PackHeader: Sendable, Hashable {
     package static let magic = Array("LNJPACK1".utf8)
+    /// Where `magic` stands.
+    package static let magicRange = 0..<UInt64(magic.count)
     package static let endMagic = Array("LNJPEND1".utf8)
-    package static let entryBytes = 52
+    package static let entryBytes = 60
     package static let trailerBytes = 48
 
     /// The blobs, in the order in which they lie.
@@ -69,6 +73,7 @@ package struct PackHeader: Sendable, Hashable {
             LittleEndian.append(entry.storedLength, to: &out)
             LittleEndian.append(entry.contentLength, to: &out)
             LittleEndian.append(entry.offset, to: &out)
+            out.append(contentsOf: entry.check.bytes)
             out.append(contentsOf: entry.key.digest.bytes)
         }
         return out
@@ -124,7 +129,9 @@ package struct PackHeader: Sendable, Hashable {
     ) throws -> PackEntry? {
         guard let kind = reader.byte(), let codec = reader.byte(), let flags = reader.bytes(2),
             let storedLength = reader.u32(), let contentLength = reader.u32(),
-            let offset = reader.u64(), let key = reader.bytes(32).flatMap({ SHA256Digest($0) })
+            let offset = reader.u64(),
+            let check = reader.bytes(BlobCheck.byteCount).flatMap({ BlobCheck($0) }),
+            let key = reader.bytes(32).flatMap({ SHA256Digest($0) })
         else { return nil }
         // The digest matched, so somebody meant what stands here: a newer version.
         guard let kind = BlobKind(rawValue: kind), codec <= 5, flags.allSatisfy({ $0 == 0 }) else {
@@ -136,7 +143,8 @@ package struct PackHeader: Sendable, Hashable {
         }
         return PackEntry(
             key: BlobKey(kind, key), codec: BlobCodec(rawValue: codec),
-            storedLength: storedLength, contentLength: contentLength, offset: offset)
+            storedLength: storedLength, contentLength: contentLength, offset: offset,
+            check: check)
     }
 
     static func corrupt(_ pack: PackName, _ finding: String) -> LinajeError {

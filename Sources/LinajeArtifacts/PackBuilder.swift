@@ -26,7 +26,12 @@ package struct PackBuilder: Sendable {
         header.entries.append(
             PackEntry(
                 key: blob.key, codec: blob.codec, storedLength: UInt32(blob.stored.count),
-                contentLength: blob.contentLength, offset: UInt64(bytes.count)))
+                contentLength: blob.contentLength, offset: UInt64(bytes.count),
+                check: blob.check))
+        // Room for the whole pack at once: growing by doubling would take twice as much, and copy.
+        if header.entries.count == 1 {
+            bytes.reserveCapacity(PackBuilder.targetBytes + blob.stored.count)
+        }
         bytes.append(contentsOf: blob.stored)
     }
 

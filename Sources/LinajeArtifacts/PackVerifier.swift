@@ -41,7 +41,7 @@ struct PackVerifier: Sendable {
     private func verify(
         _ pack: PackName, size: UInt64, _ report: inout ArtifactVerification
     ) async throws {
-        let magic = try await reader.bytes(of: pack, 0..<UInt64(PackHeader.magic.count))
+        let magic = try await reader.bytes(of: pack, PackHeader.magicRange)
         if magic != PackHeader.magic {
             report.damages.append(
                 ArtifactDamage(pack: pack.key, finding: "it does not begin as packs do"))
@@ -74,12 +74,11 @@ struct PackVerifier: Sendable {
     ) -> ArtifactDamage? {
         let location = BlobLocation(
             key: entry.key, pack: pack, offset: entry.offset, storedLength: entry.storedLength,
-            contentLength: entry.contentLength, codec: entry.codec)
+            contentLength: entry.contentLength, codec: entry.codec, check: entry.check)
         let from = Int(entry.offset - start)
         let to = min(from + Int(entry.storedLength), bytes.count)
         do {
-            let content = try BlobEncoding.decode(Array(bytes[min(from, to)..<to]), at: location)
-            try BlobReader.check(content, location)
+            let content = try BlobReader.content(Array(bytes[min(from, to)..<to]), at: location)
             if entry.key.kind == .tree { _ = try Tree(canonical: content) }
             return nil
         } catch {

@@ -19,6 +19,13 @@ extension CatalogTransaction {
             ) { try $0.int(0) }
             if exists == nil { try insert(dataset, into: run) }
         }
+        guard !datasets.isEmpty else { return }
+        try checkCharacters(
+            """
+            SELECT SUM(LENGTH(name) + LENGTH(client_digest) + LENGTH(source_type) + LENGTH(source)
+                + LENGTH(schema_json) + LENGTH(profile_json) + LENGTH(dvc_pointer) + 100)
+            FROM run_datasets WHERE run_id = ?
+            """, .id(run), of: "data sets", limit: Limits.datasetCharacters)
     }
 
     /// Adds links to models to a run; the same link again is accepted.

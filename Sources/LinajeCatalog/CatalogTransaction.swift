@@ -45,6 +45,19 @@ extension CatalogTransaction {
         return id
     }
 
+    /// - Parameter query: sums up the characters of what belongs to `owner`.
+    /// - Throws: `limitExceeded` when an object would become too large for an answer that shows it.
+    func checkCharacters(
+        _ query: String, _ owner: SQLValue, of noun: String, limit: Int
+    ) throws {
+        let sum = try connection.first(query, [owner]) { $0.isNull(0) ? 0 : try $0.int(0) }
+        guard let sum, sum > Int64(limit) else { return }
+        throw LinajeError(
+            .limitExceeded,
+            "all \(noun) of the object together would have \(sum) characters; at most \(limit) are "
+                + "allowed: keep long texts as artifacts")
+    }
+
     /// - Throws: `limitExceeded` when a call brings too many things of a kind.
     func checkCount(_ count: Int, of noun: String) throws {
         guard count <= Limits.itemsPerCall else {

@@ -67,6 +67,11 @@ extension CatalogTransaction {
                     + "params are written once: use another key, or a tag",
                 details: ["key": key, "stored": old, "given": new])
         }
+        guard !params.isEmpty else { return }
+        try checkCharacters(
+            "SELECT SUM(LENGTH(key) + LENGTH(value)) FROM \(table.name) "
+                + "WHERE \(table.owner) = ?",
+            owner, of: "params", limit: Limits.labelCharacters)
     }
 
     private func check(_ param: Param) throws {

@@ -74,6 +74,12 @@ extension CatalogTransaction {
                 [owner, .text(try Names.key(key, of: "tag"))])
             if changed > 0 { differences.append(TagDifference(key: key, value: nil)) }
         }
+        if differences.contains(where: { $0.value != nil }) {
+            try checkCharacters(
+                "SELECT SUM(LENGTH(key) + LENGTH(value)) FROM \(table.name) "
+                    + "WHERE \(table.owner) = ?",
+                owner, of: "tags", limit: Limits.labelCharacters)
+        }
         return differences
     }
 

@@ -11,7 +11,7 @@ struct LinajeCommand: AsyncParsableCommand {
 
             EXAMPLES
               linaje status
-              linaje run create --experiment fraud --name baseline
+              linaje run create --experiment fraud --create-experiment
               python train.py | linaje metric stream RUN
               linaje artifact put model/ --run RUN --path model
               linaje model register runs:/RUN/model fraud-detector

@@ -45,6 +45,11 @@ public enum Limits {
     public static let itemsPerCall = 10_000
     /// Most entries on one page of a list.
     public static let pageEntries = 1_000
+    /// Most characters of all tags of one object, and of all its params: an object must fit into the
+    /// answer that shows it.
+    public static let labelCharacters = 768 << 10
+    /// Most characters of all data sets of one run.
+    public static let datasetCharacters = 1 << 20
     /// Entries on a page when the caller does not say.
     public static let defaultPageEntries = 100
 

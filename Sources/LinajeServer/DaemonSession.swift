@@ -5,6 +5,7 @@ package import LinajeWire
 package import Logging
 import NIOCore
 import SwiftProtobuf
+import Synchronization
 
 /// One connection of the daemon: who it is, which calls are under way.
 ///
@@ -35,17 +36,39 @@ package final class DaemonSession: ServerSession {
         }
     }
 
-    private enum Call: Sendable {
-        case unary(
-            stream: UInt32, opcode: UInt16, body: @Sendable () async throws -> [UInt8])
-        case stream(id: UInt32, body: @Sendable () async throws -> Void)
+    private struct Call: Sendable {
+        enum Body: Sendable {
+            case unary(@Sendable () async throws -> [UInt8])
+            case stream(@Sendable () async throws -> Void)
+        }
+
+        let stream: UInt32
+        let opcode: UInt16
+        /// Bytes of the request, which stay charged to the connection while the call waits.
+        let bytes: Int
+        /// Whether somebody still wants the answer.
+        let interest: Interest
+        let body: Body
     }
 
-    private enum OpenStream {
-        case unary
-        case streaming(
-            AsyncStream<CallStream.Inbound>.Continuation, left: AsyncStream<Never>.Continuation)
-        case metrics(MetricInlet)
+    /// Whether a call that waits is still wanted; one that is not is never begun.
+    private final class Interest: Sendable {
+        private let lost = Atomic<Bool>(false)
+        var isLost: Bool { lost.load(ordering: .relaxed) }
+        func lose() { lost.store(true, ordering: .relaxed) }
+    }
+
+    private struct OpenStream {
+        enum Kind {
+            case unary
+            case streaming(
+                AsyncStream<CallStream.Inbound>.Continuation, left: AsyncStream<Never>.Continuation)
+            case metrics(MetricInlet)
+        }
+
+        let kind: Kind
+        let interest: Interest
+        var deadline: Scheduled<Void>?
     }
 
     /// What only the event loop touches.
@@ -74,11 +97,13 @@ package final class DaemonSession: ServerSession {
     package func run() async {
         await withDiscardingTaskGroup { group in
             for await call in calls {
-                switch call {
-                case .unary(let stream, let opcode, let body):
-                    await self.answer(stream: stream, opcode: opcode, body)
-                case .stream(let id, let body):
-                    group.addTask { await self.perform(stream: id, body) }
+                connection.releaseRequest(call.bytes)
+                guard !call.interest.isLost else { continue }
+                switch call.body {
+                case .unary(let body):
+                    await self.answer(stream: call.stream, opcode: call.opcode, body)
+                case .stream(let body):
+                    group.addTask { await self.perform(stream: call.stream, body) }
                 }
             }
         }
@@ -125,15 +150,21 @@ package final class DaemonSession: ServerSession {
                 principal: principal, peer: connection.peer,
                 processStart: state.value.processStart, call: call, opcode: opcode,
                 needsKey: entry.needsKey)
-            try start(stream, opcode, entry, call, context, hasData: hasData)
+            let waiting = try prepare(entry, call, context, stream, opcode, hasData: hasData)
+            state.value.streams[stream] = waiting.open
             limit(stream, to: call.header.deadlineMs)
+            enqueue.yield(
+                Call(
+                    stream: stream, opcode: opcode, bytes: payload.count,
+                    interest: waiting.open.interest, body: waiting.body))
         } catch {
+            connection.releaseRequest(payload.count)
             fail(stream, error)
         }
     }
 
     package func data(stream: UInt32, payload: [UInt8]) {
-        switch state.value.streams[stream] {
+        switch state.value.streams[stream]?.kind {
         case .streaming(let continuation, _): continuation.yield(.data(payload))
         case .metrics(let inlet):
             do {
@@ -146,7 +177,7 @@ package final class DaemonSession: ServerSession {
     }
 
     package func finished(stream: UInt32) {
-        switch state.value.streams[stream] {
+        switch state.value.streams[stream]?.kind {
         case .streaming(let continuation, _):
             continuation.yield(.end)
             continuation.finish()
@@ -165,36 +196,39 @@ package final class DaemonSession: ServerSession {
 
     // MARK: Calls
 
-    private func start(
-        _ stream: UInt32, _ opcode: UInt16, _ entry: MethodTable.Entry, _ call: CallPayload,
-        _ context: CallContext, hasData: Bool
-    ) throws {
+    /// What a call keeps open, and what it will do.
+    private func prepare(
+        _ entry: MethodTable.Entry, _ call: CallPayload, _ context: CallContext,
+        _ stream: UInt32, _ opcode: UInt16, hasData: Bool
+    ) throws -> (open: OpenStream, body: Call.Body) {
+        let interest = Interest()
         switch entry.body {
         case .unary(let body):
             guard !hasData else {
                 throw LinajeError(
                     .badMessage, "\(entry.name) takes no data; set END on its request")
             }
-            state.value.streams[stream] = .unary
-            enqueue.yield(
-                .unary(stream: stream, opcode: opcode) { try await body(call.message, context) })
+            return (
+                OpenStream(kind: .unary, interest: interest),
+                .unary { try await body(call.message, context) }
+            )
         case .stream(let body):
             let (inbound, continuation) = AsyncStream<CallStream.Inbound>.makeStream()
             if !hasData { continuation.finish() }
             let (leaving, left) = AsyncStream<Never>.makeStream()
-            state.value.streams[stream] = .streaming(continuation, left: left)
             let callStream = CallStream(
-                id: stream, opcode: opcode, connection: connection, inbound: inbound, left: leaving)
-            enqueue.yield(
-                .stream(id: stream) { try await body(call.message, context, callStream) })
+                id: stream, opcode: opcode, connection: connection, inbound: inbound,
+                left: leaving)
+            return (
+                OpenStream(kind: .streaming(continuation, left: left), interest: interest),
+                .stream { try await body(call.message, context, callStream) }
+            )
         case .metrics(let parse):
-            let request = try parse(call.message)
             let inlet = MetricInlet(
-                connection: connection, stream: stream, opcode: opcode, hasData: hasData)
-            state.value.streams[stream] = .metrics(inlet)
-            let service = shared.services.metrics
-            let opener = try inlet.opener(request, service)
-            enqueue.yield(.stream(id: stream, body: opener))
+                connection: connection, stream: stream, opcode: opcode, hasData: hasData
+            ) { [weak self] in self?.forget(stream) }
+            let opener = try inlet.opener(try parse(call.message), shared.services.metrics)
+            return (OpenStream(kind: .metrics(inlet), interest: interest), .stream(opener))
         }
     }
 
@@ -207,13 +241,16 @@ package final class DaemonSession: ServerSession {
         } catch {
             connection.fail(stream: stream, boundaryError(error))
         }
-        onLoop { $0.state.value.streams[stream] = nil }
+        onLoop { $0.forget(stream) }
     }
 
     private func perform(stream: UInt32, _ body: @Sendable () async throws -> Void) async {
         do {
             try await body()
-            onLoop { if case .streaming = $0.state.value.streams[stream] { $0.forget(stream) } }
+            onLoop {
+                // A metric stream goes on after it has been opened.
+                if case .streaming = $0.state.value.streams[stream]?.kind { $0.forget(stream) }
+            }
         } catch {
             let error = boundaryError(error)
             onLoop { $0.fail(stream, error) }
@@ -224,7 +261,7 @@ package final class DaemonSession: ServerSession {
     /// again with the same idempotency key learns how it ended.
     private func limit(_ stream: UInt32, to milliseconds: UInt32) {
         guard milliseconds > 0 else { return }
-        connection.eventLoop.assumeIsolated().scheduleTask(
+        let timer = connection.eventLoop.assumeIsolated().scheduleTask(
             in: .milliseconds(Int64(milliseconds))
         ) { [weak self] in
             guard let self, self.state.value.streams[stream] != nil else { return }
@@ -233,6 +270,7 @@ package final class DaemonSession: ServerSession {
                 LinajeError(
                     .deadlineExceeded, "call took longer than its deadline of \(milliseconds) ms"))
         }
+        state.value.streams[stream]?.deadline = timer
     }
 
     /// Ends the stream with an error; on the event loop.
@@ -243,12 +281,15 @@ package final class DaemonSession: ServerSession {
 
     /// The stream is over; on the event loop.
     private func forget(_ stream: UInt32) {
-        switch state.value.streams.removeValue(forKey: stream) {
+        guard let open = state.value.streams.removeValue(forKey: stream) else { return }
+        open.interest.lose()
+        open.deadline?.cancel()
+        switch open.kind {
         case .streaming(let continuation, let left):
             continuation.finish()
             left.finish()
         case .metrics(let inlet): inlet.close()
-        case .unary, nil: break
+        case .unary: break
         }
     }
 

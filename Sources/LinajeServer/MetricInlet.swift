@@ -21,9 +21,16 @@ final class MetricInlet: Sendable {
     private let stream: UInt32
     private let opcode: UInt16
     private let state: NIOLoopBoundBox<State>
+    private let over: @Sendable () -> Void
 
     /// Called on the event loop.
-    init(connection: ServerConnection, stream: UInt32, opcode: UInt16, hasData: Bool) {
+    ///
+    /// - Parameter over: called on the event loop when the stream ends by itself.
+    init(
+        connection: ServerConnection, stream: UInt32, opcode: UInt16, hasData: Bool,
+        over: @escaping @Sendable () -> Void
+    ) {
+        self.over = over
         self.connection = connection
         self.stream = stream
         self.opcode = opcode
@@ -49,7 +56,10 @@ final class MetricInlet: Sendable {
                         (try? ack.payload()) ?? [], releasing: progress.releasedBytes,
                         stream: stream)
                 },
-                onFailure: { connection.fail(stream: stream, $0) })
+                onFailure: { [over] error in
+                    connection.fail(stream: stream, error)
+                    connection.eventLoop.execute { over() }
+                })
             connection.eventLoop.execute { self.opened(writer) }
         }
     }
@@ -71,7 +81,10 @@ final class MetricInlet: Sendable {
         state.value.isFinished = true
         let connection = connection
         let stream = stream
-        state.value.writer?.finish { connection.end(stream: stream) }
+        state.value.writer?.finish { [over] in
+            connection.end(stream: stream)
+            connection.eventLoop.execute { over() }
+        }
     }
 
     /// The stream is over; on the event loop.
@@ -98,11 +111,11 @@ final class MetricInlet: Sendable {
             for payload in early { try take(payload) }
             if state.value.isFinished { finish() }
         } catch {
-            close()
             connection.fail(
                 stream: stream,
                 (error as? LinajeError)
                     ?? LinajeError(.internalError, "the daemon has a fault; its log says more"))
+            over()
         }
     }
 }

@@ -20,11 +20,12 @@ package final class OwnerWatch: Service, Sendable {
         var processes: [RunID: ProcessWatch] = [:]
         var heartbeats: [RunID: (timeout: Duration, heard: ContinuousClock.Instant)] = [:]
         /// Runs whose process is gone, and since when.
-        var orphans: [RunID: ContinuousClock.Instant] = [:]
+        var orphans: [RunID: (lease: Lease, since: ContinuousClock.Instant)] = [:]
     }
 
     private enum Event: Sendable {
-        case processEnded(RunID)
+        /// The lease says whose end it was: somebody else may own the run by now.
+        case processEnded(RunID, Lease)
         case tick
     }
 
@@ -52,10 +53,10 @@ package final class OwnerWatch: Service, Sendable {
             state.withLock { $0.heartbeats[run] = (timeout, .now) }
         case .process(let pid, let start):
             let watch = ProcessWatch(pid: pid, start: start, queue: queue) { [post] in
-                post.yield(.processEnded(run))
+                post.yield(.processEnded(run, lease))
             }
             guard let watch else {
-                post.yield(.processEnded(run))
+                post.yield(.processEnded(run, lease))
                 return
             }
             state.withLock { $0.processes[run] = watch }
@@ -96,7 +97,8 @@ package final class OwnerWatch: Service, Sendable {
         await withGracefulShutdownHandler {
             for await event in events {
                 switch event {
-                case .processEnded(let run): state.withLock { $0.orphans[run] = .now }
+                case .processEnded(let run, let lease):
+                    state.withLock { $0.orphans[run] = (lease, .now) }
                 case .tick:
                     await endOrphans()
                     await stallSilentRuns()
@@ -116,10 +118,10 @@ package final class OwnerWatch: Service, Sendable {
 
     private func endOrphans() async {
         let due = state.withLock { state in
-            state.orphans.filter { $0.value.duration(to: .now) >= Self.grace }.map(\.key)
+            state.orphans.filter { $0.value.since.duration(to: .now) >= Self.grace }
         }
-        for run in due {
-            await end(run, as: .failed, cause: "process ended, cause unknown")
+        for (run, orphan) in due {
+            await end(run, of: orphan.lease, cause: "process ended, cause unknown")
         }
     }
 
@@ -146,21 +148,28 @@ package final class OwnerWatch: Service, Sendable {
         }
     }
 
-    private func end(_ run: RunID, as status: RunStatus, cause: String) async {
-        forget(run)
+    /// Ends a run whose owner is gone, unless it has ended, or somebody else owns it by now. When
+    /// the catalog cannot be written, it is tried again at the next tick.
+    private func end(_ run: RunID, of lease: Lease, cause: String) async {
         do {
             let ended = try await catalog.change(.untracked(by: Self.daemon)) { transaction in
                 guard let current = try transaction.reader.runStatus(run),
-                    !current.status.isTerminal
+                    !current.status.isTerminal, current.lease == lease
                 else { return false }
-                _ = try transaction.updateRun(run, RunUpdate(status: status, endedCause: cause))
+                _ = try transaction.updateRun(run, RunUpdate(status: .failed, endedCause: cause))
                 return true
             }
+            state.withLock { state in
+                if state.orphans[run]?.lease == lease { state.orphans[run] = nil }
+            }
             guard ended else { return }
+            forget(run)
             runEnded(run)
             logger.notice("run ended: \(cause)", metadata: ["run": "\(run)"])
         } catch {
-            logger.error("cannot end run: \(error)", metadata: ["run": "\(run)"])
+            let error = (error as? LinajeError)?.code.name ?? "internal"
+            logger.error("cannot end run yet: \(error)", metadata: ["run": "\(run)"])
+            state.withLock { $0.orphans[run]?.since = .now + .seconds(10) }
         }
     }
 }

@@ -77,7 +77,7 @@ extension Linajed {
                         service: ListenerService(
                             listener: listener, notification: notification, logger: logger,
                             readyMessage: "serving on \(settings.socket), ready in "
-                                + "\(took.components.attoseconds / 1_000_000_000_000_000) ms")),
+                                + "\(Int(took / .milliseconds(1))) ms")),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()

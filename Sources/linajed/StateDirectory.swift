@@ -10,7 +10,7 @@ final class StateDirectory: Sendable {
     /// private, and takes its lock.
     ///
     /// - Throws: `alreadyRunning` when another daemon holds it, `readOnly` when it cannot be
-    ///   written, `permissionDenied` when others could read or change it.
+    ///   written, `permissionDenied` when it is somebody else's or others could change it.
     init(_ path: String) throws {
         self.path = path
         try Self.create(path)

@@ -19,7 +19,7 @@ import Testing
             #expect(
                 expected.codec == .stored
                     ? blob.stored == expected.bytes : blob.stored.count < expected.bytes.count)
-            #expect(try BlobEncoding.decode(blob.stored, at: location(blob)) == expected.bytes)
+            #expect(try BlobReader.content(blob.stored, at: location(blob)) == expected.bytes)
         }
     }
 
@@ -135,6 +135,90 @@ import Testing
         }
     }
 
+    @Test("a blob's check is of its stored bytes, whatever its kind and codec")
+    func checks() throws {
+        let plain = SplitMix64.bytes(seed: 5, count: 200)
+        let soft = [UInt8](repeating: 7, count: 2_000)
+        let recipes = [
+            Recipe(size: 0, chunks: []),
+            Recipe(
+                size: 3_000,
+                chunks: Array(
+                    repeating: .init(digest: ContentHasher.digest([1]), length: 10), count: 300)),
+        ].map { RawBlob(key: BlobKey(.recipe, ContentHasher.digest(plain)), content: $0.encoded) }
+        let others = [BlobKind.chunk, .tree].flatMap { kind in
+            [plain, soft].map { RawBlob(key: BlobKey(kind, ContentHasher.digest($0)), content: $0) }
+        }
+        let blobs = try BlobEncoding.encode(recipes + others)
+        #expect(blobs.map(\.codec) == [.stored, .zstd, .stored, .zstd, .stored, .zstd])
+        for blob in blobs {
+            let digest = ContentHasher.digest(blob.stored)
+            #expect(blob.check.bytes == Array(digest.bytes.prefix(8)))
+            #expect(BlobCheck(blob.check.bytes) == blob.check)
+        }
+        #expect(BlobCheck([1, 2, 3, 4, 5, 6, 7]) == nil)
+        #expect(BlobCheck([UInt8](repeating: 0, count: 9)) == nil)
+    }
+
+    @Test("every flipped bit of a blob is refused before it is decoded, by blob and pack")
+    func flips() throws {
+        let contents = [
+            SplitMix64.bytes(seed: 6, count: 60),
+            Array("abcdefgh".utf8) + [UInt8](repeating: 9, count: 3_000)
+                + SplitMix64.bytes(seed: 7, count: 50),
+        ]
+        let raw = contents.map {
+            RawBlob(key: BlobKey(.chunk, ContentHasher.digest($0)), content: $0)
+        }
+        let blobs = try BlobEncoding.encode(raw)
+        #expect(blobs.map(\.codec) == [.stored, .zstd])
+        for blob in blobs {
+            let location = location(blob)
+            for bit in 0..<blob.stored.count * 8 {
+                var flipped = blob.stored
+                flipped[bit / 8] ^= 1 << (bit % 8)
+                expectRefusal(flipped, location, "bit \(bit)")
+            }
+            for length in blob.stored.indices {
+                expectRefusal(Array(blob.stored.prefix(length)), location, "\(length) bytes")
+            }
+            for bit in 0..<64 {
+                var bytes = blob.check.bytes
+                bytes[bit / 8] ^= 1 << (bit % 8)
+                var wrong = location
+                wrong.check = try #require(BlobCheck(bytes))
+                expectRefusal(blob.stored, wrong, "bit \(bit) of the check")
+            }
+        }
+    }
+
+    @Test("content that is not its key's is refused although its check is right")
+    func otherContent() throws {
+        for content in [[1, 2, 3], [UInt8](repeating: 9, count: 3_000)] as [[UInt8]] {
+            let key = BlobKey(.chunk, ContentHasher.digest(content))
+            let raw = RawBlob(key: key, content: content)
+            let blob = try #require(try BlobEncoding.encode([raw]).first)
+            var other = location(blob)
+            other.key.digest = ContentHasher.digest([4])
+            let error = #expect(throws: LinajeError.self) {
+                try BlobReader.content(blob.stored, at: other)
+            }
+            #expect(error?.code == .corrupt)
+            #expect(error?.details["blob"] == other.key.description)
+        }
+    }
+
+    private func expectRefusal(_ stored: [UInt8], _ location: BlobLocation, _ what: String) {
+        let error = #expect(throws: LinajeError.self, "\(what)") {
+            try BlobReader.content(stored, at: location)
+        }
+        #expect(error?.code == .corrupt, "\(what)")
+        // Another message would be a decoder's.
+        #expect(error?.message.contains("is not stored as it was written") == true, "\(what)")
+        #expect(error?.details["pack"] == location.pack.key, "\(what)")
+        #expect(error?.details["blob"] == location.key.description, "\(what)")
+    }
+
     private func decodes(_ bytes: [UInt8], content: UInt32) -> Bool {
         (try? BlobEncoding.decode(bytes, at: location(bytes.count, content: content))) != nil
     }
@@ -144,13 +228,14 @@ import Testing
     ) -> BlobLocation {
         BlobLocation(
             key: BlobKey(kind, ContentHasher.digest([])), pack: PackName(ContentHasher.digest([])),
-            offset: 8, storedLength: UInt32(stored), contentLength: content, codec: codec)
+            offset: 8, storedLength: UInt32(stored), contentLength: content, codec: codec,
+            check: BlobCheck(ContentHasher.digest([])))
     }
 
     private func location(_ blob: EncodedBlob) -> BlobLocation {
         BlobLocation(
             key: blob.key, pack: PackName(blob.key.digest), offset: 8,
             storedLength: UInt32(blob.stored.count), contentLength: blob.contentLength,
-            codec: blob.codec)
+            codec: blob.codec, check: blob.check)
     }
 }

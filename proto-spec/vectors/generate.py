@@ -748,9 +748,11 @@ def packs():
     body, header, entries = b"LNJPACK1", b"", []
     names = {1: "chunk", 2: "recipe", 3: "tree"}
     for kind, key, blob in blobs:
-        header += struct.pack("<BBHIIQ", kind, 0, 0, len(blob), len(blob), len(body)) + key
+        header += struct.pack("<BBHIIQ", kind, 0, 0, len(blob), len(blob), len(body))
+        header += sha(blob)[:8] + key
         entries.append({"kind": kind, "kindName": names[kind], "codec": 0, "stored": len(blob),
-                        "content": len(blob), "offset": len(body), "key": key.hex()})
+                        "content": len(blob), "offset": len(body), "check": sha(blob)[:8].hex(),
+                        "key": key.hex()})
         body += blob
     trailer = struct.pack("<II", len(blobs), len(header)) + sha(header) + b"LNJPEND1"
     pack = body + header + trailer

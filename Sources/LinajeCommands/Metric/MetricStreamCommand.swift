@@ -14,8 +14,9 @@ struct MetricStreamCommand: AsyncParsableCommand {
               loss=0.5 accuracy=0.9 step=3
 
             A point without "step" has the one after the metric's last, from 0; without "time_us" the \
-            time is now. NaN, Infinity and -Infinity are values. The command ends when all is on \
-            the daemon's disk; a connection that breaks is made anew and nothing is stored twice.
+            time is now. NaN, Infinity and -Infinity are values. A line that is none of these is \
+            reported on standard error and passed over, so that a program's other output does no \
+            harm. The command ends when all is on the daemon's disk; a connection that breaks is made anew and nothing is stored twice.
 
             EXAMPLES
               python train.py | linaje metric stream RUN
@@ -29,6 +30,8 @@ struct MetricStreamCommand: AsyncParsableCommand {
     var key: String?
     @Option(help: "Most points sent at once.")
     var batch = 1_000
+    @Flag(help: "End at the first line that is no measurement.")
+    var strict = false
     @Flag(help: "The points were recorded before the run ended.")
     var replay = false
 
@@ -46,16 +49,18 @@ struct MetricStreamCommand: AsyncParsableCommand {
         var splitter = LineSplitter()
         let input = StandardInput()
         var number = 0
+        var passedOver = 0
         do {
             while let bytes = try await input.next() {
                 for line in try splitter.take(bytes) {
                     number += 1
-                    try await add(line, number, &pending, stream)
+                    passedOver += try await add(line, number, &pending, stream) ? 0 : 1
                 }
                 // What has arrived is sent, so that others see it now and not with the next batch.
                 try await pending.send(to: stream)
             }
-            try await add(splitter.finish()[...], number + 1, &pending, stream)
+            passedOver +=
+                try await add(splitter.finish()[...], number + 1, &pending, stream) ? 0 : 1
             try await pending.send(to: stream)
         } catch {
             // What came before the bad line is kept.
@@ -68,24 +73,31 @@ struct MetricStreamCommand: AsyncParsableCommand {
             Output.line(
                 JSONValue.object([
                     ("run_id", .string("\(id)")), ("points", .count(pending.sent)),
-                    ("batches", .uint(durable)), ("writer_id", .string("\(stream.writer)")),
+                    ("batches", .uint(durable)), ("passed_over", .count(passedOver)),
+                    ("writer_id", .string("\(stream.writer)")),
                 ]).text)
         } else {
-            Output.note("\(Rendering.grouped(pending.sent)) points are durable")
+            let rest = passedOver == 0 ? "" : ", \(Rendering.grouped(passedOver)) lines passed over"
+            Output.note("\(Rendering.grouped(pending.sent)) points are durable\(rest)")
         }
     }
 
+    /// Takes a line in; says whether it was a measurement, or empty.
     private func add(
         _ line: ArraySlice<UInt8>, _ number: Int, _ pending: inout PendingPoints,
         _ stream: MetricStream
-    ) async throws {
+    ) async throws -> Bool {
         do {
-            guard let parsed = try MetricLine(parsing: line, key: key) else { return }
+            guard let parsed = try MetricLine(parsing: line, key: key) else { return true }
             pending.add(parsed, now: SystemClock().now())
         } catch let error as LinajeError {
-            throw LinajeError(error.code, "line \(number): \(error.message)")
+            let message = "line \(number): \(error.message)"
+            guard !strict else { throw LinajeError(error.code, message) }
+            Output.note(message)
+            return false
         }
         if pending.count >= batch { try await pending.send(to: stream) }
+        return true
     }
 }
 

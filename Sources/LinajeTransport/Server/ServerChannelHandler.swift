@@ -14,8 +14,12 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     /// Makes the session of a new connection.
     typealias MakeSession = (ServerConnection) -> any ServerSession
+    /// A place among the connections of a user, given back when it is released; `nil`: none free.
+    typealias MakeSeat = (UInt32) -> ConnectionSeats.Seat?
 
     private let makeSession: MakeSession
+    private let makeSeat: MakeSeat
+    private var seat: ConnectionSeats.Seat?
     private var session: (any ServerSession)?
     private var machine = ServerConnectionStateMachine()
     private var context: ChannelHandlerContext?
@@ -53,7 +57,10 @@ final class ServerChannelHandler: ChannelInboundHandler {
     /// Bytes of data a client takes on a new stream without a credit frame (PROTOCOL.md).
     static let firstStreamCredit = 262_144
 
-    init(makeSession: @escaping MakeSession) { self.makeSession = makeSession }
+    init(makeSeat: @escaping MakeSeat, makeSession: @escaping MakeSession) {
+        self.makeSeat = makeSeat
+        self.makeSession = makeSession
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
@@ -65,6 +72,14 @@ final class ServerChannelHandler: ChannelInboundHandler {
                 context.close(promise: nil)
                 return
             }
+            guard let seat = makeSeat(peer.uid) else {
+                closeConnection(
+                    LinajeError(
+                        .tooManyConnections,
+                        "the daemon or user \(peer.uid) has too many connections; close some"))
+                return
+            }
+            self.seat = seat
             session = makeSession(
                 ServerConnection(handler: self, eventLoop: context.eventLoop, peer: peer))
             handshake = context.eventLoop.assumeIsolated().scheduleTask(
@@ -98,7 +113,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
         } catch {
             closeConnection(error)
         }
-        if inbound.readableBytes == 0 { inbound = ByteBuffer() }
+        // What has been read goes, or a client whose writes never end with a frame would make the
+        // buffer grow for ever.
+        if inbound.readableBytes == 0 { inbound = ByteBuffer() } else { inbound.discardReadBytes() }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -157,8 +174,6 @@ final class ServerChannelHandler: ChannelInboundHandler {
             outgoing[stream] = OutgoingStream()
             if hasData { incoming[stream] = Charge() }
             session?.open(stream: stream, opcode: opcode, payload: payload, hasData: hasData)
-            // A request is small and bounded by the number of streams: its bytes are used now.
-            connectionUsed(payload.count)
         case .data(let stream, let payload):
             connectionCharge.held += payload.count
             incoming[stream]?.held += payload.count
@@ -274,6 +289,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
         }
     }
 
+    /// A request waits no longer: its bytes have been used.
+    func requestUsed(_ bytes: Int) { connectionUsed(bytes) }
+
     func drain(reason: String) {
         guard !closing else { return }
         machine.drain()
@@ -380,6 +398,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
         incoming = [:]
         session?.closed()
         session = nil
+        seat = nil
         context = nil
     }
 

@@ -60,6 +60,11 @@ package struct ServerConnection: Sendable {
         onLoop { $0.release(bytes, stream: stream) }
     }
 
+    /// Gives the credit of a request back: the call has begun, or never will.
+    package func releaseRequest(_ bytes: Int) {
+        onLoop { $0.requestUsed(bytes) }
+    }
+
     /// Refuses new streams and closes once the open ones are over.
     package func drain(reason: String) {
         onLoop { $0.drain(reason: reason) }

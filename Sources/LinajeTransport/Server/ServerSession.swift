@@ -9,7 +9,8 @@ package protocol ServerSession: AnyObject, Sendable {
     /// - Throws: an error that is sent and ends the connection.
     func greet(_ hello: Linaje_V1_ClientHello) throws -> Linaje_V1_ServerHello
 
-    /// A new stream with its request.
+    /// A new stream with its request. The payload's bytes stay charged until
+    /// `ServerConnection.releaseRequest`, so that calls which wait are bounded by credit.
     func open(stream: UInt32, opcode: UInt16, payload: [UInt8], hasData: Bool)
 
     /// Data on an open stream. The bytes stay charged until `ServerConnection.release`.

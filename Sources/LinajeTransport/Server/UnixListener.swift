@@ -14,7 +14,12 @@ package final class UnixListener: Sendable {
     private let group: any EventLoopGroup
     private let makeSession: MakeSession
     private let open = NIOLockedValueBox<[ObjectIdentifier: ServerConnection]>([:])
-    private let channel = NIOLockedValueBox<(any Channel)?>(nil)
+    private let door = NIOLockedValueBox(Door())
+
+    private struct Door {
+        var channel: (any Channel)?
+        var isClosed = false
+    }
 
     package init(
         socket: ListeningSocket, group: any EventLoopGroup,
@@ -33,8 +38,14 @@ package final class UnixListener: Sendable {
         let (sessions, incoming) = AsyncStream<any ServerSession>.makeStream()
         let makeSession = makeSession
         let open = open
+        let seats = ConnectionSeats()
         let server = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
+            .serverChannelInitializer { server in
+                server.eventLoop.makeCompletedFuture {
+                    try server.pipeline.syncOperations.addHandler(AcceptPause())
+                }
+            }
             .childChannelOption(
                 .writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20)
             )
@@ -46,10 +57,14 @@ package final class UnixListener: Sendable {
             )
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
-                    let handler = ServerChannelHandler { connection in
+                    let handler = ServerChannelHandler(makeSeat: seats.take(user:)) { connection in
                         let session = makeSession(connection)
                         open.withLockedValue { $0[ObjectIdentifier(session)] = connection }
-                        incoming.yield(session)
+                        // One that was accepted while the door was closing has nobody to run it.
+                        if case .terminated = incoming.yield(session) {
+                            open.withLockedValue { $0[ObjectIdentifier(session)] = nil }
+                            connection.close()
+                        }
                         return session
                     }
                     try child.pipeline.syncOperations.addHandler(handler)
@@ -58,7 +73,12 @@ package final class UnixListener: Sendable {
             .withBoundSocket(socket.descriptor)
             .get()
         socket.widenBacklog()
-        channel.withLockedValue { $0 = server }
+        // A drain that came before the socket was bound finds nothing to close: it is closed here.
+        let isClosed = door.withLockedValue { door in
+            door.channel = server
+            return door.isClosed
+        }
+        if isClosed { server.close(promise: nil) }
         server.closeFuture.whenComplete { _ in incoming.finish() }
         ready()
         await withDiscardingTaskGroup { group in
@@ -75,7 +95,11 @@ package final class UnixListener: Sendable {
     /// Stops accepting and asks every client to leave; those that have not left after `grace` are
     /// cut off.
     package func drain(grace: Duration) async {
-        try? await channel.withLockedValue({ $0 })?.close()
+        let channel = door.withLockedValue { door in
+            door.isClosed = true
+            return door.channel
+        }
+        try? await channel?.close()
         for connection in open.withLockedValue({ Array($0.values) }) {
             connection.drain(reason: "the daemon is shutting down")
         }

@@ -135,7 +135,10 @@ def register_model(source: Union[str, ModelInfo], name: str, *, description: str
 
 def transition_stage(name: str, version: int, stage: str, archive_existing: bool = False,
                      comment: str = "") -> Message:
-    """Moves a version to None, Staging, Production or Archived; the ModelVersion."""
+    """Moves a version to None, Staging, Production or Archived; the ModelVersion.
+
+    What this process still has to send is sent first: the version may be among it."""
+    sender.flush(FLUSH_TIMEOUT)
     return client().call("TransitionStage", name=name, version=version, stage=stage,
                          archive_existing=archive_existing, comment=comment)
 
@@ -143,7 +146,8 @@ def transition_stage(name: str, version: int, stage: str, archive_existing: bool
 def set_alias(name: str, alias: str, version: int,
               expected_version: Optional[int] = None) -> None:
     """Points an alias at a version; with `expected_version` only if it points there now (0: only
-    if it does not exist), else LinajeError 113."""
+    if it does not exist), else LinajeError 113. What this process still has to send is sent first."""
+    sender.flush(FLUSH_TIMEOUT)
     client().call("SetAlias", name=name, alias=alias, version=version,
                   expected_version=expected_version)
 
@@ -176,6 +180,8 @@ def load_model(uri: str, *, using: Optional[Client] = None) -> Any:
 def download_model(uri: str, target: Optional[str] = None, *,
                    using: Optional[Client] = None) -> str:
     """Fetches the files of a model, checked, into `target` or the cache; the folder."""
+    if using is None:
+        sender.flush(FLUSH_TIMEOUT)
     caller = using or client()
     _, model = caller.resolve_model(uri)
     if len(model.tree) != 32:
