@@ -23,7 +23,7 @@ extension CatalogTransaction {
         try checkCharacters(
             """
             SELECT SUM(LENGTH(name) + LENGTH(client_digest) + LENGTH(source_type) + LENGTH(source)
-                + LENGTH(schema_json) + LENGTH(profile_json) + LENGTH(dvc_pointer) + 100)
+                + LENGTH(schema_json) + LENGTH(profile_json) + LENGTH(dvc_pointer) + 50)
             FROM run_datasets WHERE run_id = ?
             """, .id(run), of: "data sets", limit: Limits.datasetCharacters)
     }
