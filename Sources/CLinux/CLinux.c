@@ -31,6 +31,10 @@ int clinux_peer_groups(int fd, gid_t *groups, int capacity) {
 
 int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0u); }
 
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 void clinux_limit_heap(void) {
     /* A fixed threshold also stops glibc from raising it to 32 MiB on its own. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinajeDomain
 import Synchronization
@@ -130,9 +131,7 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, io, STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, io, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        for descriptor in openDescriptors() where descriptor > STDERR_FILENO {
-            posix_spawn_file_actions_addclose(&actions, descriptor)
-        }
+        clinux_spawn_close_from(&actions, STDERR_FILENO + 1)
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -154,21 +153,6 @@ final class ChildProcess: Sendable {
     }
 
     private static let environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]
-
-    /// Descriptors that are open now. Those opened meanwhile by other threads are close-on-exec,
-    /// as everything in this house is; this closes what a library has left open.
-    private static func openDescriptors() -> [Int32] {
-        guard let folder = opendir("/proc/self/fd") else { return [] }
-        defer { closedir(folder) }
-        var out: [Int32] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let descriptor = Int32(name) { out.append(descriptor) }
-        }
-        return out
-    }
 
     private static func failure(_ what: String, _ error: Int32) -> LinajeError {
         LinajeError(.pluginFailed, "\(what): \(String(cString: strerror(error)))")

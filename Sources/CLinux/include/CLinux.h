@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,10 @@ int clinux_peer_groups(int fd, gid_t *groups, int capacity);
 
 /* A descriptor of process `pid` (pidfd_open, Linux 5.3). */
 int clinux_pidfd_open(pid_t pid);
+
+/* Makes a spawned process close every descriptor from `first` on, whoever opened it meanwhile
+ * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
  * go back to the kernel when they are freed, and there are at most two arenas. Call it first. */
