@@ -219,6 +219,19 @@ def test_a_process_that_ends_while_the_daemon_is_away_is_noticed(daemon):
         eventually(lambda: status(client, run) == FAILED, 2, "the run did not fail within 2 s")
 
 
+def test_the_end_of_a_former_owner_does_not_end_the_run_of_the_next(daemon):
+    process, run = owner(daemon, "kill")
+    with daemon.client() as client:
+        client.call("AttachRun", id=run, lease={"kind": 2})
+        process.kill()
+        process.wait(SECONDS)
+        process.stdout.close()
+        time.sleep(1.5)
+        found = client.get_run(run)
+        assert found.status == RUNNING, found.ended_cause
+        assert found.lease.pid == os.getpid()
+
+
 def test_a_run_without_heartbeat_stalls_and_resumes(daemon):
     with daemon.client() as client:
         run = new_run(client, lease={"kind": HEARTBEAT, "heartbeat_timeout_s": 1})
