@@ -143,10 +143,7 @@ package struct ServerConnectionStateMachine: Sendable {
     /// The server has sent its last frame on the stream.
     package mutating func close(_ stream: UInt32) {
         guard let state = streams.removeValue(forKey: stream) else { return }
-        if state.acceptsData {
-            lingering.append(stream)
-            if lingering.count > Limits.concurrentStreams { lingering.removeFirst() }
-        }
+        if state.acceptsData { linger(stream) }
     }
 
     /// New streams are refused from now on.
