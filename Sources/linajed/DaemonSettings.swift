@@ -84,13 +84,14 @@ struct DaemonSettings: Sendable {
         }
     }
 
-    /// The flavor host beside this program, or empty when it is not installed.
+    /// The flavor host beside this program or in the libexec folder of its installation; empty when
+    /// neither is there. Never that of another installation, which may be of another version.
     private static func programBeside(_ program: String) -> String {
         var directory = program[...]
         while let last = directory.last, last != "/" { directory = directory.dropLast() }
         let candidates = [
-            String(directory) + "linaje-flavor-host", "/usr/libexec/linaje/linaje-flavor-host",
+            directory + "linaje-flavor-host", directory + "../libexec/linaje/linaje-flavor-host",
         ]
-        return candidates.first { Glibc.access($0, X_OK) == 0 } ?? ""
+        return candidates.map(String.init).first { Glibc.access($0, X_OK) == 0 } ?? ""
     }
 }
