@@ -17,6 +17,16 @@ public enum Limits {
     public static let streamCredit = 512 << 10
     /// Longest handshake before the connection is closed.
     public static let handshakeTimeout = Duration.seconds(10)
+    /// How long a client may keep a connection waiting: for the rest of a frame that it has begun,
+    /// or for the reading of what it was sent. `limits.slow_client_seconds` is another.
+    public static let slowClientPatience = Duration.seconds(20)
+    /// Bytes of a long frame that must come within that time; the frame may then go on.
+    public static let slowClientBytes = 64 << 10
+    /// Bytes that a client may leave unread for ever, as the kernel counts them: some ten small
+    /// frames.
+    public static let unreadAllowance = 8 << 10
+    /// Bytes of answers that may wait for a client to read them before nothing more is done for it.
+    public static let unreadBytes = 1 << 20
     /// Most connections of one daemon.
     public static let connections = 16_384
     /// Most connections of one user.

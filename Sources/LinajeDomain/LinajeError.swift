@@ -40,6 +40,7 @@ extension LinajeError {
             (.badStream, "bad_stream", false),
             (.handshakeTimeout, "handshake_timeout", true),
             (.tooManyConnections, "too_many_connections", true),
+            (.slowClient, "slow_client", true),
             (.unknownMethod, "unknown_method", false),
             (.badMessage, "bad_message", false),
             (.invalidArgument, "invalid_argument", false),
@@ -94,6 +95,7 @@ extension LinajeError.Code {
     public static let badStream = Self(rawValue: 6)
     public static let handshakeTimeout = Self(rawValue: 7)
     public static let tooManyConnections = Self(rawValue: 8)
+    public static let slowClient = Self(rawValue: 9)
     // Of a request.
     public static let unknownMethod = Self(rawValue: 100)
     public static let badMessage = Self(rawValue: 101)

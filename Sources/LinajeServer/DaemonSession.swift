@@ -97,6 +97,7 @@ package final class DaemonSession: ServerSession {
     package func run() async {
         await withDiscardingTaskGroup { group in
             for await call in calls {
+                await connection.room()
                 connection.releaseRequest(call.bytes)
                 guard !call.interest.isLost else { continue }
                 switch call.body {

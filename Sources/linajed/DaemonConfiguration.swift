@@ -11,6 +11,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var access = Access()
     var metrics = Metrics()
     var flavors = Flavors()
+    var limits = ConnectionLimits()
 
     struct Daemon: Codable, Sendable, Equatable {
         /// Where everything is kept. Default: `$STATE_DIRECTORY` (systemd), else
@@ -46,7 +47,12 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var timeout_seconds: Int?
     }
 
-    private enum CodingKeys: String, CodingKey { case daemon, access, metrics, flavors }
+    struct ConnectionLimits: Codable, Sendable, Equatable {
+        /// Seconds that a client may keep its connection waiting (PROTOCOL.md, "Slow clients").
+        var slow_client_seconds: Int?
+    }
+
+    private enum CodingKeys: String, CodingKey { case daemon, access, metrics, flavors, limits }
 
     init() {}
 
@@ -56,6 +62,8 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         access = try values.decodeIfPresent(Access.self, forKey: .access) ?? Access()
         metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
+        limits =
+            try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()
     }
 
     /// Reads a configuration.

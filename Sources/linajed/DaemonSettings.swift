@@ -16,6 +16,8 @@ struct DaemonSettings: Sendable {
     /// `nil`: models are not examined.
     var flavorHost: String?
     var flavorTimeout: Duration
+    /// How long a client may keep its connection waiting.
+    var slowClientPatience: Duration
 
     /// - Throws: `invalidArgument` naming the key whose value is not allowed.
     init(
@@ -63,6 +65,19 @@ struct DaemonSettings: Sendable {
                 "flavors.timeout_seconds \(seconds) is out of bounds; use 1 to 3600")
         }
         flavorTimeout = .seconds(seconds)
+        slowClientPatience = try Self.slowClientPatience(configuration.limits)
+    }
+
+    private static func slowClientPatience(
+        _ limits: DaemonConfiguration.ConnectionLimits
+    ) throws -> Duration {
+        guard let seconds = limits.slow_client_seconds else { return Limits.slowClientPatience }
+        guard (1...3_600).contains(seconds) else {
+            throw LinajeError(
+                .invalidArgument,
+                "limits.slow_client_seconds \(seconds) is out of bounds; use 1 to 3600")
+        }
+        return .seconds(seconds)
     }
 
     private static func defaultStateDirectory(_ environment: [String: String]) -> String {

@@ -57,7 +57,8 @@ extension Linajed {
             access: settings.access, catalog: catalog, metrics: metrics, artifacts: artifacts,
             plugins: descriptors, flavor: flavor, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
-        let listener = Self.listener(listening, services: services, logger: logger)
+        let listener = Self.listener(
+            listening, services: services, patience: settings.slowClientPatience, logger: logger)
 
         let took = startedAt.duration(to: .now)
         let group = ServiceGroup(
@@ -85,16 +86,18 @@ extension Linajed {
     }
 
     private static func listener(
-        _ socket: ListeningSocket, services: Services, logger: Logger
+        _ socket: ListeningSocket, services: Services, patience: Duration, logger: Logger
     ) -> UnixListener {
+        let offenders = OffenderLog(logger: logger, patience: patience)
         let connections = ConnectionCount()
         let shared = DaemonSession.Shared(
             services: services, table: MethodTable(services, connections: connections),
             connections: connections, agent: "linajed/\(version)",
             instance: IdempotencyKey.random().array, logger: logger)
-        return UnixListener(socket: socket, group: MultiThreadedEventLoopGroup.singleton) {
-            DaemonSession($0, shared: shared)
-        }
+        return UnixListener(
+            socket: socket, group: MultiThreadedEventLoopGroup.singleton, patience: patience,
+            onCut: { offenders.record($0, $1) },
+            makeSession: { DaemonSession($0, shared: shared) })
     }
 
     private static func listeningSocket(

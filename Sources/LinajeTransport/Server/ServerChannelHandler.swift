@@ -1,3 +1,4 @@
+import Glibc
 import LinajeDomain
 import LinajeWire
 import NIOCore
@@ -6,8 +7,16 @@ import SwiftProtobuf
 /// Performs what `ServerConnectionStateMachine` decides: bytes to frames, frames to the session,
 /// answers to bytes. Lives on one event loop.
 ///
-/// While the client does not read its answers nothing more is read from it, so that a client that
-/// never reads costs a bounded amount of memory.
+/// **Memory.** While the client does not read its answers nothing more is read from it, no call
+/// begins and no stream sends. What a connection can make the daemon hold is therefore bounded:
+///
+/// - received: `Limits.connectionCredit` in requests and data that wait for their use, among them
+///   the one frame that is not complete, and one read of 256 KiB;
+/// - to be sent: `Limits.unreadBytes`, the one answer of at most `Limits.frameBytes` that went past
+///   it, and for each of `Limits.concurrentStreams` a piece of data that waits.
+///
+/// An idle connection holds no buffer at all. A client that keeps its connection waiting is cut off
+/// (`ClientDebt`).
 final class ServerChannelHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -19,51 +28,45 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     private let makeSession: MakeSession
     private let makeSeat: MakeSeat
+    private let watch: SlowClientWatch
     private var seat: ConnectionSeats.Seat?
     private var session: (any ServerSession)?
-    private var machine = ServerConnectionStateMachine()
-    private var context: ChannelHandlerContext?
-    private var inbound = ByteBuffer()
-    private var outbound = ByteBuffer()
+    private var peer: PeerCredentials?
     private var prefaceRead = false
-    private var reading = false
-    private var closing = false
-    private var draining = false
-    private var handshake: Scheduled<Void>?
-    private var outgoing: [UInt32: OutgoingStream] = [:]
-    private var incoming: [UInt32: Charge] = [:]
-    private var connectionCharge = Charge()
+    private var inbound = ByteBuffer()
+    private var debt: ClientDebt
+    private var hasGreeted = false
+    /// Bytes and whole frames that have come, for `debt`.
+    private var received: UInt64 = 0
+    private var frames: UInt64 = 0
 
-    /// What the client may still be sent on a stream, and what waits for that.
-    private struct OutgoingStream {
-        var credit = Int(ServerChannelHandler.firstStreamCredit)
-        var waiting: [(payload: [UInt8], continuation: CheckedContinuation<Void, any Error>)] = []
-        var latest: [UInt8]?
-    }
+    // What writing uses, too (ServerChannelHandler+Writing.swift).
+    let gate = OutboundGate()
+    var machine = ServerConnectionStateMachine()
+    var context: ChannelHandlerContext?
+    var outbound = ByteBuffer()
+    var reading = false
+    var closing = false
+    var draining = false
+    var outgoing: [UInt32: OutgoingStream] = [:]
+    var incoming: [UInt32: ReceiveCharge] = [:]
+    var connectionCharge = ReceiveCharge()
+    /// Calls that wait until the client has read enough of what it was sent.
+    var waitingForRoom: [CheckedContinuation<Void, Never>] = []
+    var sent = SentCount()
 
-    /// Received bytes: not used yet, and used but not given back yet.
-    private struct Charge {
-        var held = 0
-        var released = 0
-
-        /// Bytes to grant now. Grants are bundled, but everything comes back once nothing is held.
-        mutating func grant(above threshold: Int) -> Int? {
-            guard released > 0, released >= threshold || held == 0 else { return nil }
-            defer { released = 0 }
-            return released
-        }
-    }
-
-    /// Bytes of data a client takes on a new stream without a credit frame (PROTOCOL.md).
-    static let firstStreamCredit = 262_144
-
-    init(makeSeat: @escaping MakeSeat, makeSession: @escaping MakeSession) {
+    init(
+        watch: SlowClientWatch, makeSeat: @escaping MakeSeat, makeSession: @escaping MakeSession
+    ) {
+        self.watch = watch
         self.makeSeat = makeSeat
         self.makeSession = makeSession
+        debt = ClientDebt(patience: watch.patience)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
+        watch.join(self)
         do {
             let peer = try context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: NIOBSDSocket.Handle.self
@@ -72,6 +75,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
                 context.close(promise: nil)
                 return
             }
+            self.peer = peer
             guard let seat = makeSeat(peer.uid) else {
                 closeConnection(
                     LinajeError(
@@ -81,13 +85,8 @@ final class ServerChannelHandler: ChannelInboundHandler {
             }
             self.seat = seat
             session = makeSession(
-                ServerConnection(handler: self, eventLoop: context.eventLoop, peer: peer))
-            handshake = context.eventLoop.assumeIsolated().scheduleTask(
-                in: TimeAmount(Limits.handshakeTimeout)
-            ) {
-                self.closeConnection(
-                    LinajeError(.handshakeTimeout, "no complete hello came within 10 seconds"))
-            }
+                ServerConnection(
+                    handler: self, gate: gate, eventLoop: context.eventLoop, peer: peer))
         } catch {
             context.close(promise: nil)
         }
@@ -103,6 +102,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
         guard !closing else { return }
         reading = true
         var bytes = unwrapInboundIn(data)
+        received &+= UInt64(bytes.readableBytes)
         if inbound.readableBytes == 0 {
             inbound = bytes
         } else {
@@ -125,8 +125,55 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         let writable = context.channel.isWritable
+        gate.isClosed = !writable
         context.channel.setOption(.autoRead, value: writable).whenFailure { _ in }
+        if writable { sendWhatWaits() }
         context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Slow clients
+
+    /// A second has passed.
+    func tick() {
+        guard let context, let peer else { return }
+        let unread = debt.mayOweReading(sent: sent.total) ? unreadBytes(context) : 0
+        let offence = debt.tick(
+            ClientDebt.Observation(
+                hasGreeted: hasGreeted, received: received, frames: frames,
+                isMidFrame: inbound.readableBytes > 0 && !gate.isClosed && !closing,
+                sent: sent.total, unread: unread))
+        guard let offence else { return }
+        watch.report(offence, by: peer)
+        // The error is of use only if it leaves at once: nobody waits for an offender.
+        if offence != .unread {
+            closeConnection(LinajeError(offence, patience: watch.patience))
+        }
+        closeNow()
+    }
+
+    /// Bytes that were sent and that the client has not read: those that wait here, and those that
+    /// the kernel holds for it, with what it adds for each piece.
+    private func unreadBytes(_ context: ChannelHandlerContext) -> UInt64 {
+        let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        if waiting == 0 { sent.countPieces() }
+        let held = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { socket -> CInt in
+            var bytes: CInt = 0
+            return ioctl(socket, UInt(TIOCOUTQ), &bytes) == 0 ? bytes : 0
+        }
+        return UInt64(waiting) + UInt64(max(0, held ?? 0))
+    }
+
+    private func shutDown() {
+        closing = true
+        watch.leave(self)
+        abandonWriting()
+        incoming = [:]
+        session?.closed()
+        session = nil
+        seat = nil
+        context = nil
     }
 
     // MARK: Reading
@@ -159,6 +206,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
             try machine.admit(header)
             guard inbound.readableBytes >= FrameHeader.size + header.length else { return }
             inbound.moveReaderIndex(forwardBy: FrameHeader.size)
+            frames &+= 1
             let payload = inbound.readBytes(length: header.length) ?? []
             try perform(try machine.receive(header, payload: payload))
         }
@@ -172,7 +220,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
         case .open(let stream, let opcode, let payload, let hasData):
             connectionCharge.held += payload.count
             outgoing[stream] = OutgoingStream()
-            if hasData { incoming[stream] = Charge() }
+            if hasData { incoming[stream] = ReceiveCharge() }
             session?.open(stream: stream, opcode: opcode, payload: payload, hasData: hasData)
         case .data(let stream, let payload):
             connectionCharge.held += payload.count
@@ -201,7 +249,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
                 throw LinajeError(.badFrame, "the hello is no ClientHello; fix the client")
             }
             let answer = try session.greet(hello)
-            handshake?.cancel()
+            hasGreeted = true
             write(Frame(.hello, payload: Self.encode(answer)))
             let raise = Limits.connectionCredit - Limits.firstConnectionCredit
             machine.grantConnection(raise)
@@ -212,200 +260,4 @@ final class ServerChannelHandler: ChannelInboundHandler {
             throw LinajeError(.internalError, "the hello could not be answered")
         }
     }
-
-    // MARK: Writing
-
-    func respond(stream: UInt32, opcode: UInt16, payload: [UInt8], end: Bool) {
-        guard outgoing[stream] != nil else { return }
-        guard payload.count <= Limits.frameBytes else {
-            fail(
-                stream: stream,
-                LinajeError(
-                    .limitExceeded,
-                    "answer of \(payload.count) bytes does not fit into a frame of "
-                        + "\(Limits.frameBytes); ask for less, page by page"))
-            return
-        }
-        write(
-            Frame(
-                .response, stream: stream, flags: end ? FrameHeader.endFlag : 0, opcode: opcode,
-                payload: payload))
-        if end { close(stream) }
-    }
-
-    func fail(stream: UInt32, _ error: LinajeError) {
-        guard outgoing[stream] != nil else { return }
-        write(Frame(.error, stream: stream, payload: Self.encode(Linaje_V1_Failure(error))))
-        close(stream)
-    }
-
-    func end(stream: UInt32) {
-        guard let state = outgoing[stream] else { return }
-        // An acknowledgement that waits for credit is dropped with the stream by design of
-        // `sendLatest`, but the last one must arrive: it is sent past the client's credit.
-        if let latest = state.latest { write(Frame(.data, stream: stream, payload: latest)) }
-        write(Frame(.end, stream: stream))
-        close(stream)
-    }
-
-    func send(
-        _ payload: [UInt8], stream: UInt32, _ continuation: CheckedContinuation<Void, any Error>
-    ) {
-        guard var state = outgoing[stream] else {
-            continuation.resume(throwing: Self.streamIsOver)
-            return
-        }
-        if state.waiting.isEmpty, state.credit >= payload.count {
-            state.credit -= payload.count
-            outgoing[stream] = state
-            write(Frame(.data, stream: stream, payload: payload))
-            continuation.resume()
-        } else {
-            state.waiting.append((payload, continuation))
-            outgoing[stream] = state
-        }
-    }
-
-    func sendLatest(_ payload: [UInt8], stream: UInt32) {
-        guard let credit = outgoing[stream]?.credit else { return }
-        if credit >= payload.count {
-            outgoing[stream]?.credit -= payload.count
-            write(Frame(.data, stream: stream, payload: payload))
-        } else {
-            outgoing[stream]?.latest = payload
-        }
-    }
-
-    func release(_ bytes: Int, stream: UInt32) {
-        // The bytes of a stream that is over came back when it was closed.
-        guard incoming[stream] != nil else { return }
-        connectionUsed(bytes)
-        incoming[stream]?.held -= bytes
-        incoming[stream]?.released += bytes
-        if let grant = incoming[stream]?.grant(above: Limits.streamCredit / 4),
-            machine.grant(grant, stream: stream)
-        {
-            writeCredit(grant, stream: stream)
-        }
-    }
-
-    /// A request waits no longer: its bytes have been used.
-    func requestUsed(_ bytes: Int) { connectionUsed(bytes) }
-
-    func drain(reason: String) {
-        guard !closing else { return }
-        machine.drain()
-        var message = Linaje_V1_GoAway()
-        message.lastStream = machine.highestStream
-        message.reason = reason
-        write(Frame(.goaway, payload: Self.encode(message)))
-        if machine.openStreams == 0 { closeAfterFlush() }
-        draining = true
-    }
-
-    func closeConnection(_ error: LinajeError) {
-        guard !closing else { return }
-        write(Frame(.error, payload: Self.encode(Linaje_V1_Failure(error))))
-        closeAfterFlush()
-    }
-
-    func closeNow() { context?.close(promise: nil) }
-
-    private func close(_ stream: UInt32) {
-        machine.close(stream)
-        if let state = outgoing.removeValue(forKey: stream) {
-            for waiting in state.waiting {
-                waiting.continuation.resume(throwing: Self.streamIsOver)
-            }
-        }
-        // What was received and not used is dropped with the stream.
-        if let charge = incoming.removeValue(forKey: stream) { connectionUsed(charge.held) }
-        if draining, machine.openStreams == 0 { closeAfterFlush() }
-    }
-
-    private func connectionUsed(_ bytes: Int) {
-        connectionCharge.held -= bytes
-        connectionCharge.released += bytes
-        if let grant = connectionCharge.grant(above: Limits.connectionCredit / 4) {
-            machine.grantConnection(grant)
-            writeCredit(grant, stream: 0)
-        }
-    }
-
-    private func credited(_ stream: UInt32, _ bytes: Int) {
-        guard var state = outgoing[stream] else { return }
-        let (sum, overflow) = state.credit.addingReportingOverflow(bytes)
-        state.credit = overflow ? Int.max : sum
-        if let latest = state.latest, state.credit >= latest.count {
-            state.latest = nil
-            state.credit -= latest.count
-            write(Frame(.data, stream: stream, payload: latest))
-        }
-        var sent = 0
-        for waiting in state.waiting {
-            guard state.credit >= waiting.payload.count else { break }
-            state.credit -= waiting.payload.count
-            write(Frame(.data, stream: stream, payload: waiting.payload))
-            waiting.continuation.resume()
-            sent += 1
-        }
-        state.waiting.removeFirst(sent)
-        outgoing[stream] = state
-    }
-
-    private func writeCredit(_ bytes: Int, stream: UInt32) {
-        var message = Linaje_V1_Credit()
-        message.bytes = UInt32(clamping: bytes)
-        write(Frame(.credit, stream: stream, payload: Self.encode(message)))
-    }
-
-    private func write(_ frame: Frame) {
-        guard !closing else { return }
-        outbound.writeInteger(UInt32(frame.header.length))
-        outbound.writeInteger(frame.header.stream)
-        outbound.writeInteger(frame.header.type.rawValue)
-        outbound.writeInteger(frame.header.flags)
-        outbound.writeInteger(frame.header.opcode)
-        outbound.writeBytes(frame.payload)
-        if !reading { flush() }
-    }
-
-    private func flush() {
-        guard outbound.readableBytes > 0, let context else { return }
-        let bytes = outbound
-        outbound = ByteBuffer()
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-    }
-
-    private func closeAfterFlush() {
-        flush()
-        closing = true
-        guard let context else { return }
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
-            context.close(promise: nil)
-        }
-    }
-
-    private func shutDown() {
-        closing = true
-        handshake?.cancel()
-        for state in outgoing.values {
-            for waiting in state.waiting {
-                waiting.continuation.resume(throwing: Self.streamIsOver)
-            }
-        }
-        outgoing = [:]
-        incoming = [:]
-        session?.closed()
-        session = nil
-        seat = nil
-        context = nil
-    }
-
-    /// Messages of this protocol have no required fields, so encoding them does not fail.
-    private static func encode(_ message: some Message) -> [UInt8] {
-        (try? message.serializedBytes()) ?? []
-    }
-
-    private static let streamIsOver = LinajeError(.cancelled, "the stream is over")
 }

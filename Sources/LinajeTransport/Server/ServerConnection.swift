@@ -6,12 +6,17 @@ package import NIOCore
 /// Frames that one thread sends leave in the order it sent them.
 package struct ServerConnection: Sendable {
     private let handler: NIOLoopBound<ServerChannelHandler>
+    private let gate: OutboundGate
     package let eventLoop: any EventLoop
     /// Who is at the other end.
     package let peer: PeerCredentials
 
-    init(handler: ServerChannelHandler, eventLoop: any EventLoop, peer: PeerCredentials) {
+    init(
+        handler: ServerChannelHandler, gate: OutboundGate, eventLoop: any EventLoop,
+        peer: PeerCredentials
+    ) {
         self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
+        self.gate = gate
         self.eventLoop = eventLoop
         self.peer = peer
     }
@@ -52,6 +57,15 @@ package struct ServerConnection: Sendable {
         onLoop {
             $0.sendLatest(payload, stream: stream)
             $0.release(bytes, stream: stream)
+        }
+    }
+
+    /// Returns once the client has read enough of what it was sent, or is gone. Asked before a call
+    /// begins, so that the answers of a client that never reads do not pile up.
+    package func room() async {
+        guard gate.isClosed else { return }
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            onLoop { $0.waitForRoom(continuation) }
         }
     }
 

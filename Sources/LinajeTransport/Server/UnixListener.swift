@@ -13,6 +13,8 @@ package final class UnixListener: Sendable {
     private let socket: ListeningSocket
     private let group: any EventLoopGroup
     private let makeSession: MakeSession
+    private let patience: Duration
+    private let onCut: SlowClientWatch.OnCut
     private let open = NIOLockedValueBox<[ObjectIdentifier: ServerConnection]>([:])
     private let door = NIOLockedValueBox(Door())
 
@@ -21,11 +23,19 @@ package final class UnixListener: Sendable {
         var isClosed = false
     }
 
+    /// - Parameters:
+    ///   - patience: how long a client may keep its connection waiting (PROTOCOL.md, "Slow
+    ///     clients").
+    ///   - onCut: called on an event loop when a client is cut off for that.
     package init(
         socket: ListeningSocket, group: any EventLoopGroup,
+        patience: Duration = Limits.slowClientPatience,
+        onCut: @escaping SlowClientWatch.OnCut = { _, _ in },
         makeSession: @escaping MakeSession
     ) {
         self.socket = socket
+        self.patience = patience
+        self.onCut = onCut
         self.group = group
         self.makeSession = makeSession
     }
@@ -39,6 +49,7 @@ package final class UnixListener: Sendable {
         let makeSession = makeSession
         let open = open
         let seats = ConnectionSeats()
+        let watches = SlowClientWatches(group, patience: patience, onCut: onCut)
         let server = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
             .serverChannelInitializer { server in
@@ -47,7 +58,8 @@ package final class UnixListener: Sendable {
                 }
             }
             .childChannelOption(
-                .writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20)
+                .writeBufferWaterMark,
+                value: .init(low: Limits.unreadBytes / 4, high: Limits.unreadBytes)
             )
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
@@ -57,7 +69,9 @@ package final class UnixListener: Sendable {
             )
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
-                    let handler = ServerChannelHandler(makeSeat: seats.take(user:)) { connection in
+                    let handler = ServerChannelHandler(
+                        watch: watches[child.eventLoop], makeSeat: seats.take(user:)
+                    ) { connection in
                         let session = makeSession(connection)
                         open.withLockedValue { $0[ObjectIdentifier(session)] = connection }
                         // One that was accepted while the door was closing has nobody to run it.

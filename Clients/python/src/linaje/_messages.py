@@ -762,6 +762,7 @@ ERRORS: Dict[int, Tuple[str, bool]] = {
     6: ("bad_stream", False),
     7: ("handshake_timeout", True),
     8: ("too_many_connections", True),
+    9: ("slow_client", True),
     100: ("unknown_method", False),
     101: ("bad_message", False),
     102: ("invalid_argument", False),

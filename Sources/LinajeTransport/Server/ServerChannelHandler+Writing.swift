@@ -1,0 +1,206 @@
+import LinajeDomain
+import LinajeWire
+import NIOCore
+import SwiftProtobuf
+
+extension ServerChannelHandler {
+    // MARK: Writing
+
+    func respond(stream: UInt32, opcode: UInt16, payload: [UInt8], end: Bool) {
+        guard outgoing[stream] != nil else { return }
+        guard payload.count <= Limits.frameBytes else {
+            fail(
+                stream: stream,
+                LinajeError(
+                    .limitExceeded,
+                    "answer of \(payload.count) bytes does not fit into a frame of "
+                        + "\(Limits.frameBytes); ask for less, page by page"))
+            return
+        }
+        write(
+            Frame(
+                .response, stream: stream, flags: end ? FrameHeader.endFlag : 0, opcode: opcode,
+                payload: payload))
+        if end { close(stream) }
+    }
+
+    func fail(stream: UInt32, _ error: LinajeError) {
+        guard outgoing[stream] != nil else { return }
+        write(Frame(.error, stream: stream, payload: Self.encode(Linaje_V1_Failure(error))))
+        close(stream)
+    }
+
+    func end(stream: UInt32) {
+        guard let state = outgoing[stream] else { return }
+        // An acknowledgement that waits for credit is dropped with the stream by design of
+        // `sendLatest`, but the last one must arrive: it is sent past the client's credit.
+        if let latest = state.latest { write(Frame(.data, stream: stream, payload: latest)) }
+        write(Frame(.end, stream: stream))
+        close(stream)
+    }
+
+    func send(
+        _ payload: [UInt8], stream: UInt32, _ continuation: CheckedContinuation<Void, any Error>
+    ) {
+        guard outgoing[stream] != nil else {
+            continuation.resume(throwing: Self.streamIsOver)
+            return
+        }
+        if !gate.isClosed, outgoing[stream]?.spend(payload.count) == true {
+            write(Frame(.data, stream: stream, payload: payload))
+            continuation.resume()
+        } else {
+            outgoing[stream]?.wait(.init(payload: payload, continuation: continuation))
+        }
+    }
+
+    func sendLatest(_ payload: [UInt8], stream: UInt32) {
+        if !gate.isClosed, outgoing[stream]?.spend(payload.count) == true {
+            write(Frame(.data, stream: stream, payload: payload))
+        } else {
+            outgoing[stream]?.keepLatest(payload)
+        }
+    }
+
+    /// Resumes once the client has read enough of what it was sent.
+    func waitForRoom(_ continuation: CheckedContinuation<Void, Never>) {
+        if gate.isClosed, context != nil {
+            waitingForRoom.append(continuation)
+        } else {
+            continuation.resume()
+        }
+    }
+
+    func release(_ bytes: Int, stream: UInt32) {
+        // The bytes of a stream that is over came back when it was closed.
+        guard incoming[stream] != nil else { return }
+        connectionUsed(bytes)
+        incoming[stream]?.use(bytes)
+        if let grant = incoming[stream]?.grant(above: Limits.streamCredit / 4),
+            machine.grant(grant, stream: stream)
+        {
+            writeCredit(grant, stream: stream)
+        }
+    }
+
+    /// A request waits no longer: its bytes have been used.
+    func requestUsed(_ bytes: Int) { connectionUsed(bytes) }
+
+    func drain(reason: String) {
+        guard !closing else { return }
+        machine.drain()
+        var message = Linaje_V1_GoAway()
+        message.lastStream = machine.highestStream
+        message.reason = reason
+        write(Frame(.goaway, payload: Self.encode(message)))
+        if machine.openStreams == 0 { closeAfterFlush() }
+        draining = true
+    }
+
+    func closeConnection(_ error: LinajeError) {
+        guard !closing else { return }
+        write(Frame(.error, payload: Self.encode(Linaje_V1_Failure(error))))
+        closeAfterFlush()
+    }
+
+    func closeNow() { context?.close(promise: nil) }
+
+    private func close(_ stream: UInt32) {
+        machine.close(stream)
+        if let state = outgoing.removeValue(forKey: stream) {
+            for waiting in state.waiting {
+                waiting.continuation.resume(throwing: Self.streamIsOver)
+            }
+        }
+        // What was received and not used is dropped with the stream.
+        if let charge = incoming.removeValue(forKey: stream) { connectionUsed(charge.held) }
+        if draining, machine.openStreams == 0 { closeAfterFlush() }
+    }
+
+    func connectionUsed(_ bytes: Int) {
+        connectionCharge.use(bytes)
+        if let grant = connectionCharge.grant(above: Limits.connectionCredit / 4) {
+            machine.grantConnection(grant)
+            writeCredit(grant, stream: 0)
+        }
+    }
+
+    func credited(_ stream: UInt32, _ bytes: Int) {
+        outgoing[stream]?.grant(bytes)
+        sendWhatWaits(stream)
+    }
+
+    /// The client has read: goes on with what has waited for that.
+    func sendWhatWaits() {
+        for stream in outgoing.keys { sendWhatWaits(stream) }
+        guard !gate.isClosed, !waitingForRoom.isEmpty else { return }
+        let waiting = waitingForRoom
+        waitingForRoom = []
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Each piece is taken off before it is written: writing may close the gate, open it again, or
+    /// end the connection, and comes back to here when it does.
+    private func sendWhatWaits(_ stream: UInt32) {
+        if !gate.isClosed, let latest = outgoing[stream]?.takeLatest() {
+            write(Frame(.data, stream: stream, payload: latest))
+        }
+        while !gate.isClosed, let next = outgoing[stream]?.takeWaiting() {
+            write(Frame(.data, stream: stream, payload: next.payload))
+            next.continuation.resume()
+        }
+    }
+
+    /// The connection is gone: nobody waits for it any more.
+    func abandonWriting() {
+        for state in outgoing.values {
+            for waiting in state.waiting {
+                waiting.continuation.resume(throwing: Self.streamIsOver)
+            }
+        }
+        outgoing = [:]
+        for continuation in waitingForRoom { continuation.resume() }
+        waitingForRoom = []
+    }
+
+    func writeCredit(_ bytes: Int, stream: UInt32) {
+        var message = Linaje_V1_Credit()
+        message.bytes = UInt32(clamping: bytes)
+        write(Frame(.credit, stream: stream, payload: Self.encode(message)))
+    }
+
+    func write(_ frame: Frame) {
+        guard !closing else { return }
+        outbound.writeInteger(UInt32(frame.header.length))
+        outbound.writeInteger(frame.header.stream)
+        outbound.writeInteger(frame.header.type.rawValue)
+        outbound.writeInteger(frame.header.flags)
+        outbound.writeInteger(frame.header.opcode)
+        outbound.writeBytes(frame.payload)
+        if !reading { flush() }
+    }
+
+    func flush() {
+        guard outbound.readableBytes > 0, let context else { return }
+        let bytes = outbound
+        outbound = ByteBuffer()
+        sent.add(bytes.readableBytes)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    private func closeAfterFlush() {
+        flush()
+        closing = true
+        guard let context else { return }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+            context.close(promise: nil)
+        }
+    }
+
+    /// Messages of this protocol have no required fields, so encoding them does not fail.
+    static func encode(_ message: some Message) -> [UInt8] {
+        (try? message.serializedBytes()) ?? []
+    }
+
+    private static let streamIsOver = LinajeError(.cancelled, "the stream is over")
+}

@@ -1,0 +1,136 @@
+package import LinajeDomain
+
+/// What a client owes its connection, and for how long: a hello, the rest of a frame that it has
+/// begun, the reading of what it was sent (PROTOCOL.md, "Slow clients").
+///
+/// It is asked once a second and counts those seconds itself instead of reading a clock: a daemon
+/// that was stopped or starved for a minute has missed the ticks, too, and blames nobody for its
+/// own absence. A client that owes nothing may be silent for ever.
+package struct ClientDebt: Sendable {
+    /// Why a client is cut off.
+    package enum Offence: Sendable, Hashable, CaseIterable {
+        /// It has not said hello.
+        case noHello
+        /// It has begun a frame and does not go on.
+        case slowFrame
+        /// It does not read what it was sent.
+        case unread
+    }
+
+    /// What is seen of a connection at a tick. The counters only grow.
+    package struct Observation: Sendable {
+        package var hasGreeted: Bool
+        /// Bytes received in all, and whole frames among them.
+        package var received: UInt64
+        package var frames: UInt64
+        /// A part of a frame is there, and the rest would be read if it came.
+        package var isMidFrame: Bool
+        /// What was sent in all, as the kernel counts it at least.
+        package var sent: UInt64
+        /// What of it the client has not read yet, as the kernel counts it.
+        package var unread: UInt64
+
+        package init(
+            hasGreeted: Bool, received: UInt64, frames: UInt64, isMidFrame: Bool, sent: UInt64,
+            unread: UInt64
+        ) {
+            self.hasGreeted = hasGreeted
+            self.received = received
+            self.frames = frames
+            self.isMidFrame = isMidFrame
+            self.sent = sent
+            self.unread = unread
+        }
+    }
+
+    /// Bytes of a frame that must come within the patience.
+    private static let honestBytes = UInt64(Limits.slowClientBytes)
+    private static let allowance = UInt64(Limits.unreadAllowance)
+
+    private let patience: UInt32
+    private var helloTicks: UInt32 = 0
+    private var frameTicks: UInt32 = 0
+    private var unreadTicks: UInt32 = 0
+    private var frames: UInt64 = 0
+    /// Bytes received when the current patience with a frame began.
+    private var receivedBefore: UInt64 = 0
+    private var sent: UInt64 = 0
+    private var unread: UInt64 = 0
+
+    /// - Parameter patience: whole seconds without progress that are borne.
+    package init(patience: Duration) {
+        self.patience = UInt32(clamping: patience.components.seconds)
+    }
+
+    /// Whether it was owed something at the last tick, or was sent something since: only then need
+    /// somebody find out how much is unread.
+    package func mayOweReading(sent: UInt64) -> Bool { unread > 0 || sent != self.sent }
+
+    /// A second has passed. Returns why the client should be cut off, if it should.
+    ///
+    /// The tick that first sees a debt is up to a second late, so a patience of n seconds is over
+    /// between n and n + 1 seconds after the debt began.
+    package mutating func tick(_ now: Observation) -> Offence? {
+        countHello(now)
+        countFrame(now)
+        countUnread(now)
+        if helloTicks > UInt32(clamping: Limits.handshakeTimeout.components.seconds) {
+            return .noHello
+        }
+        if unreadTicks > patience { return .unread }
+        return frameTicks > patience ? .slowFrame : nil
+    }
+
+    private mutating func countHello(_ now: Observation) {
+        helloTicks = now.hasGreeted ? 0 : helloTicks + 1
+    }
+
+    private mutating func countFrame(_ now: Observation) {
+        let isHonest = now.received - receivedBefore >= Self.honestBytes
+        if !now.isMidFrame || now.frames != frames || isHonest {
+            frameTicks = 0
+            receivedBefore = now.received
+        } else {
+            frameTicks += 1
+        }
+        frames = now.frames
+    }
+
+    /// The kernel tells what it holds for the client, not what the client has read: it has read
+    /// something if less is held than was held before and came on top. A few small frames are no
+    /// debt: a client that reads only when it wants something leaves the credit that came after its
+    /// answer, a suspended trainer the last acknowledgements.
+    private mutating func countUnread(_ now: Observation) {
+        let isRead =
+            now.unread <= Self.allowance || now.unread < unread + (now.sent - sent)
+        unreadTicks = isRead ? 0 : unreadTicks + 1
+        unread = now.unread
+        sent = now.sent
+    }
+}
+
+extension LinajeError {
+    /// What a client that is cut off is told, if it can be told anything.
+    ///
+    /// - Parameter patience: how long was waited, except for a hello.
+    package init(_ offence: ClientDebt.Offence, patience: Duration) {
+        let seconds = patience.components.seconds
+        switch offence {
+        case .noHello:
+            self.init(
+                .handshakeTimeout,
+                "no complete hello came within \(Limits.handshakeTimeout.components.seconds) "
+                    + "seconds; send preface and hello at once")
+        case .slowFrame:
+            self.init(
+                .slowClient,
+                "less than \(Limits.slowClientBytes) bytes of a frame came within \(seconds) "
+                    + "seconds; connect again and send each frame at once")
+        case .unread:
+            self.init(
+                .slowClient,
+                "nothing was read of what the connection was sent within \(seconds) seconds; "
+                    + "connect again and read what comes")
+        }
+    }
+}
