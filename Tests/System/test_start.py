@@ -156,7 +156,8 @@ def test_a_good_configuration_is_checked_and_not_run(folder):
     ('[daemon]\nlog_level = "loud"\n', "loud"), ("[daemon\n", "line"),
     ("[metrics]\nqueue_bytes = 1\n", "queue_bytes"),
     ('[metrics]\nqueue_bytes = "many"\n', "queue_bytes"),
-    ("[flavors]\ntimeout_seconds = -1\n", "timeout_seconds")])
+    ("[flavors]\ntimeout_seconds = -1\n", "timeout_seconds"),
+    ("[limits]\nslow_client_seconds = 0\n", "slow_client_seconds")])
 def test_a_bad_configuration_is_refused_and_the_key_named(folder, text, named):
     status, said = check_config(folder, text)
     assert status == 78, said
