@@ -30,6 +30,7 @@ class FakeDaemon:
     stream_credit  what a new stream may send; it comes back with each acknowledgement
     goaway_after   number of batches after which a goaway is sent, once
     repeat_acks  every acknowledgement is sent twice
+    before_frame  called before each frame is looked at; while it waits, the daemon is as if stopped
     """
 
     def __init__(self, path):
@@ -42,6 +43,7 @@ class FakeDaemon:
         self.drop_at, self.drop_after = set(), set()
         self.ack_delay, self.stream_credit = 0.0, 262_144
         self.goaway_after, self.repeat_acks = None, False
+        self.before_frame = None
         self.refuse = {}
         self.corrupt_reads = False
         self.listener = None
@@ -306,6 +308,8 @@ class _Connection:
 
     def read(self):
         header = self.file.read(12)
+        if self.daemon.before_frame is not None:
+            self.daemon.before_frame()
         if len(header) < 12:
             raise EOFError
         length, stream, kind, flags, opcode = _frames.HEADER.unpack(header)

@@ -201,6 +201,22 @@ def test_a_run_made_offline_arrives_by_sync_once(home, fresh_sender, tmp_path):
     daemon.stop()
 
 
+def test_parts_of_a_run_made_offline_are_replayed_after_it(fake, home):
+    fake.stop()
+    out = run_python("""
+        import linaje
+        with linaje.start_run() as outer:
+            for _ in range(8):
+                with linaje.start_run(nested=True) as part:
+                    linaje.log_metric("x", 1.0)
+                print(part.run_id)
+        print(outer.run_id)
+    """).stdout.split()
+    fake.start()
+    assert linaje.sync() == (1, 0)
+    assert [run["parent_id"].hex() for run in map(fake.run, out[:-1])] == [out[-1]] * 8
+
+
 def test_the_next_run_of_any_process_replays_old_spools(fake, home):
     fake.stop()
     first = run_python("""
@@ -231,7 +247,7 @@ def test_a_process_killed_while_the_daemon_is_away_leaves_its_run_failed(fake, h
             linaje.log_metric("x", 0.5, step)
         print(run.run_id, flush=True)
         sender, queue = linaje.sender, run._queue
-        while not (queue.spool and not queue.points and not queue.pending
+        while not (queue.spool and not queue.points and not queue.waiting
                    and all(operation.spooled for operation in sender.operations)):
             time.sleep(0.01)
         os.kill(os.getpid(), 9)

@@ -7,6 +7,7 @@ import pytest
 from conftest import run_python
 
 from linaje import _spool, _wire
+from linaje._thinning import DROPPED_KEY, Thinned
 
 
 def batch(sequence, points=100, series=2):
@@ -62,22 +63,84 @@ def test_batches_are_read_from_a_number_and_a_position_on(home):
     assert [sequence for _, sequence, _ in spool.batches(0, found[0][0])] == [4, 5]
 
 
-def test_a_full_spool_thins_the_oldest_batches_and_keeps_every_number(home, monkeypatch, caplog):
-    monkeypatch.setenv("LINAJE_SPOOL_BYTES", "50000")
-    spool = _spool.BatchSpool(str(home / "x.metrics"), bytes(16), bytes(16))
-    for sequence in range(1, 101):
-        spool.add(sequence, batch(sequence))
-        assert spool.size < 60_000
-    found = [(sequence, _wire.decode("MetricBatch", payload))
-             for _, sequence, payload in spool.batches(0)]
-    assert [sequence for sequence, _ in found] == list(range(1, 101))
+def no_pause():
+    pass
+
+
+def filled(home, monkeypatch, limit, sent=0, durable=0, count=400, points=100):
+    """A spool that got `count` batches and was thinned whenever it was full: (spool, dropped)."""
+    monkeypatch.setenv("LINAJE_SPOOL_BYTES", str(limit))
+    spool, dropped = _spool.BatchSpool(str(home / "x.metrics"), bytes(16), bytes(16)), 0
+    for number in range(1, count + 1):
+        spool.add(spool.last + 1, batch(spool.last + 1, points))
+        if spool.full:
+            dropped += spool.thin(durable, sent, no_pause)
+        assert spool.size <= limit * 9 // 8 + 4000, f"after {number} batches"
+    return spool, dropped
+
+
+def content(spool):
+    return [(sequence, _wire.decode("MetricBatch", payload))
+            for _, sequence, payload in spool.batches(0)]
+
+
+def test_a_full_spool_thins_the_oldest_batches_and_stays_bounded(home, monkeypatch):
+    spool, dropped = filled(home, monkeypatch, 50_000)
+    found = content(spool)
+    assert [sequence for sequence, _ in found] == list(range(1, len(found) + 1))
     assert all(number == one.sequence for number, one in found)
+    assert found[-1][0] == spool.last
     oldest, newest = found[0][1], found[-1][1]
-    assert list(oldest.step) == [98, 99] and list(oldest.series_index) == [0, 1]
+    assert set(oldest.step) == {98, 99}, "not the last points of each series were kept"
+    assert {oldest.series[place].key for place in oldest.series_index} == {"m0", "m1"}
     assert len(newest.step) == 100
-    kept = sum(len(one.value) for _, one in found)
-    assert spool.dropped == 100 * 100 - kept > 0
-    assert "oldest points were dropped" in caplog.text
+    assert dropped == 400 * 100 - sum(len(one.value) for _, one in found) > 0
+
+
+def test_a_spool_of_single_points_stays_bounded_too(home, monkeypatch):
+    spool, dropped = filled(home, monkeypatch, 20_000, count=4_000, points=1)
+    assert dropped == 4_000 - sum(len(one.value) for _, one in content(spool)) > 0
+
+
+def test_batches_that_were_sent_keep_their_number_and_content(home, monkeypatch):
+    spool, dropped = filled(home, monkeypatch, 50_000, sent=5, durable=2)
+    found = content(spool)
+    assert [sequence for sequence, _ in found] == list(range(3, 3 + len(found)))
+    for sequence, one in found[:3]:
+        assert one.step == list(range(100)) and one.sequence == sequence
+    assert dropped == 398 * 100 - sum(len(one.value) for _, one in found)
+
+
+def test_a_disk_too_full_to_thin_leaves_the_spool_as_it_was(home, monkeypatch):
+    monkeypatch.setenv("LINAJE_SPOOL_BYTES", "5000")
+    spool = _spool.BatchSpool(str(home / "x.metrics"), bytes(16), bytes(16))
+    for sequence in range(1, 6):
+        spool.add(sequence, batch(sequence))
+    before, size = content(spool), spool.size
+
+    def refuse(self, kind, payload):
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(_spool.RecordFile, "append", refuse)
+        spool.thin(0, 0, no_pause)
+    assert content(spool) == before and spool.size == size and spool.last == 5
+    assert os.listdir(home) == ["x.metrics"]
+
+
+def test_thinning_counts_points_but_not_the_reports_of_earlier_thinning():
+    thinned = Thinned(1 << 20)
+    for sequence in range(1, 4):
+        thinned.add(batch(sequence, points=10))
+        thinned.add(_wire.encode("MetricBatch", {
+            "series": [{"key": DROPPED_KEY}], "step": [sequence], "time_us": [0],
+            "value": [float(sequence)]}))
+    ((body, points),) = thinned.batches()
+    one = _wire.decode("MetricBatch", body)
+    assert thinned.dropped == 3 * 8 and points == 6
+    reports = [value for place, value in zip(one.series_index, one.value)
+               if one.series[place].key == DROPPED_KEY]
+    assert reports == [1.0, 2.0, 3.0]
 
 
 def test_the_folder_is_private_locked_and_not_taken_for_dead(home):

@@ -15,6 +15,7 @@ a spool and follows once. Calls that ask something (`register_model`, `load_mode
 answered at once or raise `LinajeError`.
 """
 
+import time as _time
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from . import _run
@@ -111,10 +112,10 @@ def log_input_model(uri: str, role: str = "derived_from", step: int = 0) -> None
 def flush(timeout: Optional[float] = None) -> bool:
     """Waits until all that was logged is durable; False when that took longer than `timeout`
     seconds. None waits for ever."""
-    run = active_run()
-    if run is not None and run._capture is not None:
-        run._capture.join(timeout)
-    return sender.flush(timeout)
+    begin = _time.monotonic()
+    captured = _run.await_captures(timeout)
+    left = None if timeout is None else max(0.0, timeout - (_time.monotonic() - begin))
+    return sender.flush(left) and captured
 
 
 def sync() -> Tuple[int, int]:

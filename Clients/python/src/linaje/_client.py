@@ -60,11 +60,14 @@ class Client:
 
     Safe to use from several threads; their calls are done one after the other. Every method
     raises LinajeError. `timeout` bounds each call, in seconds; None waits for ever.
+    `while_waiting`: see `Connection`.
     """
 
-    def __init__(self, socket: Optional[str] = None, timeout: Optional[float] = 60.0) -> None:
+    def __init__(self, socket: Optional[str] = None, timeout: Optional[float] = 60.0, *,
+                 while_waiting: Optional[Callable[[], None]] = None) -> None:
         self.socket = socket
         self.timeout = timeout
+        self._while_waiting = while_waiting
         self._connection: Optional[Connection] = None
         self._lock = threading.RLock()
 
@@ -88,7 +91,8 @@ class Client:
             if (self._connection is None or self._connection.closed or
                     self._connection.draining):
                 self.close()
-                self._connection = Connection(self.socket, min(10.0, self.timeout or 10.0))
+                self._connection = Connection(self.socket, min(10.0, self.timeout or 10.0),
+                                              while_waiting=self._while_waiting)
             return self._connection
 
     # --- Any method ---

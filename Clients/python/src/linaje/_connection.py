@@ -1,7 +1,8 @@
 """One connection to the daemon: socket discovery, hello, streams, credit in both directions.
 
 A connection belongs to one thread at a time and starts none: bytes are read when somebody waits
-for an answer or calls `pump`.
+for an answer or calls `pump`. Its socket never blocks: each wait is made of short ones, between
+which `while_waiting` may do something else on the same thread.
 """
 
 import os
@@ -11,7 +12,7 @@ import stat
 import struct
 import time
 from collections import deque
-from typing import Any, Deque, Dict, Mapping, Optional
+from typing import Any, Callable, Deque, Dict, Mapping, Optional
 
 from . import _frames, _wire
 from ._errors import BAD_FRAME, DEADLINE_EXCEEDED, UNAVAILABLE, LinajeError
@@ -23,6 +24,7 @@ from ._wire import Message
 SYSTEM_SOCKET = "/run/linaje/linaje.sock"
 FIRST_RECEIVE_CREDIT = 262_144
 MINOR_VERSION = 0
+WAIT_SLICE = 0.05
 _LAST_STREAM = 0xFFFFFFFF
 
 
@@ -103,8 +105,10 @@ class Stream:
         return _wire.decode(METHODS[self.method][4], self.answer)
 
     def can_send(self, size: int) -> bool:
-        """Whether `size` bytes of data are granted now, on the stream and the connection."""
-        return size <= self.credit and size <= self.connection.credit
+        """Whether `size` bytes of data are granted now, on the stream and the connection, and
+        the socket has taken what was written before."""
+        return (size <= self.credit and size <= self.connection.credit
+                and not self.connection.unwritten)
 
     def send(self, data: bytes, deadline: Optional[float] = None) -> None:
         """Sends one data frame; waits for credit."""
@@ -171,12 +175,22 @@ class Stream:
 class Connection:
     """A connected socket after hello."""
 
-    def __init__(self, path: Optional[str] = None, timeout: float = 10.0) -> None:
+    def __init__(self, path: Optional[str] = None, timeout: float = 10.0, *,
+                 while_waiting: Optional[Callable[[], None]] = None,
+                 patient: bool = True) -> None:
         """Connects and says hello.
 
-        Raises LinajeError 200 when nobody answers at the socket, or what the daemon said.
+        `timeout` bounds that, and each wait for a socket that takes no bytes. `while_waiting` is
+        called about every WAIT_SLICE seconds of a wait; it must not use the connection. Writes of
+        one that is not `patient` return at once: what the socket does not take goes with the next
+        `pump`. Raises LinajeError 200 when nobody answers at the socket, or what the daemon said.
         """
         self.path = find_socket(path)
+        self.unwritten = bytearray()
+        self.heard_at = self.asked_at = time.monotonic()
+        self._timeout = timeout
+        self._while_waiting = while_waiting
+        self._patient = True
         self.streams: Dict[int, Stream] = {}
         self.credit = 0
         self.limits_stream_credit = 0
@@ -187,22 +201,40 @@ class Connection:
         self._hello: Optional[Message] = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(timeout)
-            try:
-                self._socket.connect(self.path)
-            except (OSError, ValueError) as error:
-                raise LinajeError(UNAVAILABLE, f"no daemon answers at {self.path}: {error}; start "
-                                               f"linajed or set LINAJE_SOCKET") from None
+            self._socket.setblocking(False)
+            deadline = time.monotonic() + timeout
+            self._connect(deadline)
             hello = {"minor_version": MINOR_VERSION, "agent": f"linaje-python/{__version__}",
                      "pid": os.getpid(), "process_start": _process_start()}
             self.write(_frames.PREFACE
                        + _frames.encode(_frames.HELLO, 0, _wire.encode("ClientHello", hello)))
-            deadline = time.monotonic() + timeout
             while self._hello is None:
                 self.pump_until(deadline)
+            self._patient = patient
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, deadline: float) -> None:
+        while True:
+            try:
+                self._socket.connect(self.path)
+                return
+            except BlockingIOError as error:
+                # The queue of those who wait to be accepted is full, or the daemon is stopped.
+                why: Exception = error
+                if time.monotonic() < deadline:
+                    time.sleep(0.01)
+                    self._wait_a_little()
+                    continue
+            except (OSError, ValueError) as error:
+                why = error
+            raise LinajeError(UNAVAILABLE, f"no daemon answers at {self.path}: {why}; start "
+                                           f"linajed or set LINAJE_SOCKET")
+
+    def _wait_a_little(self) -> None:
+        if self._while_waiting is not None:
+            self._while_waiting()
 
     @property
     def hello(self) -> Message:
@@ -264,11 +296,17 @@ class Connection:
         """Seconds until the daemon answered a ping."""
         begin = time.monotonic()
         self._pong = None
-        number = int(begin * 1e6) & 0xFFFFFFFF
-        self.write(_frames.encode(_frames.PING, 0, _wire.encode("Ping", {"number": number})))
+        number = self.ask()
         while self._pong != number:
             self.pump_until(begin + timeout)
         return time.monotonic() - begin
+
+    def ask(self) -> int:
+        """Sends a ping, whose pong says later that the daemon lives; its number."""
+        self.asked_at = time.monotonic()
+        number = int(self.asked_at * 1e6) & 0xFFFFFFFF
+        self.write(_frames.encode(_frames.PING, 0, _wire.encode("Ping", {"number": number})))
+        return number
 
     _pong: Optional[int] = None
 
@@ -280,37 +318,71 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         """Sends bytes; a broken connection is LinajeError 200."""
+        self.unwritten += data
+        self._write_some()
+        deadline = time.monotonic() + self._timeout
+        while self.unwritten and self._patient:
+            if not self._poll(select.POLLOUT, min(WAIT_SLICE, deadline - time.monotonic())):
+                if time.monotonic() >= deadline:
+                    raise self._lost("it takes no more bytes")
+                self._wait_a_little()
+            self._write_some()
+
+    def _write_some(self) -> None:
+        """Gives the socket what it takes now."""
         try:
-            self._socket.sendall(data)
+            while self.unwritten:
+                with memoryview(self.unwritten) as view:
+                    sent = self._socket.send(view)
+                del self.unwritten[:sent]
+        except BlockingIOError:
+            return
         except OSError as error:
             # What the daemon said before it hung up explains more than the broken pipe.
+            self.unwritten.clear()
             self._read_last_words()
             raise self._lost(str(error)) from None
 
+    def _poll(self, events: int, timeout: Optional[float]) -> int:
+        """The events of the socket that have come within `timeout` seconds; None: for ever."""
+        poller = select.poll()
+        poller.register(self._socket, events)
+        found = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
+        return found[0][1] if found else 0
+
     def pump_until(self, deadline: Optional[float]) -> None:
         """Waits for the next bytes; LinajeError 111 when the deadline passes before."""
-        remaining = None if deadline is None else deadline - time.monotonic()
-        if remaining is not None and remaining <= 0 or not self.pump(remaining):
-            raise LinajeError(DEADLINE_EXCEEDED, f"the daemon at {self.path} did not answer in "
-                                                 f"time; try again")
+        while True:
+            remaining = WAIT_SLICE if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                raise LinajeError(DEADLINE_EXCEEDED, f"the daemon at {self.path} did not answer in "
+                                                     f"time; try again")
+            if self.pump(min(remaining, WAIT_SLICE)):
+                return
+            self._wait_a_little()
 
-    def pump(self, timeout: Optional[float] = 0.0) -> bool:
-        """Takes in what has come, waiting up to `timeout` seconds for something; None: for ever.
+    def pump(self, timeout: float = 0.0) -> bool:
+        """Takes in what has come, waiting up to `timeout` seconds for something.
 
         False when nothing came. A lost connection is LinajeError 200.
         """
         if self.closed:
             raise LinajeError(UNAVAILABLE, f"connection to {self.path} is closed")
-        poller = select.poll()
-        poller.register(self._socket, select.POLLIN)
-        if not poller.poll(None if timeout is None else max(0.0, timeout) * 1000):
+        wanted = select.POLLIN | (select.POLLOUT if self.unwritten else 0)
+        events = self._poll(wanted, timeout)
+        if events & select.POLLOUT:
+            self._write_some()
+        if not events & ~select.POLLOUT:
             return False
         try:
             data = self._socket.recv(262_144)
+        except BlockingIOError:
+            return False
         except OSError as error:
             raise self._lost(str(error)) from None
         if not data:
             raise self._lost("the daemon closed it")
+        self.heard_at = time.monotonic()
         self._buffer += data
         self._dispatch()
         return True

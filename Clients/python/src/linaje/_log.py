@@ -8,7 +8,8 @@ from typing import Dict, Tuple
 logger = logging.getLogger("linaje")
 logger.addHandler(logging.NullHandler())
 _INTERVAL = 60.0
-_lock = threading.Lock()
+# A signal handler may warn while its thread does.
+_lock = threading.RLock()
 _last: Dict[str, Tuple[float, int]] = {}
 
 
@@ -27,4 +28,4 @@ def warn(kind: str, message: str) -> None:
 def after_fork() -> None:
     """Makes the module usable in a forked child, whose lock may have been held."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()

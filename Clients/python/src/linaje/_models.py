@@ -94,8 +94,8 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
         tree = _upload.tree_digest(_upload.describe_file(path, full) for path, full in files)
         info = ModelInfo(model_id, name, owner.run_id, tree, described)
         if not owner._upload(files, name):
-            raise LinajeError(UNAVAILABLE, f"model {name} cannot be kept for upload: the spool "
-                                           f"{sender.folder} cannot be written")
+            raise LinajeError(UNAVAILABLE, f"model {name} cannot be kept for upload: its files "
+                                           f"cannot be read back; is the temporary folder full?")
     experiment = owner.experiment
     fields: Dict[str, Any] = {
         "id": model_id, "run_id": owner._id, "name": name, "tree": tree, "step": step,

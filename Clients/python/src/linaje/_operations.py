@@ -9,7 +9,7 @@ from ._client import Client, new_id
 from ._errors import RUN_NOT_ACTIVE, LinajeError
 from ._messages import METHODS
 from ._metrics import MetricQueue
-from ._upload import upload
+from ._upload import held_bytes, name_open_file, open_files, upload
 
 
 def should_retry(error: LinajeError) -> bool:
@@ -26,7 +26,12 @@ class Operation:
         self.number = number
         self.body = body
         self.on_done = on_done
+        self.size = len(body.get("message", "")) + held_bytes(body)
+        self.files = open_files(body)
+        # Whether it can be made: large files are copied before.
+        self.ready = self.files == 0
         self.spooled = False
+        self.done = False
 
     @property
     def run(self) -> str:
@@ -79,7 +84,9 @@ def describe(body: Dict[str, Any]) -> str:
 
 
 def remove_staged(body: Dict[str, Any]) -> None:
-    """Removes the copies that were made for an upload."""
+    """Removes the copies that were made for an upload, and closes what it holds open."""
+    for entry in body.get("files", ()):
+        name_open_file(entry)
     for path in body.get("staged", ()):
         try:
             os.unlink(path)

@@ -12,6 +12,8 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
+from ._pace import Pace
+
 DIFF_ARTIFACT = "linaje/diff.patch"
 _DIFF_BYTES = 16 << 20
 _ENVIRONMENT = (
@@ -22,6 +24,7 @@ _ENVIRONMENT = (
     "CONDA_DEFAULT_ENV", "VIRTUAL_ENV", "LANG", "LC_ALL", "TZ", "XLA_FLAGS",
     "PYTORCH_CUDA_ALLOC_CONF", "TF_DETERMINISTIC_OPS", "TORCH_CUDNN_V8_API_ENABLED")
 _SECRET = re.compile(r"(?i)(pass(word|wd)?|secret|token|credential|api[-_]?key|private[-_]?key)")
+_HEAD = re.compile(r"(?m)^(Name|Version):[ \t]*(.*?)[ \t\r]*$")
 _CELL_BYTES = 100_000
 
 
@@ -161,14 +164,17 @@ def packages() -> Dict[str, str]:
     if _packages is None:
         from importlib import metadata
 
-        found = {}
+        found, pace = {}, Pace()
         for distribution in metadata.distributions():
             try:
-                name = distribution.metadata["Name"]
-                if name:
-                    found[str(name)] = str(distribution.version)
+                # `distribution.metadata` parses a whole mail, README included, without letting
+                # the training's threads in between.
+                text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO")
+                head = dict(_HEAD.findall((text or "").partition("\n\n")[0]))
+                found[head["Name"]] = head["Version"]
             except Exception:  # noqa: BLE001 - one broken distribution hides no other
                 continue
+            pace()
         _packages = found
     return dict(_packages)
 

@@ -7,14 +7,15 @@ import os
 import sys
 import threading
 import time as _time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from struct import error as StructError
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from . import _provenance, _upload, _wire
 from ._client import model_bytes, new_id, run_bytes
 from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
 from ._log import warn
-from ._metrics import Series
-from ._operations import call_body
+from ._metrics import MAX_POINTS_WAITING, Series, pack_point
+from ._operations import call_body, remove_staged
 from ._sender import close_at_exit, sender
 
 ParamValue = Union[str, int, float, bool]
@@ -24,6 +25,7 @@ _KEY_BYTES = 250
 _PARAM_BYTES = 6_000
 _TAG_BYTES = 100_000
 _ITEMS = 1_000
+CAPTURE_TIMEOUT = 10.0
 
 
 def _check_key(key: Any, noun: str) -> str:
@@ -92,6 +94,8 @@ class Run:
         self._queue = sender.queue_for(run_id, created)
         self._next_step: Dict[Series, int] = {}
         self._capture: Optional[threading.Thread] = None
+        self._ending = threading.RLock()
+        self._end_later: Optional[Callable[[], None]] = None
         self._provenance: Dict[str, Any] = {}
         self._on_end: List[Callable[[], None]] = []
 
@@ -124,7 +128,7 @@ class Run:
         series: Series = key
         if model_id is not None or dataset is not None:
             series = self._series(key, model_id, dataset)
-        steps = self._next_step
+        steps, queue = self._next_step, self._queue
         try:
             if step is None:
                 step = steps[series]
@@ -138,13 +142,18 @@ class Run:
             self._admit(series)
             step = 0 if step is None else step
             value = _number(key, value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"metric {key!r}: value {value!r} at step {step!r} is no number at a "
                              f"whole step") from None
         steps[series] = step + 1
-        queue = self._queue
-        queue.points.append((series, step, _now_ns() // 1000 if time is None
-                             else _microseconds(time), value))
+        points = queue.points
+        if len(points) >= MAX_POINTS_WAITING:
+            queue.make_room()
+        try:
+            points.append(pack_point(queue.series[series], step, _now_ns() // 1000 if time is None
+                                     else _microseconds(time), value))
+        except StructError as error:
+            queue.misfit(error)
         if queue.idle:
             sender.wake(queue)
 
@@ -168,6 +177,7 @@ class Run:
         if self.status != "RUNNING":
             raise LinajeError(RUN_NOT_ACTIVE, f"run {self.run_id} has ended; start another")
         _check_key(series[0] if isinstance(series, tuple) else series, "metric")
+        self._queue.admit(series)
         self._next_step[series] = 0
 
     # --- Params, tags, inputs ---
@@ -225,8 +235,10 @@ class Run:
     def log_artifact(self, path: Union[str, "os.PathLike[str]"], artifact_path: str = "") -> None:
         """Stores a file among the run's artifacts, in folder `artifact_path` (the root).
 
-        What the file holds now is what is stored (up to 256 MiB; a larger one must not be changed
-        before `linaje.flush`). LinajeError for a path that is no file.
+        What the file holds now is what is stored; it may be removed or replaced at once. A file of
+        up to 1 MiB is read before this returns. A larger one is copied in the background: written
+        to in place within that moment, it is stored as it is afterwards, with a warning.
+        LinajeError for a path that is no file.
         """
         source = os.fspath(path)
         if not os.path.isfile(source):
@@ -236,45 +248,39 @@ class Run:
 
     def log_artifacts(self, folder: Union[str, "os.PathLike[str]"],
                       artifact_path: str = "") -> None:
-        """Stores a folder's files among the run's artifacts, below `artifact_path` (the root)."""
+        """Stores a folder's files among the run's artifacts, below `artifact_path` (the root);
+        each as `log_artifact` does, so this costs what listing the folder and reading its small
+        files cost."""
         source = os.fspath(folder)
         if not os.path.isdir(source):
             raise LinajeError(INVALID_ARGUMENT, f"{source} is no folder; give a folder, or a file "
                                                 f"to log_artifact")
-        self._upload(list(_upload.walk(source)), artifact_path)
+        self._upload(_upload.walk(source), artifact_path)
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Stores a text as an artifact file."""
         folder, _, name = _upload.check_path(artifact_file).rpartition("/")
-        try:
-            path = sender.folder.path(os.path.join("files", os.urandom(12).hex()))
-            with open(path, "x", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            warn("stage", f"artifact {artifact_file} was not stored: {error}")
-            return
-        self._upload([(name, path)], folder)
-        os.unlink(path)
+        body = _upload.upload_body([_upload.text_entry(name, text)], self._id, folder)
+        sender.submit(self._queue, body)
 
-    def _upload(self, files: Any, artifact_path: str,
-                on_done: Optional[Callable[[Any], None]] = None) -> bool:
+    def _upload(self, files: Iterable[Tuple[str, str]], artifact_path: str) -> bool:
+        """Hands (path in the artifact, file) over to be stored as one; False when a file cannot be
+        read."""
         if artifact_path:
             artifact_path = _upload.check_path(artifact_path.rstrip("/"))
-        entries, staged = [], []
+        body = _upload.upload_body([], self._id, artifact_path)
         try:
             for path, source in files:
-                entry, copies = _upload.stage(sender.folder, path, source)
-                entries.append(entry)
-                staged += copies
+                body["files"].append(_upload.take(path, source, whole=sender.may_hold(body)))
+                if not sender.may_open(body):
+                    _upload.settle(sender.folder, body)
         except OSError as error:
             # Logging does not end a training because a disk is full.
-            for copy in staged:
-                os.unlink(copy)
+            remove_staged(body)
             warn("stage", f"artifacts were not stored: {error}")
             return False
-        if entries:
-            sender.submit(self._queue, _upload.upload_body(entries, staged, self._id,
-                                                           artifact_path), on_done)
+        if body["files"]:
+            sender.submit(self._queue, body)
         return True
 
     # --- Life ---
@@ -313,43 +319,78 @@ class Run:
                 if patch:
                     self.log_text(patch, _provenance.DIFF_ARTIFACT)
                 self._provenance = known
-                self._submit("LogRun", {"id": self._id, "provenance": known})
+                # Not by _submit: the run may have ended meanwhile, and its end waits for this.
+                sender.submit(self._queue, call_body("LogRun", {
+                    "id": self._id, "provenance": known}))
             except Exception as error:  # noqa: BLE001 - provenance must not end the training
                 warn("provenance", f"provenance was not captured: {error!r}")
+            finally:
+                self._captured()
 
         capture = threading.Thread(target=work, name="linaje-provenance", daemon=True)
         try:
-            capture.start()
-            self._capture = capture
+            with self._ending:
+                capture.start()
+                self._capture = capture
+                _captures.append(self)
         except RuntimeError as error:
             warn("provenance", f"provenance was not captured: {error}")
+
+    def _captured(self) -> None:
+        """No more provenance comes: a run that has ended meanwhile ends now."""
+        with self._ending:
+            self._capture, end = None, self._end_later
+            self._end_later = None
+        if self in _captures:
+            _captures.remove(self)
+        if end is not None:
+            end()
 
     def _end(self, status: str) -> None:
         if self._owner != os.getpid() or self.status != "RUNNING":
             return
         ended_at = _now_ns() // 1000
-        if self._capture is not None:
-            self._capture.join(10.0)
         for callback in self._on_end:
             callback()
-        if self._provenance.get("notebook"):
-            cells = _provenance.notebook_cells()
-            if cells != self._provenance.get("notebook_cells"):
-                self._submit("LogRun", {"id": self._id, "provenance": {
-                    **self._provenance, "notebook_cells": cells}})
-        sender.forget(self._queue)
-        self._submit("UpdateRun", {
-            "id": self._id, "status": _wire.enum_number("RunStatus", status),
-            "ended_at_us": ended_at, "ended_cause": "finished by its owner"}, barrier=True)
+        cells = _provenance.notebook_cells()
+
+        def finish() -> None:
+            if self._provenance.get("notebook") and cells != self._provenance.get(
+                    "notebook_cells"):
+                sender.submit(self._queue, call_body("LogRun", {"id": self._id, "provenance": {
+                    **self._provenance, "notebook_cells": cells}}))
+            sender.forget(self._queue)
+            self._submit("UpdateRun", {
+                "id": self._id, "status": _wire.enum_number("RunStatus", status),
+                "ended_at_us": ended_at, "ended_cause": "finished by its owner"}, barrier=True)
+
         self.status = status
         # From here on every series is new again, and _admit says that the run has ended.
         self._next_step = {}
+        with self._ending:
+            if self._capture is not None:
+                # What made the run is not known yet; nobody waits for that here.
+                self._end_later = finish
+                return
+        finish()
+
+
+def await_captures(timeout: Optional[float]) -> bool:
+    """Waits until nothing more is captured of any run; False when that took longer than `timeout`
+    seconds."""
+    deadline = None if timeout is None else _time.monotonic() + timeout
+    for run in list(_captures):
+        capture = run._capture
+        if capture is not None:
+            capture.join(None if deadline is None else max(0.0, deadline - _time.monotonic()))
+    return not any(capture is not None and capture.is_alive()
+                   for capture in [run._capture for run in list(_captures)])
 
 
 def _number(key: str, value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"metric {key!r}: value {value!r} is no number") from None
 
 
@@ -364,6 +405,7 @@ def _user() -> str:
 
 _local = threading.local()
 _started: List[Run] = []
+_captures: List[Run] = []
 _exit_hooked = False
 
 
@@ -468,14 +510,19 @@ def _end_all() -> None:
         status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
     for run in reversed(list(_started)):
         end_run(status, run)
+    await_captures(CAPTURE_TIMEOUT)
+    for run in list(_captures):
+        run._captured()
 
 
 def _in_child() -> None:
     """A forked child may log to its parent's runs but does not end them."""
     global _exit_hooked
     _exit_hooked = False
-    for run in _started:
-        run._capture = None
+    for run in _started + _captures:
+        run._capture = run._end_later = None
+        run._ending = threading.RLock()
+    _captures.clear()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -1,32 +1,53 @@
 """The background sender: what log_* calls hand over is carried to the daemon, once and in order.
 
-Two daemon threads with a connection each: one streams metrics, one makes changes (runs, params,
-tags, files). Neither ever raises into the training code. While the daemon is away, both write to
-the spool (`_spool`), which is replayed when it is back: by this process, or by the next one.
+Daemon threads of which none ever raises into the training code: one streams metrics, one makes
+changes (runs, params, tags, files), each on a connection of its own, and one copies large files
+before they are sent. While the daemon is away, the first two write to the spool (`_spool`), which
+is replayed when it is back: by this process, or by the next one.
+
+The training's threads only append to queues and ring a bell. They take no lock that is held while
+somebody reads, writes or computes; those that they take (`_counting`) may be taken again by a
+signal handler that interrupts them.
 """
 
 import atexit
+import itertools
 import json
 import os
+import queue as _queue
+import sys
 import threading
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional
 
-from . import _log, _wire
+from . import _log, _upload, _wire
+from ._bell import Bell
 from ._client import Client, new_id
 from ._connection import Connection
-from ._errors import NOT_FOUND, RUN_NOT_ACTIVE, LinajeError
+from ._errors import NOT_FOUND, RUN_NOT_ACTIVE, UNAVAILABLE, LinajeError
 from ._log import warn
 from ._metrics import MEMORY_LIMIT, MetricQueue
 from ._operations import Operation, describe, perform, remove_staged, should_retry
+from ._pace import Pace
 from ._spool import DONE, OPERATION, RecordFile, SpoolFolder
 
 FLUSH_INTERVAL = 0.01
 OPEN_TIMEOUT = 10.0
 EXIT_TIMEOUT = 10.0
+COPY_TIMEOUT = 60.0
 MAX_OPERATIONS = 100_000
+MAX_OPERATION_BYTES = 128 << 20
+MAX_HELD_BYTES = 64 << 20
+MAX_OPEN_FILES = 32
+SILENT_AFTER = (1.0, 5.0)
 _BACKOFF = (0.05, 2.0)
+
+
+class _Journal(RecordFile):
+    """The spooled changes of a run, and how many of them are not done."""
+
+    waiting = 0
 
 
 class Sender:
@@ -39,18 +60,24 @@ class Sender:
 
     def _reset(self) -> None:
         self.operations: Deque[Operation] = deque()
-        self._numbers = 0
-        self._journals: Dict[str, RecordFile] = {}
-        self._lock = threading.Lock()
+        self._to_spool: Deque[Operation] = deque()
+        self._to_copy: "_queue.SimpleQueue[Operation]" = _queue.SimpleQueue()
+        self._numbers = itertools.count(1)
+        self._journals: Dict[str, _Journal] = {}
+        self._spooling = threading.Lock()
+        self._counting = threading.RLock()
+        self._bytes = self._open_files = 0
         self._progress = threading.Condition()
-        self._wake_metrics = threading.Event()
-        self._wake_operations = threading.Event()
+        self._wake_metrics = Bell()
+        self._wake_operations = Bell()
         self._threads: List[threading.Thread] = []
+        self._copier: Optional[threading.Thread] = None
         self._closing = False
         self._hurry = 0
         self.away = False
         self._metric_connection: Optional[Connection] = None
-        self._client = Client(timeout=60.0)
+        self._client = Client(timeout=60.0, while_waiting=self._while_calling)
+        self._calling_since = 0.0
         self._owned: List[MetricQueue] = []
         self._busy = False
 
@@ -58,25 +85,27 @@ class Sender:
 
     def start(self) -> None:
         """Starts the threads, once."""
-        with self._lock:
+        with self._counting:
             if self._threads or self._closing:
                 return
-            _close_in_workers()
             for name, body in (("metrics", self._run_metrics), ("changes", self._run_operations)):
-                thread = threading.Thread(target=body, name=f"linaje-{name}", daemon=True)
-                self._threads.append(thread)
-                try:
-                    thread.start()
-                except RuntimeError as error:
-                    # No more threads are allowed, or the interpreter is leaving.
-                    warn("no-thread", f"the sender cannot start: {error}; what is logged goes to "
-                                      f"the spool when the process ends")
+                self._threads.append(self._thread(name, body))
+
+    def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=body, name=f"linaje-{name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # No more threads are allowed, or the interpreter is leaving.
+            warn("no-thread", f"the sender cannot start: {error}; what is logged goes to "
+                              f"the spool when the process ends")
+        return thread
 
     def queue_for(self, run_id: bytes, created: bool) -> MetricQueue:
         """A new metric queue for a run."""
         queue = MetricQueue(run_id, self.folder)
         queue.created = created
-        with self._lock:
+        with self._counting:
             self.queues = self.queues + [queue]
         return queue
 
@@ -86,7 +115,7 @@ class Sender:
 
     def forget(self, queue: MetricQueue) -> None:
         """The run has ended: no more points, no lease."""
-        with self._lock:
+        with self._counting:
             queue.ended = True
             if queue in self._owned:
                 self._owned.remove(queue)
@@ -96,29 +125,49 @@ class Sender:
         queue.idle = False
         if not self._threads:
             self.start()
-        self._wake_metrics.set()
+        self._wake_metrics.ring()
 
     def submit(self, queue: MetricQueue, body: Dict[str, Any],
                on_done: Optional[Callable[[Any], None]] = None) -> None:
         """Adds a change to the queue; never waits, never raises."""
-        with self._lock:
-            if len(self.operations) >= MAX_OPERATIONS:
-                warn("changes-full", f"more than {MAX_OPERATIONS} changes wait for the daemon; "
-                                     f"this one was dropped")
-                return
-            self._numbers += 1
-            self.operations.append(Operation(queue, self._numbers, body, on_done))
+        operation = Operation(queue, next(self._numbers), body, on_done)
+        with self._counting:
+            full = (len(self.operations) >= MAX_OPERATIONS
+                    or self._bytes + operation.size > MAX_OPERATION_BYTES)
+            if not full:
+                self._bytes += operation.size
+                self._open_files += operation.files
+                self.operations.append(operation)
+                self._to_spool.append(operation)
+        if full:
+            remove_staged(body)
+            warn("changes-full", f"{len(self.operations)} changes wait for the daemon, and there "
+                                 f"is no room for more; this one was dropped")
+            return
         if not self._threads:
             self.start()
-        self._wake_operations.set()
+        if not operation.ready:
+            self._to_copy.put(operation)
+            with self._counting:
+                if self._copier is None:
+                    self._copier = self._thread("files", self._run_copies)
+        self._wake_operations.ring()
+
+    def may_hold(self, body: Dict[str, Any]) -> bool:
+        """Whether one more small file may be kept in memory."""
+        return self._bytes + _upload.held_bytes(body) < MAX_HELD_BYTES
+
+    def may_open(self, body: Dict[str, Any]) -> bool:
+        """Whether one more large file may be kept open."""
+        return self._open_files + _upload.open_files(body) < MAX_OPEN_FILES
 
     def flush(self, timeout: Optional[float] = None) -> bool:
         """Waits until everything handed over so far is durable; False when it did not in time."""
         deadline = None if timeout is None else time.monotonic() + timeout
         self._hurry += 1
         try:
-            self._wake_metrics.set()
-            self._wake_operations.set()
+            self._wake_metrics.ring()
+            self._wake_operations.ring()
             with self._progress:
                 while not self._settled():
                     left = None if deadline is None else deadline - time.monotonic()
@@ -130,7 +179,11 @@ class Sender:
             self._hurry -= 1
 
     def _alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
+        return any(map(self._is_alive, self._threads))
+
+    @staticmethod
+    def _is_alive(thread: Optional[threading.Thread]) -> bool:
+        return thread is not None and thread.is_alive()
 
     def _settled(self) -> bool:
         return (not self.operations and not self._busy
@@ -141,19 +194,29 @@ class Sender:
         to the spool. True: all was taken."""
         done = False
         try:
-            deadline = time.monotonic() + (EXIT_TIMEOUT if timeout is None else timeout)
+            limit = EXIT_TIMEOUT if timeout is None else timeout
+            deadline = time.monotonic() + limit
             while not done and time.monotonic() < deadline and self._alive():
                 done = self.flush(min(0.25, max(0.01, deadline - time.monotonic())))
                 if self.away:
                     break
+            if not done and limit:
+                self._await_copies(time.monotonic() + COPY_TIMEOUT)
         finally:
             self._closing = True
-            self._wake_metrics.set()
-            self._wake_operations.set()
+            self._wake_metrics.ring()
+            self._wake_operations.ring()
             if not done:
                 done = self._settled() or self._spool_rest()
             self.folder.release(remove=done)
         return done
+
+    def _await_copies(self, deadline: float) -> None:
+        """What is only open would be lost with the process."""
+        while (self._is_alive(self._copier)
+               and any(not operation.ready for operation in list(self.operations))
+               and time.monotonic() < deadline):
+            time.sleep(0.01)
 
     def _spool_rest(self) -> bool:
         """Writes what is left to disk; True when nothing was left."""
@@ -163,6 +226,12 @@ class Sender:
                 queue.cut()
                 queue.spill()
                 left = left or not queue.drained
+        for operation in list(self.operations):
+            if not operation.ready and not self._is_alive(self._copier):
+                _upload.settle(self.folder, operation.body)
+            for entry in operation.body.get("files", ()):
+                _upload.name_open_file(entry)
+            operation.ready = True
         self._spool_operations()
         left = left or bool(self.operations)
         if left:
@@ -190,7 +259,9 @@ class Sender:
                     self._close_metric_connection()
                     if time.monotonic() >= next_attempt:
                         try:
-                            self._metric_connection = Connection(timeout=OPEN_TIMEOUT)
+                            self._metric_connection = Connection(
+                                timeout=OPEN_TIMEOUT, while_waiting=self._while_opening,
+                                patient=False)
                             if connected_before:
                                 self._attach_again(self._metric_connection)
                             self.away, delay, connected_before = False, _BACKOFF[0], True
@@ -201,7 +272,6 @@ class Sender:
                 if self._metric_connection is None:
                     self._spill_all()
                     self._wake_metrics.wait(0.02)
-                    self._wake_metrics.clear()
                     continue
                 self._carry(self._metric_connection)
             except LinajeError as error:
@@ -223,7 +293,7 @@ class Sender:
         if gone:
             for queue in gone:
                 queue.leave()
-            with self._lock:
+            with self._counting:
                 self.queues = [queue for queue in self.queues if queue not in gone]
 
     def _wait_for_points(self) -> None:
@@ -235,12 +305,16 @@ class Sender:
         if self._metrics_pending():
             return
         if self._wake_metrics.wait(5.0):
-            self._wake_metrics.clear()
             if not self._hurry:
                 # A little patience makes one batch of a burst.
                 time.sleep(FLUSH_INTERVAL)
         elif self._metric_connection is not None:
             self._metric_connection.pump(0.0)
+
+    def _while_opening(self) -> None:
+        """A daemon that does not answer holds up this thread, not what it keeps for others."""
+        if any(len(queue.points) or queue.waiting for queue in self.queues):
+            self._spill_all()
 
     def _carry(self, connection: Connection) -> None:
         now = time.monotonic()
@@ -255,7 +329,7 @@ class Sender:
                 moved = queue.advance() or moved
             except LinajeError as error:
                 self._stream_failed(queue, error)
-            if queue.pending_bytes > MEMORY_LIMIT:
+            if queue.waiting_bytes > MEMORY_LIMIT or queue.stalled:
                 with queue.lock:
                     queue.spill()
         connection.pump(0.0 if moved and self._points_waiting() > 4_096 else FLUSH_INTERVAL)
@@ -268,8 +342,22 @@ class Sender:
                         self._progress.notify_all()
             except LinajeError as error:
                 self._stream_failed(queue, error)
+        self._check_silence(connection)
         if not self._hurry and self._points_waiting() < 1_000:
             time.sleep(FLUSH_INTERVAL / 2)
+
+    def _check_silence(self, connection: Connection) -> None:
+        """A daemon that says nothing is asked, and taken for gone when it does not answer: it may
+        be stopped, and its socket still open."""
+        now = time.monotonic()
+        if not any(queue.sent_through > queue.durable_through for queue in self.queues):
+            connection.heard_at = now
+        silent, ask, gone = now - connection.heard_at, *SILENT_AFTER
+        if silent > gone:
+            raise LinajeError(UNAVAILABLE, f"the daemon at {connection.path} has not answered for "
+                                           f"{silent:.0f} s")
+        if silent > ask and connection.asked_at <= connection.heard_at:
+            connection.ask()
 
     def _points_waiting(self) -> int:
         return sum(len(queue.points) for queue in self.queues)
@@ -337,26 +425,26 @@ class Sender:
                     with self._progress:
                         self._progress.notify_all()
                     self._wake_operations.wait(5.0)
-                    self._wake_operations.clear()
                     continue
                 operation = self.operations[0]
-                if operation.body.get("barrier") and not operation.queue.drained:
+                if not operation.ready or (operation.body.get("barrier")
+                                           and not operation.queue.drained):
                     if self.away:
                         self._spool_operations()
-                    self._wake_metrics.set()
+                    self._wake_metrics.ring()
                     with self._progress:
                         self._progress.wait(0.02)
                     continue
                 self._busy = True
+                self._calling_since = time.monotonic()
                 try:
                     result = perform(self._client, operation.body)
                 except LinajeError as error:
                     if should_retry(error):
-                        self.away = self.away or error.code == 200
+                        self.away = self.away or error.code == UNAVAILABLE
                         warn("away", f"{error}; what is logged waits in the spool")
                         self._spool_operations()
                         self._wake_operations.wait(delay)
-                        self._wake_operations.clear()
                         delay = min(delay * 2, _BACKOFF[1])
                         continue
                     warn(f"refused-{error.code}",
@@ -372,32 +460,49 @@ class Sender:
                 self._busy = False
         self._client.close()
 
+    def _while_calling(self) -> None:
+        """A call that is not answered soon: what waits behind it goes to the spool."""
+        if time.monotonic() - self._calling_since > SILENT_AFTER[0]:
+            self._spool_operations()
+
     def _finish(self, operation: Operation, result: Any) -> None:
         if operation.body.get("method") == "CreateRun":
             if isinstance(result, LinajeError):
                 operation.queue.rejected = result
             else:
                 operation.queue.created = True
-            self._wake_metrics.set()
+            self._wake_metrics.ring()
         if operation.on_done is not None:
             try:
                 operation.on_done(result)
             except Exception as error:  # noqa: BLE001
                 warn("callback", f"a callback met {error!r}")
-        with self._lock:
+        with self._spooling:
+            operation.done = True
             self.operations.popleft()
+            while self._to_spool and self._to_spool[0].done:
+                self._to_spool.popleft()
             if operation.spooled:
                 self._journal_done(operation)
+        self._discount(operation)
         remove_staged(operation.body)
         with self._progress:
             self._progress.notify_all()
+
+    def _discount(self, operation: Operation) -> None:
+        """What an operation held in memory is free again."""
+        with self._counting:
+            self._bytes -= operation.size
+            self._open_files -= operation.files
+        operation.size = operation.files = 0
 
     def _journal_done(self, operation: Operation) -> None:
         journal = self._journals.get(operation.run)
         if journal is None:
             return
         try:
-            if any(each.run == operation.run for each in self.operations):
+            journal.waiting -= 1
+            if journal.waiting:
                 journal.append(DONE, json.dumps(operation.number).encode())
             else:
                 journal.close(remove=True)
@@ -406,22 +511,51 @@ class Sender:
             warn("spool-failed", f"the spool cannot be written: {error}")
 
     def _spool_operations(self) -> None:
-        """Writes all changes that still wait to disk, so that they outlive this process."""
-        with self._lock:
+        """Writes the changes that still wait to disk, so that they outlive this process."""
+        pace = Pace()
+        with self._spooling:
+            kept: List[Operation] = []
             try:
-                for operation in self.operations:
-                    if operation.spooled:
+                while self._to_spool:
+                    operation = self._to_spool.popleft()
+                    if operation.done:
                         continue
-                    journal = self._journals.get(operation.run)
-                    if journal is None:
-                        path = self.folder.path(f"{operation.run}.ops")
-                        journal = RecordFile(path, {"run": operation.run})
-                        self._journals[operation.run] = journal
-                    body = {"number": operation.number, **operation.body}
-                    journal.append(OPERATION, json.dumps(body).encode())
-                    operation.spooled = True
+                    kept.append(operation)
+                    if not operation.ready or _upload.open_files(operation.body):
+                        continue
+                    self._spool_operation(operation)
+                    kept.pop()
+                    pace()
             except OSError as error:
                 warn("spool-failed", f"changes cannot be spooled: {error}; they wait in memory")
+            self._to_spool.extendleft(reversed(kept))
+
+    def _spool_operation(self, operation: Operation) -> None:
+        held = _upload.held_bytes(operation.body)
+        _upload.keep_contents(self.folder, operation.body)
+        with self._counting:
+            self._bytes -= held
+        operation.size -= held
+        journal = self._journals.get(operation.run)
+        if journal is None:
+            journal = _Journal(self.folder.path(f"{operation.run}.ops"), {"run": operation.run})
+            self._journals[operation.run] = journal
+        body = {"number": operation.number, **operation.body}
+        journal.append(OPERATION, json.dumps(body).encode())
+        journal.waiting += 1
+        operation.spooled = True
+
+    # --- The thread of files ---
+
+    def _run_copies(self) -> None:
+        while not self._closing:
+            operation = self._to_copy.get()
+            try:
+                _upload.settle(self.folder, operation.body)
+            except Exception as error:  # noqa: BLE001 - a fault here must not end the training
+                warn("stage", f"artifacts could not be copied: {error!r}")
+            operation.ready = True
+            self._wake_operations.ring()
 
     # --- Fork ---
 
@@ -442,22 +576,32 @@ class Sender:
 sender = Sender()
 
 
+_hooked_workers = False
+
+
+def _before_fork() -> None:
+    """Workers of multiprocessing leave without atexit: they flush by its own finalizers.
+
+    Told to it when somebody forks and it is loaded; loading it for those that do not would cost
+    the first call milliseconds.
+    """
+    global _hooked_workers
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and not _hooked_workers:
+        _hooked_workers = True
+
+        def in_worker(_: object) -> None:
+            util.Finalize(None, sender.close, exitpriority=10)
+
+        util.register_after_fork(sender, in_worker)
+
+
 def _in_child() -> None:
     _log.after_fork()
     sender.after_fork()
 
 
-os.register_at_fork(after_in_child=_in_child)
-
-
-def _close_in_workers() -> None:
-    """Workers of multiprocessing leave without atexit: they flush by its own finalizers."""
-    from multiprocessing import util
-
-    def in_worker(_: object) -> None:
-        util.Finalize(None, sender.close, exitpriority=10)
-
-    util.register_after_fork(sender, in_worker)
+os.register_at_fork(before=_before_fork, after_in_child=_in_child)
 
 
 def close_at_exit(finish: Callable[[], None]) -> None:

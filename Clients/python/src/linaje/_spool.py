@@ -19,19 +19,20 @@ import json
 import os
 import shutil
 import struct
+import sys
 import threading
 import time
 import zlib
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from . import _wire
-from ._log import warn
+from ._thinning import Thinned, without_number
 
 _RECORD = struct.Struct("<II")
 _MAX_RECORD = 16 << 20
 HEADER, BATCH, OPERATION, DONE = b"H", b"B", b"O", b"D"
 METRIC_LIMIT = 512 << 20
-FILE_LIMIT = 64 << 30
+_THINNED_BYTES = 16 << 20
 _STALE = 86_400.0
 
 
@@ -119,24 +120,24 @@ class RecordFile:
 
 
 class BatchSpool(RecordFile):
-    """Numbered metric batches of one writer, bounded in size.
-
-    A batch number may never be missing, so what is dropped for space is not a batch but its
-    points: the oldest batches shrink to the last point of each series.
-    """
+    """Numbered metric batches of one writer, bounded in size by `thin`."""
 
     def __init__(self, path: str, run_id: bytes, writer_id: bytes) -> None:
         super().__init__(path, {"run": run_id.hex(), "writer": writer_id.hex()})
         self.last = 0
-        self.dropped = 0
+        self.generation = 0
         self.limit = metric_limit()
+        self._full_at = self.limit
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `thin` it."""
+        return self.size > self._full_at
 
     def add(self, sequence: int, payload: bytes) -> None:
-        """Appends batch `sequence` (a whole MetricBatch)."""
+        """Appends batch `sequence` (a whole MetricBatch). Raises OSError."""
         self.append(BATCH, struct.pack("<Q", sequence) + payload)
         self.last = sequence
-        if self.size > self.limit:
-            self._thin()
 
     def batches(self, after: int, position: int = 0) -> Iterator[Tuple[int, int, bytes]]:
         """(position after it, number, MetricBatch) of the batches past number `after`."""
@@ -146,51 +147,69 @@ class BatchSpool(RecordFile):
                 if sequence > after:
                     yield end, sequence, payload[8:]
 
-    generation = 0
+    def thin(self, durable: int, sent: int, pause: Callable[[], None]) -> int:
+        """Rewrites the file with less in it; how many points that dropped.
 
-    def _thin(self) -> None:
-        """Rewrites the file with its older half thinned out."""
-        half, kept, dropped = self.limit // 2, 0, 0
-        temporary = self.path + ".new"
-        target = RecordFile(temporary, self.header)
+        Batches up to number `durable` are left out. Those up to `sent` may be durable without our
+        knowing: they keep number and content, or a point could be stored twice. Of the others the
+        newest that fill half the limit stay whole, older ones are thinned out (`Thinned`), and all
+        are numbered anew. `pause` is called between records. OSError leaves the file as it was.
+        """
+        target = BatchSpool(self.path + ".new", b"", b"")
+        target.header = self.header
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        for end, kind, payload in read_records(self.path):
-            if kind != BATCH:
-                continue
-            if end <= self.size - half:
-                payload, count = thin_batch(payload)
-                dropped += count
-            target.append(kind, payload)
-            kept += 1
+            os.unlink(target.path)
+        try:
+            dropped = self._rewrite(target, durable, sent, pause)
+            target.close()
+            os.replace(target.path, self.path)
+        except OSError:
+            target.close(remove=True)
+            self._full_at = self.size + self.limit // 8
+            raise
         self.close()
-        target.close()
-        os.replace(temporary, self.path)
-        self.size = target.size
+        self.size, self.last = target.size, target.last
         self.generation += 1
-        # Thinned batches stay small: when all is thinned already, let the file grow once more.
-        if self.size > self.limit * 3 // 4:
-            self.limit = self.size * 2
-        self.dropped += dropped
-        if dropped:
-            warn("spool-full", f"the metric spool is full: {dropped} of the oldest points were "
-                               f"dropped ({self.dropped} so far); raise LINAJE_SPOOL_BYTES or "
-                               f"start linajed")
+        self._full_at = max(self.limit, self.size + self.limit // 8)
+        return dropped
+
+    def _rewrite(self, target: "BatchSpool", durable: int, sent: int,
+                 pause: Callable[[], None]) -> int:
+        target.last = durable
+        thinned: Optional[Thinned] = Thinned(min(self.limit // 4, _THINNED_BYTES))
+        dropped = 0
+        for end, sequence, payload in self.batches(durable):
+            pause()
+            if sequence <= sent:
+                target.add(sequence, payload)
+                continue
+            body = without_number(payload)
+            if thinned is not None:
+                if end <= self.size - self.limit // 2:
+                    thinned.add(body)
+                    continue
+                dropped, thinned = target.add_thinned(thinned, sent), None
+            target.add_next(body, sent)
+        if thinned is not None:
+            dropped = target.add_thinned(thinned, sent)
+        return dropped
+
+    def add_thinned(self, thinned: Thinned, sent: int) -> int:
+        """Appends what is left of some batches; how many points are not."""
+        for body, _ in thinned.batches():
+            self.add_next(body, sent)
+        return thinned.dropped
+
+    def add_next(self, body: bytes, sent: int = 0) -> int:
+        """Appends a batch under the next number, past `sent`, and returns that. Raises OSError."""
+        number = max(self.last, sent) + 1
+        self.add(number, numbered(number, body))
+        return number
 
 
-def thin_batch(record: bytes) -> Tuple[bytes, int]:
-    """A spooled batch reduced to the last point of each series, and how many points that drops."""
-    batch = _wire.decode("MetricBatch", memoryview(record)[8:])
-    count = len(batch.value)
-    index = batch.series_index or [0] * count
-    last = sorted({series: place for place, series in enumerate(index)}.values())
-    thinned = _wire.encode("MetricBatch", {
-        "sequence": batch.sequence, "series": batch.series,
-        "series_index": [index[place] for place in last] if batch.series_index else [],
-        "step": [batch.step[place] for place in last],
-        "time_us": [batch.time_us[place] for place in last],
-        "value": [batch.value[place] for place in last]})
-    return record[:8] + thinned, count - len(last)
+def numbered(number: int, body: bytes) -> bytes:
+    """A whole MetricBatch: its number (field 1) before its body."""
+    return b"\x08" + _wire.varint(number) + body
 
 
 class SpoolFolder:
@@ -256,10 +275,13 @@ class DeadSpool:
         self._fd = fd
 
     def runs(self) -> List[str]:
-        """The runs it holds something of, as hex digits."""
+        """The runs it holds something of, as hex digits: in the order of their first changes, for
+        a part of a run is created after it."""
         names = {name.split(".")[0] for name in os.listdir(self.path)
                  if name.endswith((".ops", ".metrics"))}
-        return sorted(names)
+        first = {name: next((number for number, _ in self.operations(name)), sys.maxsize)
+                 for name in names}
+        return sorted(names, key=lambda name: (first[name], name))
 
     def operations(self, run: str) -> List[Tuple[int, Dict[str, Any]]]:
         """The changes of a run that are not done yet: (number, operation)."""

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import time
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._client import Client
@@ -13,8 +14,9 @@ from ._log import warn
 from ._spool import SpoolFolder
 
 FILE, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
-COPY_LIMIT = 256 << 20
+HELD_FILE = 1 << 20
 _PART = 1 << 20
+_PUT_PART = 65_536
 _FICLONE = 0x40049409
 
 
@@ -112,66 +114,142 @@ def describe_tree(folder: str) -> List[TreeFile]:
 
 # --- Staging: what log_artifact was given may be gone or changed when its turn comes -------------
 
-def stage(folder: SpoolFolder, path: str, source: str) -> Tuple[Dict[str, Any], List[str]]:
-    """(entry of an upload, copies made for it). Raises OSError when the file cannot be read.
+def take(path: str, source: str, *, whole: bool = True) -> Dict[str, Any]:
+    """The entry of an upload, as it is when a file is logged. Raises OSError.
 
-    Up to 256 MiB, and where the file system can share blocks any size, the content of this moment
-    is kept. A larger file is linked: it may be removed, but not changed, before it is uploaded.
+    A small file is read (`whole`: if there is memory for it), which is what its content costs
+    anyway; a larger one is only opened, so that it may be removed or replaced, and copied by
+    `settle`.
     """
     mode = file_mode(source)
     entry: Dict[str, Any] = {"path": check_path(path), "mode": mode}
     if mode == LINK:
-        return {**entry, "target": os.readlink(source)}, []
-    size = os.stat(source).st_size
-    copy = folder.path(os.path.join("files", os.urandom(12).hex()))
-    digest: Optional[bytes] = None
-    if not _clone(source, copy):
-        if size <= COPY_LIMIT or not _link(source, copy):
-            digest, size = _copy(source, copy)
-    return {**entry, "source": copy, "size": size,
-            "sha256": digest.hex() if digest else None}, [copy]
+        return {**entry, "target": os.readlink(source)}
+    file = open(source, "rb", buffering=0)
+    status = os.fstat(file.fileno())
+    if whole and status.st_size <= HELD_FILE:
+        with file:
+            content = file.read()
+        return {**entry, "content": content, "size": len(content)}
+    return {**entry, "size": status.st_size, "opened": file, "mtime": status.st_mtime_ns,
+            "source": os.path.abspath(source)}
 
 
-def _clone(source: str, copy: str) -> bool:
-    """A copy that shares its blocks with the source until one of them changes."""
-    with open(source, "rb") as old:
-        fd = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def text_entry(path: str, text: str) -> Dict[str, Any]:
+    """The entry of a text that is no file yet."""
+    content = text.encode("utf-8", "surrogatepass")
+    return {"path": check_path(path), "mode": FILE, "content": content, "size": len(content)}
+
+
+def held_bytes(body: Dict[str, Any]) -> int:
+    """Bytes of files that an operation holds in memory."""
+    return sum(len(entry.get("content", b"")) for entry in body.get("files", ()))
+
+
+def open_files(body: Dict[str, Any]) -> int:
+    """Files that an operation holds open."""
+    return sum("opened" in entry for entry in body.get("files", ()))
+
+
+def settle(folder: SpoolFolder, body: Dict[str, Any]) -> None:
+    """Copies the open files of an operation. One for which the disk has no room stays open, and
+    is sent from there."""
+    for entry in body.get("files", ()):
+        if "opened" not in entry:
+            continue
         try:
-            fcntl.ioctl(fd, _FICLONE, old.fileno())
-            return True
-        except OSError:
-            os.unlink(copy)
-            return False
-        finally:
-            os.close(fd)
+            copied = _copied(folder, body, entry)
+        except OSError as error:
+            warn("stage", f"artifact {entry['path']} could not be copied: {error}; do not change "
+                          f"it before it is sent (linaje.flush)")
+            continue
+        entry.update(copied)
+        name_open_file(entry)
 
 
-def _link(source: str, copy: str) -> bool:
-    try:
-        os.link(os.path.realpath(source), copy)
-        return True
-    except OSError:
-        return False
+def name_open_file(entry: Dict[str, Any]) -> None:
+    """Closes an open file; what is at its name is sent."""
+    entry.pop("mtime", None)
+    opened = entry.pop("opened", None)
+    if opened is not None:
+        opened.close()
 
 
-def _copy(source: str, copy: str) -> Tuple[bytes, int]:
+def _copied(folder: SpoolFolder, body: Dict[str, Any], entry: Dict[str, Any]) -> Dict[str, Any]:
+    """What changes in an entry whose open file was copied."""
+    opened, known, changed = entry["opened"], (entry["size"], entry["mtime"]), False
+    for _ in range(5):
+        copy = folder.path(os.path.join("files", os.urandom(12).hex()))
+        digest, size = _copy(opened, copy)
+        status = os.fstat(opened.fileno())
+        now = (status.st_size, status.st_mtime_ns)
+        if now == known:
+            body["staged"].append(copy)
+            if changed:
+                warn("file-changed", f"artifact {entry['path']} was changed while it was copied; "
+                                     f"what it holds now is stored")
+            return {"source": copy, "size": size, "sha256": digest.hex()}
+        changed, known = True, now
+        os.unlink(copy)
+        time.sleep(0.05)
+    raise OSError("it does not stop changing")
+
+
+def _copy(old: Any, copy: str) -> Tuple[bytes, int]:
+    """Copies an open file: (SHA-256, size). Blocks are shared where the file system can."""
     digest, size = hashlib.sha256(), 0
-    fd = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(source, "rb") as old, os.fdopen(fd, "wb") as new:
-        for part in iter(lambda: old.read(_PART), b""):
-            digest.update(part)
-            new.write(part)
-            size += len(part)
+    fd = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "r+b", buffering=0) as new:
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+            shared = os.fstat(new.fileno()).st_size > 0
+            source = new if shared else old
+            source.seek(0)
+            for part in iter(lambda: source.read(_PART), b""):
+                digest.update(part)
+                size += len(part)
+                if not shared:
+                    _write_all(new, part)
+    except BaseException:
+        os.unlink(copy)
+        raise
     return digest.digest(), size
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view):]
+
+
+def keep_contents(folder: SpoolFolder, body: Dict[str, Any]) -> None:
+    """Writes what an operation holds in memory to disk, so that it may outlive the process.
+    Raises OSError."""
+    for entry in body.get("files", ()):
+        content = entry.get("content")
+        if content is None:
+            continue
+        copy = folder.path(os.path.join("files", os.urandom(12).hex()))
+        try:
+            with open(copy, "xb", buffering=0) as file:
+                _write_all(file, content)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(copy)
+            raise
+        body["staged"].append(copy)
+        entry.update(source=copy, sha256=hashlib.sha256(content).hexdigest())
+        del entry["content"]
 
 
 # --- Upload --------------------------------------------------------------------------------------
 
-def upload_body(entries: List[Dict[str, Any]], staged: List[str], run_id: bytes,
+def upload_body(entries: List[Dict[str, Any]], run_id: bytes,
                 artifact_path: str) -> Dict[str, Any]:
     """The operation that uploads files as one tree into a run's artifacts."""
     return {"kind": "upload", "key": os.urandom(16).hex(), "run": run_id.hex(),
-            "path": artifact_path, "files": entries, "staged": staged}
+            "path": artifact_path, "files": entries, "staged": []}
 
 
 def upload(client: Client, body: Dict[str, Any]) -> Any:
@@ -208,6 +286,18 @@ def _put(client: Client, ingest_id: bytes, entry: Dict[str, Any]) -> None:
             target = os.fsencode(entry["target"])
             client._put(ingest_id, entry["path"], LINK, [target], len(target),
                         hashlib.sha256(target).digest())
+            return
+        content = entry.get("content")
+        if content is not None:
+            parts = (content[at:at + _PUT_PART] for at in range(0, len(content), _PUT_PART))
+            client._put(ingest_id, entry["path"], entry["mode"], parts, len(content),
+                        hashlib.sha256(content).digest())
+            return
+        opened = entry.get("opened")
+        if opened is not None:
+            opened.seek(0)
+            client._put(ingest_id, entry["path"], entry["mode"],
+                        iter(lambda: opened.read(_PUT_PART), b""), None, None)
             return
         sha256 = bytes.fromhex(entry["sha256"]) if entry.get("sha256") else None
         found = os.stat(entry["source"]).st_size
