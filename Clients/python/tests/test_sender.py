@@ -609,12 +609,13 @@ def test_more_than_the_memory_may_hold_goes_to_disk_and_arrives(fake, fresh_send
 
 def test_a_process_that_may_start_no_thread_spools_what_it_logs(fake, home):
     run_id = run_python("""
-        import linaje, threading
+        import linaje
+        from linaje import _background
 
-        def refuse(self):
+        def refuse(*_):
             raise RuntimeError("can't start new thread")
 
-        threading.Thread.start = refuse
+        _background.start_new_thread = refuse
         with linaje.start_run() as run:
             for step in range(100):
                 linaje.log_metric("x", 0.5, step)

@@ -362,3 +362,25 @@ def test_a_number_too_large_for_a_metric_is_a_value_error(home, fresh_sender):
         for key in ("x", "new"):
             with pytest.raises(ValueError):
                 run.log_metric(key, 10 ** 400)
+
+
+def test_what_moves_from_one_place_to_the_next_is_never_taken_for_sent(fake, fresh_sender):
+    """The end of a process and the end of a run look at `drained` from other threads."""
+    run = linaje.start_run()
+    queue, wrong, over = run._queue, [], threading.Event()
+
+    def look():
+        while not over.is_set():
+            if queue.drained and queue.durable_through < queue._last:
+                # Looked at again, for the acknowledgement may have come in between.
+                wrong.append(queue._last) if queue.drained and (
+                    queue.durable_through < queue._last) else None
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    for number in range(300):
+        run.log_metric("x", 0.5, number)
+        wait_for(lambda: queue.drained)
+    over.set()
+    watcher.join()
+    assert wrong == [] and queue._last >= 300

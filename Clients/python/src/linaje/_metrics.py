@@ -267,7 +267,8 @@ class MetricQueue:
         if self.waiting_bytes <= MEMORY_LIMIT:
             return
         pace, thinned = Pace(), Thinned(MEMORY_LIMIT // 4)
-        while self.waiting_bytes > MEMORY_LIMIT // 2:
+        # The newest stays where it is, so that `drained` is not true meanwhile.
+        while self.waiting_bytes > MEMORY_LIMIT // 2 and len(self.waiting) > 1:
             body, _ = self.waiting.popleft()
             self.waiting_bytes -= len(body)
             thinned.add(body)
@@ -305,11 +306,13 @@ class MetricQueue:
         while self.waiting:
             # Only what is sent gets a number: until then the spool may still thin it out.
             sequence = self._last + 1
-            yield sequence, numbered(sequence, self.waiting[0][0])
-            body, size = self.waiting.popleft()
+            body, size = self.waiting[0]
+            yield sequence, numbered(sequence, body)
+            # In this order: `drained` looks without the lock and must see it in one of the places.
+            self.pending.append((sequence, body, size))
+            self.waiting.popleft()
             self.waiting_bytes -= len(body)
             self._last = sequence
-            self.pending.append((sequence, body, size))
 
     # --- On a connection ---
 

@@ -11,6 +11,7 @@ from struct import error as StructError
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from . import _provenance, _upload, _wire
+from ._background import Background
 from ._client import model_bytes, new_id, run_bytes
 from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
 from ._log import warn
@@ -93,7 +94,7 @@ class Run:
         self._owner = os.getpid()
         self._queue = sender.queue_for(run_id, created)
         self._next_step: Dict[Series, int] = {}
-        self._capture: Optional[threading.Thread] = None
+        self._capture: Optional[Background] = None
         self._ending = threading.RLock()
         self._end_later: Optional[Callable[[], None]] = None
         self._provenance: Dict[str, Any] = {}
@@ -327,11 +328,9 @@ class Run:
             finally:
                 self._captured()
 
-        capture = threading.Thread(target=work, name="linaje-provenance", daemon=True)
         try:
             with self._ending:
-                capture.start()
-                self._capture = capture
+                self._capture = Background("linaje-provenance", work)
                 _captures.append(self)
         except RuntimeError as error:
             warn("provenance", f"provenance was not captured: {error}")
@@ -467,7 +466,7 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
         _exit_hooked = True
         close_at_exit(_end_all)
         try:
-            threading.Thread(target=_replay, name="linaje-replay", daemon=True).start()
+            Background("linaje-replay", _replay)
         except RuntimeError as error:
             warn("sync", f"old spools were not replayed: {error}")
     if not hasattr(_local, "stack"):

@@ -22,6 +22,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional
 
 from . import _log, _upload, _wire
+from ._background import Background
 from ._bell import Bell
 from ._client import Client, new_id
 from ._connection import Connection
@@ -70,8 +71,8 @@ class Sender:
         self._progress = threading.Condition()
         self._wake_metrics = Bell()
         self._wake_operations = Bell()
-        self._threads: List[threading.Thread] = []
-        self._copier: Optional[threading.Thread] = None
+        self._threads: List[Optional[Background]] = []
+        self._copier: Optional[Background] = None
         self._closing = False
         self._hurry = 0
         self.away = False
@@ -91,15 +92,14 @@ class Sender:
             for name, body in (("metrics", self._run_metrics), ("changes", self._run_operations)):
                 self._threads.append(self._thread(name, body))
 
-    def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=body, name=f"linaje-{name}", daemon=True)
+    def _thread(self, name: str, body: Callable[[], None]) -> Optional[Background]:
         try:
-            thread.start()
+            return Background(f"linaje-{name}", body)
         except RuntimeError as error:
             # No more threads are allowed, or the interpreter is leaving.
             warn("no-thread", f"the sender cannot start: {error}; what is logged goes to "
                               f"the spool when the process ends")
-        return thread
+            return None
 
     def queue_for(self, run_id: bytes, created: bool) -> MetricQueue:
         """A new metric queue for a run."""
@@ -182,7 +182,7 @@ class Sender:
         return any(map(self._is_alive, self._threads))
 
     @staticmethod
-    def _is_alive(thread: Optional[threading.Thread]) -> bool:
+    def _is_alive(thread: Optional[Background]) -> bool:
         return thread is not None and thread.is_alive()
 
     def _settled(self) -> bool:
