@@ -107,7 +107,8 @@ package final class IngestSession: Sendable {
         LinajeError(
             .notFound,
             "ingest \(id) is not open (ended, dropped after silence, or from before a "
-                + "restart); begin a new one")
+                + "restart); begin a new one",
+            details: ["ingest_id": "\(id)"])
     }
 
     private static func lost(_ id: IngestID, _ error: LinajeError) -> LinajeError {

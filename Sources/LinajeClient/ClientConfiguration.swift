@@ -9,7 +9,8 @@ public struct ClientConfiguration: Sendable {
     /// How often a call is made at most when it fails with a retryable error. The idempotency key
     /// is the same each time, so a change is not done twice.
     public var attempts: Int
-    /// How long a metric stream tries to reconnect before it gives up.
+    /// How long a call or a metric stream goes on trying while the daemon is unavailable: a daemon
+    /// that is restarted comes back. A daemon that was never reached is not waited for.
     public var patience: Duration
 
     public init(

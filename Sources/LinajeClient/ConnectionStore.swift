@@ -29,6 +29,26 @@ actor ConnectionStore {
         return connection
     }
 
+    /// The first connection. A daemon that is being restarted accepts and then hangs up, or says
+    /// hello late: it is tried again for as long as `patience`.
+    ///
+    /// - Throws: at once when nobody listens or the caller is not let in.
+    func first(patience: Duration) async throws -> ClientConnection {
+        let deadline = ContinuousClock.now + patience
+        var backoff = Backoff()
+        while true {
+            do {
+                return try await connection()
+            } catch let error as LinajeError {
+                let isRestart =
+                    error.code == .handshakeTimeout
+                    || error.code == .unavailable && error.details["unreachable"] == nil
+                guard isRestart, ContinuousClock.now < deadline else { throw error }
+            }
+            try await backoff.wait()
+        }
+    }
+
     func close() {
         current?.close()
         current = nil

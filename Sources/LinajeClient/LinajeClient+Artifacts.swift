@@ -43,22 +43,66 @@ public struct ArtifactListing: Sendable {
     public var tree: SHA256Digest?
 }
 
-/// The bytes of one stored file, as they come. One task reads it.
+/// The bytes of one stored file, as they come. One task reads it. When the daemon is restarted
+/// meanwhile, it goes on where it was.
 public struct ArtifactReading: Sendable, AsyncSequence {
     /// The file.
     public let file: ArtifactEntry
+    let client: LinajeClient
+    let request: Linaje_V1_ReadArtifactRequest
     let stream: ClientStream<Linaje_V1_ReadArtifactOpened>
 
     public struct AsyncIterator: AsyncIteratorProtocol {
-        let stream: ClientStream<Linaje_V1_ReadArtifactOpened>
+        let reading: ArtifactReading
+        var stream: ClientStream<Linaje_V1_ReadArtifactOpened>
+        var delivered: UInt64 = 0
+
+        init(_ reading: ArtifactReading) {
+            self.reading = reading
+            stream = reading.stream
+        }
 
         /// The next bytes; `nil` after the last.
         ///
-        /// - Throws: `corrupt` when what is stored does not match its digest.
-        public mutating func next() async throws -> [UInt8]? { try await stream.next() }
+        /// - Throws: `corrupt` when what is stored does not match its digest; `conflict` when the
+        ///   name of the file means another one after a restart.
+        public mutating func next() async throws -> [UInt8]? {
+            while true {
+                do {
+                    let bytes = try await stream.next()
+                    delivered += UInt64(bytes?.count ?? 0)
+                    return bytes
+                } catch let error as LinajeError where error.code == .unavailable {
+                    guard let next = try await reading.resumed(after: delivered) else {
+                        return nil
+                    }
+                    stream = next
+                }
+            }
+        }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stream: stream) }
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+
+    /// Opens the rest on another connection; `nil` when there is none.
+    private func resumed(
+        after delivered: UInt64
+    ) async throws -> ClientStream<Linaje_V1_ReadArtifactOpened>? {
+        var request = request
+        request.offset += delivered
+        if request.hasLength {
+            guard delivered < request.length else { return nil }
+            request.length -= delivered
+        }
+        guard request.offset < file.size.bytes else { return nil }
+        let (opened, stream) = try await client.open(request)
+        let found = try ArtifactEntry(opened.file)
+        guard found.sha256 == file.sha256 else {
+            throw LinajeError(
+                .conflict, "\(file.path) became another file while it was read; read it again")
+        }
+        return stream
+    }
 }
 
 extension LinajeClient {
@@ -101,11 +145,20 @@ extension LinajeClient {
         request.path = place.path?.text ?? ""
         request.offset = offset
         if let length { request.length = length }
-        return try await retrying {
+        let (opened, stream) = try await open(request)
+        return ArtifactReading(
+            file: try ArtifactEntry(opened.file), client: self, request: request, stream: stream)
+    }
+
+    func open(
+        _ request: Linaje_V1_ReadArtifactRequest
+    ) async throws -> (
+        Linaje_V1_ReadArtifactOpened, ClientStream<Linaje_V1_ReadArtifactOpened>
+    ) {
+        try await retrying {
             let stream = try await self.connections.connection().open(
                 Methods.readArtifact, request)
-            let opened = try await stream.response()
-            return ArtifactReading(file: try ArtifactEntry(opened.file), stream: stream)
+            return (try await stream.response(), stream)
         }
     }
 }

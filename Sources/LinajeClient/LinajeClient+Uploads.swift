@@ -44,6 +44,24 @@ extension LinajeClient {
         observer: TransferObserver? = nil
     ) async throws -> StoredTree {
         let files = try await BlockingWork.run { try LocalTree.files(at: path) }
+        // A daemon that is restarted forgets its sessions, not what was sent: it is sent again, and
+        // found in the store.
+        let deadline = ContinuousClock.now + configuration.patience
+        while true {
+            do {
+                return try await upload(files, to: run, at: destination, observer: observer)
+            } catch let error as LinajeError
+                where error.details["ingest_id"] != nil && ContinuousClock.now < deadline
+            {
+                continue
+            }
+        }
+    }
+
+    private func upload(
+        _ files: [LocalFile], to run: RunID?, at destination: TreePath?,
+        observer: TransferObserver?
+    ) async throws -> StoredTree {
         let progress = ProgressKeeper(
             total: TransferProgress(
                 totalFiles: files.count, totalBytes: files.reduce(0) { $0 &+ $1.size }),

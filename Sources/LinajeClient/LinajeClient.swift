@@ -30,15 +30,17 @@ public final class LinajeClient: Sendable {
     ///
     /// - Parameter socket: the daemon's socket; `nil` finds it by the table of PROTOCOL.md:
     ///   `LINAJE_SOCKET`, the user's socket if it is there, the system's.
-    /// - Throws: `unavailable` with the detail `unreachable` when no daemon listens there,
-    ///   `permissionDenied` when it does not accept the caller. Connecting is not retried.
+    /// - Throws: `unavailable` with the detail `unreachable` when no daemon listens there, which is
+    ///   not tried again; `permissionDenied` when it does not accept the caller. A daemon that hangs
+    ///   up before it has said hello is being restarted: then it is tried again until
+    ///   `configuration.patience` is over.
     public static func connect(
         to socket: String? = nil, configuration: ClientConfiguration = ClientConfiguration()
     ) async throws -> LinajeClient {
         let path = try SocketAddresses.find(
             explicit: socket, environment: ProcessInfo.processInfo.environment)
         let connections = ConnectionStore(socket: path, agent: configuration.agent)
-        let connection = try await connections.connection()
+        let connection = try await connections.first(patience: configuration.patience)
         return LinajeClient(
             configuration: configuration,
             daemon: DaemonGreeting(connection.hello, socket: path), connections: connections)
@@ -58,16 +60,24 @@ public final class LinajeClient: Sendable {
         }
     }
 
-    /// Does something again while it fails with a retryable error, at most
-    /// `configuration.attempts` times in all.
+    /// Does something again while it fails with a retryable error: `configuration.attempts` times
+    /// in all, and as long as the daemon is unavailable, which is what a restart looks like, until
+    /// `configuration.patience` is over.
     func retrying<Value>(_ body: () async throws -> Value) async throws -> Value {
         var backoff = Backoff()
         var attempt = 1
+        var deadline: ContinuousClock.Instant?
         while true {
             do {
                 return try await body()
             } catch let error as LinajeError {
-                guard error.isRetryable, attempt < configuration.attempts else { throw error }
+                let end = deadline ?? .now + configuration.patience
+                deadline = end
+                guard
+                    error.isRetryable,
+                    attempt < configuration.attempts
+                        || error.code == .unavailable && ContinuousClock.now < end
+                else { throw error }
             }
             attempt += 1
             try await backoff.wait()

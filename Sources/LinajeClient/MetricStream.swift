@@ -61,6 +61,9 @@ public final class MetricStream: Sendable {
         var lastNumber: UInt64 = 0
         var durable: UInt64 = 0
         var isFinishing = false
+        /// The daemon wants us to leave: the stream is ended in order and opened on another
+        /// connection.
+        var isLeaving = false
         var hasEnded = false
         var failure: (any Error)?
         var waiters: [Waiter] = []
@@ -273,6 +276,7 @@ public final class MetricStream: Sendable {
             }
             state.lastNumber = max(state.lastNumber, durable)
             state.sent = 0
+            state.isLeaving = false
             state.batchBytes = min(state.batchBytes, Int(connection.hello.streamCredit))
             if connection.hello.limits.batchPoints > 0 {
                 state.batchPoints = Int(connection.hello.limits.batchPoints)
@@ -330,11 +334,21 @@ public final class MetricStream: Sendable {
 
     /// Sends and reads acknowledgements until the daemon has ended the stream.
     private func exchange(on stream: WireStream) async throws {
+        if reconnects { stream.whenLeaving { [weak self] in self?.leave() } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.readAcknowledgements(stream) }
             group.addTask { try await self.pump(stream) }
             // The first failure ends the other task, too.
             while try await group.next() != nil {}
+        }
+    }
+
+    /// Sends nothing more on this stream; the pump ends it.
+    private func leave() {
+        locked { state in
+            state.isLeaving = true
+            state.stream = nil
+            state.wakePump()
         }
     }
 
@@ -351,6 +365,10 @@ public final class MetricStream: Sendable {
 
     private func pump(_ stream: WireStream) async throws {
         while !Task.isCancelled {
+            if locked({ $0.isLeaving }) {
+                stream.finish()
+                return
+            }
             switch locked({ push(&$0) }) {
             case .done:
                 stream.finish()
@@ -370,7 +388,7 @@ public final class MetricStream: Sendable {
                 let isCancelled = Task.isCancelled
                 locked { state in
                     let hasWork = state.sent < state.kept.count || state.isFinishing
-                    if isCancelled || hasWork && state.stream != nil {
+                    if isCancelled || state.isLeaving || hasWork && state.stream != nil {
                         state.wakeups.append { continuation.resume() }
                     } else {
                         state.pump = continuation

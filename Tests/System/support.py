@@ -1,5 +1,6 @@
 """What the system tests share: the daemon as a process, bytes on its socket, streams of points."""
 
+import io
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ sys.path[:0] = [str(ROOT / "Clients/python/src"), str(ROOT / "Clients/python/pla
 
 import linaje_plain  # noqa: E402
 from linaje import _frames, _wire  # noqa: E402
-from linaje._client import Client  # noqa: E402
+from linaje._client import Client, file_parts  # noqa: E402
 from linaje._connection import Connection, failure_to_error  # noqa: E402
 from linaje._errors import LinajeError  # noqa: E402
 from linaje._messages import METHODS  # noqa: E402
@@ -284,8 +285,7 @@ def put_tree(client, files, run=b"", path=""):
     ingest = client.call("BeginIngest").ingest_id
     for name, content in files.items():
         client._put(ingest, name, 0o100644,
-                    [content[at:at + 65_536] for at in range(0, len(content), 65_536)],
-                    len(content), None)
+                    lambda content=content: file_parts(io.BytesIO(content)), len(content), None)
     return client.call("CommitIngest", ingest_id=ingest, run_id=run, path=path)
 
 

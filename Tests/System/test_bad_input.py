@@ -256,14 +256,14 @@ def key_with_the_same_request(world):
 
 def commit_twice(world):
     ingest, key = world.ingest(), os.urandom(16)
-    world.client._put(ingest, "f", 0o100644, [b"twice"], None, None)
+    world.client._put(ingest, "f", 0o100644, lambda: [b"twice"], None, None)
     trees = [world.client.call("CommitIngest", ingest_id=ingest, key=key) for _ in range(2)]
     assert trees[0] == trees[1] and trees[0].files == 1
 
 
 def commit_again_with_another_key(world):
     ingest = world.ingest()
-    world.client._put(ingest, "f", 0o100644, [b"again"], None, None)
+    world.client._put(ingest, "f", 0o100644, lambda: [b"again"], None, None)
     for _ in range(2):
         world.client.call("CommitIngest", ingest_id=ingest)
 

@@ -15,9 +15,10 @@ BY_OPCODE = {entry[0]: (name, *entry[1:]) for name, entry in METHODS.items()}
 
 
 class Refused(Exception):
-    def __init__(self, code, message="refused", retryable=False):
+    def __init__(self, code, message="refused", retryable=False, **details):
         super().__init__(code, message)
         self.code, self.message, self.retryable = code, message, retryable
+        self.details = details
 
 
 class FakeDaemon:
@@ -215,7 +216,7 @@ class FakeDaemon:
 
     def do_CommitIngest(self, request):
         if request.ingest_id not in self.ingests:
-            raise Refused(104, "no such session")
+            raise Refused(104, "no such session", ingest_id=request.ingest_id.hex())
         files = self.ingests.pop(request.ingest_id)
         digest = tree_digest(TreeFile(path, *entry) for path, entry in files.items())
         self.trees[digest] = files
@@ -228,7 +229,7 @@ class FakeDaemon:
 
     def put_file(self, request, content):
         if request.ingest_id not in self.ingests:
-            raise Refused(104, "no such session")
+            raise Refused(104, "no such session", ingest_id=request.ingest_id.hex())
         digest = hashlib.sha256(content).digest()
         if request.size is not None and request.size != len(content):
             raise Refused(116, "another size")
@@ -302,9 +303,10 @@ class _Connection:
         with self.writing:
             self.peer.sendall(_frames.encode(*arguments, **named))
 
-    def fail(self, stream, code, message, retryable=False):
+    def fail(self, stream, code, message, retryable=False, details=None):
         self.send(_frames.ERROR, stream, _wire.encode("Failure", {
-            "code": code, "name": "fake", "message": message, "retryable": retryable}))
+            "code": code, "name": "fake", "message": message, "retryable": retryable,
+            "details": details or {}}))
 
     def read(self):
         header = self.file.read(12)
@@ -383,7 +385,7 @@ class _Connection:
                     answer = self.daemon.put_file(request, b"".join(parts))
                 self.answer(stream, 0x0502, _wire.encode("PutFileResponse", answer))
             except Refused as error:
-                self.fail(stream, error.code, error.message)
+                self.fail(stream, error.code, error.message, details=error.details)
         elif kind == _frames.END and stream in self.metrics:
             self.send(_frames.END, stream)
         elif kind == _frames.PING:
@@ -438,7 +440,7 @@ class _Connection:
                 self.answer(stream, opcode, _wire.encode(answer_name, {
                     field: value for field, value in answer.items() if field in known}))
         except Refused as error:
-            self.fail(stream, error.code, error.message, error.retryable)
+            self.fail(stream, error.code, error.message, error.retryable, error.details)
 
     def batch(self, stream, payload):
         batch = _wire.decode("MetricBatch", payload)

@@ -16,7 +16,7 @@ struct BenchAgent: Sendable {
         _ number: Int, _ options: GlobalOptions, experiment: ExperimentID, seed: UInt64,
         count: Int, batch: Int, reconnects: Bool
     ) async throws -> BenchAgent {
-        let client = try await options.connect()
+        let client = try await options.connect(patience: reconnects ? .seconds(60) : .zero)
         let run = try await client.createRun(
             NewRun(experimentID: experiment, name: "bench-\(seed)-\(number)"))
         let stream = try await client.metricStream(run: run.id, reconnects: reconnects)

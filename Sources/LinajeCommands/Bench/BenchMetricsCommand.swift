@@ -69,7 +69,7 @@ struct BenchMetricsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let client = try await options.connect()
+        let client = try await options.connect(patience: reconnect ? .seconds(60) : .zero)
         let status = try await client.status()
         var report = BenchReport(agents: agents, batch: batch, points: points, seed: seed)
         if gate {

@@ -7,7 +7,9 @@ struct MetricTailCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail", abstract: "Follow the points of a run until it ends.",
         discussion: """
-            Points appear when they are durable. A reader that is too slow misses some and is told.
+            Points appear when they are durable. A reader that is too slow misses some and is told. \
+            When the daemon is restarted the command follows the next one, and says so: points of the \
+            time between are in the history.
 
             EXAMPLES
               linaje metric tail RUN
@@ -23,7 +25,25 @@ struct MetricTailCommand: AsyncParsableCommand {
     func run() async throws {
         let id = try Arguments.run(run)
         let client = try await options.connect()
-        for try await chunk in try await client.tail(id, keys: Set(keys)) {
+        while true {
+            do {
+                return try await follow(id, client)
+            } catch let error as LinajeError where error.code == .unavailable {
+                // The client waits for the next daemon; this only begins anew.
+                Output.note("the daemon is being restarted; points may be missed meanwhile")
+            }
+        }
+    }
+
+    private func follow(_ id: RunID, _ client: LinajeClient) async throws {
+        let tail: MetricReading
+        do {
+            tail = try await client.tail(id, keys: Set(keys))
+        } catch let error as LinajeError where error.code == .unavailable {
+            // The client's patience is over.
+            throw LinajeError(.deadlineExceeded, error.message, details: error.details)
+        }
+        for try await chunk in tail {
             if chunk.missed > 0 {
                 Output.note("\(Rendering.grouped(chunk.missed)) points were missed")
             }

@@ -14,9 +14,12 @@ struct GlobalOptions: ParsableArguments {
     var noColor = false
 
     /// Connects to the daemon.
-    func connect() async throws -> LinajeClient {
+    ///
+    /// - Parameter patience: how long calls wait for a daemon that is being restarted.
+    func connect(patience: Duration = .seconds(60)) async throws -> LinajeClient {
         try await LinajeClient.connect(
-            to: socket, configuration: ClientConfiguration(agent: "linaje/0.1.0"))
+            to: socket,
+            configuration: ClientConfiguration(agent: "linaje/0.1.0", patience: patience))
     }
 
     /// How text is coloured.

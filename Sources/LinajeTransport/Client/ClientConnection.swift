@@ -136,6 +136,12 @@ package final class ClientConnection: Sendable {
                 .permissionDenied,
                 "socket \(path) may not be opened by you; ask to be added to its group",
                 details: ["socket": path])
+        case EAGAIN:
+            return LinajeError(
+                .unavailable,
+                "socket \(path) has as many clients waiting as it may: the daemon is busy or being "
+                    + "restarted; try again",
+                details: ["socket": path])
         default:
             let reason =
                 switch code {

@@ -25,6 +25,20 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
                 ConnectionCore.enqueue(.cancel, stream: id, &state, core)
             }
             state.streams[id] = nil
+            state.leaving[id] = nil
+        }
+    }
+
+    /// Calls `body` once when the daemon asks this client to leave: what is open goes on for a
+    /// moment, whatever is new needs another connection. At once when it has asked already.
+    package func whenLeaving(_ body: @escaping @Sendable () -> Void) {
+        let id = id
+        core.locked { state in
+            if state.isLeaving {
+                state.wakeups.append(body)
+            } else {
+                state.leaving[id] = body
+            }
         }
     }
 

@@ -19,6 +19,9 @@ final class ConnectionCore: Sendable {
         var streams: [UInt32: StreamEntry] = [:]
         var openings = CircularBuffer<Opening>()
         var nextOpening: UInt64 = 0
+        /// Whom to tell that the daemon wants this client to leave, by stream.
+        var leaving: [UInt32: @Sendable () -> Void] = [:]
+        var isLeaving = false
         var pings: [UInt64: CheckedContinuation<Void, any Error>] = [:]
         var nextPing: UInt64 = 1
         var greeting: Greeting = .awaited(nil)
@@ -212,7 +215,11 @@ final class ConnectionCore: Sendable {
             case .pong(let number):
                 let waiter = state.pings.removeValue(forKey: number)
                 state.wakeups.append { waiter?.resume() }
-            case .goaway: openWaiting(&state)
+            case .goaway:
+                state.isLeaving = true
+                state.wakeups += state.leaving.values
+                state.leaving.removeAll()
+                openWaiting(&state)
             case .ignore: break
             }
         }

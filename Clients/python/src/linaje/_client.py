@@ -4,11 +4,12 @@ import hashlib
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import _wire
 from ._connection import Connection, Stream
-from ._errors import CORRUPT, INVALID_ARGUMENT, LinajeError
+from ._errors import (CONFLICT, CORRUPT, DEADLINE_EXCEEDED, HANDSHAKE_TIMEOUT, INVALID_ARGUMENT,
+                      UNAVAILABLE, LinajeError)
 from ._messages import METHODS
 from ._wire import Message
 
@@ -46,6 +47,12 @@ def _id_bytes(given: RunID, prefix: str, noun: str) -> bytes:
     return value
 
 
+def file_parts(file: BinaryIO) -> Iterator[bytes]:
+    """All of an open file, in parts as they are sent."""
+    file.seek(0)
+    return iter(lambda: file.read(_PUT_FRAME), b"")
+
+
 def artifact_root(root: Union[str, bytes, Mapping[str, Any]]) -> Dict[str, Any]:
     """An ArtifactRoot of a URI (models:/…, runs:/…), a run id, or a tree digest of 32 bytes."""
     if isinstance(root, Mapping):
@@ -61,13 +68,19 @@ class Client:
     Safe to use from several threads; their calls are done one after the other. Every method
     raises LinajeError. `timeout` bounds each call, in seconds; None waits for ever.
     `while_waiting`: see `Connection`.
+
+    A daemon that is restarted is waited for: calls that it had no time to answer are made again,
+    with the same idempotency key, for `patience` seconds. A daemon that was never reached is not.
     """
 
     def __init__(self, socket: Optional[str] = None, timeout: Optional[float] = 60.0, *,
+                 patience: float = 30.0,
                  while_waiting: Optional[Callable[[], None]] = None) -> None:
         self.socket = socket
         self.timeout = timeout
+        self.patience = patience
         self._while_waiting = while_waiting
+        self._met = False
         self._connection: Optional[Connection] = None
         self._lock = threading.RLock()
 
@@ -93,6 +106,7 @@ class Client:
                 self.close()
                 self._connection = Connection(self.socket, min(10.0, self.timeout or 10.0),
                                               while_waiting=self._while_waiting)
+                self._met = True
             return self._connection
 
     # --- Any method ---
@@ -119,16 +133,29 @@ class Client:
         return answer
 
     def _retried(self, body: Callable[[Connection], Any]) -> Any:
-        """Runs `body`; once more on a fresh connection when a kept one turns out to be dead."""
-        with self._lock:
-            kept = self._connection is not None
-            connection = self.connection
-            try:
-                return body(connection)
-            except LinajeError:
-                if not kept or not connection.closed:
-                    raise
-            return body(self.connection)
+        """Runs `body`; again on a fresh connection while the daemon is being restarted."""
+        deadline, pause = None, 0.0
+        while True:
+            with self._lock:
+                kept = self._connection
+                try:
+                    return body(self.connection)
+                except LinajeError as error:
+                    now = time.monotonic()
+                    deadline = now + self.patience if deadline is None else deadline
+                    # A kept connection may turn out to be dead however short the patience is.
+                    stale = kept is not None and kept.closed and pause == 0.0
+                    if not (self._is_restart(error) and (stale or now < deadline)):
+                        raise
+            time.sleep(pause)
+            pause = min(0.5, pause * 2 or 0.01)
+
+    def _is_restart(self, error: LinajeError) -> bool:
+        """Whether the daemon is there and has no time, rather than not there or of another mind."""
+        if error.code != UNAVAILABLE:
+            # Connected, and no hello yet: the next daemon is on its way.
+            return self._connection is None and error.code in (DEADLINE_EXCEEDED, HANDSHAKE_TIMEOUT)
+        return self._met or "unreachable" not in error.details
 
     def pages(self, method: str, entries: str, limit: Optional[int] = None,
               **fields: Any) -> Iterator[Message]:
@@ -189,13 +216,18 @@ class Client:
 
     def stream(self, method: str, request: Mapping[str, Any]) -> Iterator[bytes]:
         """Data payloads of a server-streaming method."""
-        def begin(connection: Connection) -> Stream:
-            stream = connection.open(method, request, deadline=self._deadline())
-            stream.wait_answer(self._deadline())
-            return stream
+        return self._opened(method, request)[1]
 
-        with self._lock:
-            stream = self._retried(begin)
+    def _opened(self, method: str, request: Mapping[str, Any]) -> Tuple[Message, Iterator[bytes]]:
+        """The answer of a server-streaming method, and its data payloads."""
+        def begin(connection: Connection) -> Tuple[Message, Stream]:
+            stream = connection.open(method, request, deadline=self._deadline())
+            return stream.wait_answer(self._deadline()), stream
+
+        answer, stream = self._retried(begin)
+        return answer, self._payloads(stream)
+
+    def _payloads(self, stream: Stream) -> Iterator[bytes]:
         try:
             while True:
                 with self._lock:
@@ -224,7 +256,35 @@ class Client:
         """The bytes of a file, in parts."""
         request: Dict[str, Any] = {"root": artifact_root(root), "path": path, "offset": offset,
                                    "length": length}
-        return self.stream("ReadArtifact", request)
+        return self._read(request)
+
+    def _read(self, request: Dict[str, Any]) -> Iterator[bytes]:
+        """The bytes of a file; goes on where it was when the daemon is restarted meanwhile."""
+        begun: Optional[Message] = None
+        deadline: Optional[float] = None
+        while True:
+            opened, parts = self._opened("ReadArtifact", request)
+            if begun is None:
+                begun = opened
+            elif opened.file.sha256 != begun.file.sha256:
+                raise LinajeError(CONFLICT, f"file {request['path']!r} became another one while "
+                                            f"it was read; read it again")
+            try:
+                for part in parts:
+                    yield part
+                    deadline = None
+                    request["offset"] += len(part)
+                    if request["length"] is not None:
+                        request["length"] -= len(part)
+                return
+            except LinajeError as error:
+                if error.code != UNAVAILABLE:
+                    raise
+                if request["offset"] >= begun.file.size or request["length"] == 0:
+                    return
+                deadline = deadline or time.monotonic() + self.patience
+                if time.monotonic() > deadline:
+                    raise
 
     def download(self, root: Union[str, bytes, Mapping[str, Any]], path: str, target: str, *,
                  sha256: Optional[bytes] = None) -> bytes:
@@ -247,24 +307,28 @@ class Client:
                  sha256: Optional[bytes] = None) -> Message:
         """Sends one file (of a link: its target) into an ingest session."""
         if mode == 0o120000:
-            return self._put(ingest_id, path, mode, [os.fsencode(os.readlink(source))], None, None)
+            target = os.fsencode(os.readlink(source))
+            return self._put(ingest_id, path, mode, lambda: [target], None, None)
         with open(source, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            parts = iter(lambda: file.read(_PUT_FRAME), b"")
-            return self._put(ingest_id, path, mode, parts, size, sha256)
+            return self._put(ingest_id, path, mode, lambda: file_parts(file), size, sha256)
 
-    def _put(self, ingest_id: bytes, path: str, mode: int, parts: Iterable[bytes],
+    def _put(self, ingest_id: bytes, path: str, mode: int, parts: Callable[[], Iterable[bytes]],
              size: Optional[int], sha256: Optional[bytes]) -> Message:
-        with self._lock:
-            stream = self.connection.open("PutFile", {
-                "ingest_id": ingest_id, "path": path, "mode": mode, "size": size,
-                "sha256": sha256})
-            for part in parts:
-                if stream.over or stream.answer is not None:
-                    break
-                stream.send(part, self._deadline())
-            stream.end()
-            return stream.wait_answer(self._deadline())
+        """`parts` gives the content from its beginning, for each attempt anew."""
+        return self._retried(lambda connection: self._put_on(
+            connection, ingest_id, path, mode, parts(), size, sha256))
+
+    def _put_on(self, connection: Connection, ingest_id: bytes, path: str, mode: int,
+                parts: Iterable[bytes], size: Optional[int], sha256: Optional[bytes]) -> Message:
+        stream = connection.open("PutFile", {
+            "ingest_id": ingest_id, "path": path, "mode": mode, "size": size, "sha256": sha256})
+        for part in parts:
+            if stream.over or stream.answer is not None:
+                break
+            stream.send(part, self._deadline())
+        stream.end()
+        return stream.wait_answer(self._deadline())
 
     # --- Registry ---
 

@@ -222,15 +222,16 @@ class Connection:
                 return
             except BlockingIOError as error:
                 # The queue of those who wait to be accepted is full, or the daemon is stopped.
-                why: Exception = error
                 if time.monotonic() < deadline:
                     time.sleep(0.01)
                     self._wait_a_little()
                     continue
+                raise LinajeError(UNAVAILABLE, f"no daemon answers at {self.path}: {error}; try "
+                                               f"again") from None
             except (OSError, ValueError) as error:
-                why = error
-            raise LinajeError(UNAVAILABLE, f"no daemon answers at {self.path}: {why}; start "
-                                           f"linajed or set LINAJE_SOCKET")
+                raise LinajeError(
+                    UNAVAILABLE, f"no daemon answers at {self.path}: {error}; start linajed or "
+                                 f"set LINAJE_SOCKET", details={"unreachable": "true"}) from None
 
     def _wait_a_little(self) -> None:
         if self._while_waiting is not None:

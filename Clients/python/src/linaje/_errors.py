@@ -43,10 +43,12 @@ def _restore(code, message, name, retryable, details):  # type: ignore[no-untype
 
 BAD_FRAME = 2
 FRAME_TOO_LARGE = 3
+HANDSHAKE_TIMEOUT = 7
 BAD_MESSAGE = 101
 INVALID_ARGUMENT = 102
 NOT_FOUND = 104
 RUN_NOT_ACTIVE = 114
 DEADLINE_EXCEEDED = 111
+CONFLICT = 113
 CORRUPT = 204
 UNAVAILABLE = 200

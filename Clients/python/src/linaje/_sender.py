@@ -77,7 +77,8 @@ class Sender:
         self._hurry = 0
         self.away = False
         self._metric_connection: Optional[Connection] = None
-        self._client = Client(timeout=60.0, while_waiting=self._while_calling)
+        # A short patience: what waits for the daemon longer belongs into the spool.
+        self._client = Client(timeout=60.0, patience=0.5, while_waiting=self._while_calling)
         self._calling_since = 0.0
         self._owned: List[MetricQueue] = []
         self._busy = False
@@ -275,6 +276,10 @@ class Sender:
                     continue
                 self._carry(self._metric_connection)
             except LinajeError as error:
+                if self._metric_connection is not None and self._metric_connection.draining:
+                    # A restart: the next daemon is on its way, nothing is lost.
+                    self._close_metric_connection()
+                    continue
                 self._lost(error)
                 self._close_metric_connection()
                 next_attempt = time.monotonic() + delay

@@ -3,12 +3,13 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import stat
 import time
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from ._client import Client
+from ._client import Client, file_parts
 from ._errors import CORRUPT, INVALID_ARGUMENT, NOT_FOUND, LinajeError
 from ._log import warn
 from ._spool import SpoolFolder
@@ -16,7 +17,8 @@ from ._spool import SpoolFolder
 FILE, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
 HELD_FILE = 1 << 20
 _PART = 1 << 20
-_PUT_PART = 65_536
+# Each restart of the daemon in the middle of an upload costs a session.
+_SESSIONS = 100
 _FICLONE = 0x40049409
 
 
@@ -259,7 +261,7 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
     same answer) or dropped (another one is begun).
     """
     error: Optional[LinajeError] = None
-    for attempt in range(3):
+    for attempt in range(_SESSIONS):
         begin = _key(body, f"begin {attempt}")
         commit = {"key": _key(body, f"commit {attempt}"), "path": body["path"],
                   "run_id": bytes.fromhex(body["run"])}
@@ -272,7 +274,7 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
             if failure.code == CORRUPT:
                 # The bytes on their way, not in the store: trying again would not help.
                 raise LinajeError(116, failure.message) from None
-            if failure.code != NOT_FOUND:
+            if failure.code != NOT_FOUND or "ingest_id" not in failure.details:
                 raise
             error = failure
         with contextlib.suppress(LinajeError):
@@ -284,20 +286,19 @@ def _put(client: Client, ingest_id: bytes, entry: Dict[str, Any]) -> None:
     try:
         if entry["mode"] == LINK:
             target = os.fsencode(entry["target"])
-            client._put(ingest_id, entry["path"], LINK, [target], len(target),
+            client._put(ingest_id, entry["path"], LINK, lambda: [target], len(target),
                         hashlib.sha256(target).digest())
             return
         content = entry.get("content")
         if content is not None:
-            parts = (content[at:at + _PUT_PART] for at in range(0, len(content), _PUT_PART))
-            client._put(ingest_id, entry["path"], entry["mode"], parts, len(content),
+            client._put(ingest_id, entry["path"], entry["mode"],
+                        lambda: file_parts(io.BytesIO(content)), len(content),
                         hashlib.sha256(content).digest())
             return
         opened = entry.get("opened")
         if opened is not None:
-            opened.seek(0)
-            client._put(ingest_id, entry["path"], entry["mode"],
-                        iter(lambda: opened.read(_PUT_PART), b""), None, None)
+            client._put(ingest_id, entry["path"], entry["mode"], lambda: file_parts(opened), None,
+                        None)
             return
         sha256 = bytes.fromhex(entry["sha256"]) if entry.get("sha256") else None
         found = os.stat(entry["source"]).st_size
