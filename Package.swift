@@ -141,8 +141,8 @@ let package = Package(
             [
                 "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
                 "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
-                "LinajeTransport", "SQLiteBackend", argumentParser, logging, lifecycle, nio[1],
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "LinajeTransport", "LinajeWire", "SQLiteBackend", argumentParser, logging,
+                lifecycle, nio[1],
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
 

@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,3 +43,39 @@ void clinux_limit_heap(void) {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_ARENA_MAX, 2);
 }
+
+static int signal_pipe[2] = {-1, -1};
+static volatile sig_atomic_t stop_caught;
+
+static void on_signal(int number) {
+    int kept = errno;
+    unsigned char byte = (unsigned char)number;
+    if (number != SIGHUP) {
+        stop_caught = 1;
+    }
+    /* A full pipe holds enough of them. */
+    ssize_t written = write(signal_pipe[1], &byte, 1);
+    (void)written;
+    errno = kept;
+}
+
+int clinux_catch_signals(void) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return -1;
+    }
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        struct sigaction old;
+        sigfillset(&action.sa_mask);
+        /* A shell that starts a program in the background asks it to ignore its terminal's ^C. */
+        if (numbers[i] == SIGINT && sigaction(SIGINT, NULL, &old) == 0 &&
+            old.sa_handler == SIG_IGN) {
+            continue;
+        }
+        sigaction(numbers[i], &action, NULL);
+    }
+    return signal_pipe[0];
+}
+
+int clinux_stop_was_caught(void) { return stop_caught; }

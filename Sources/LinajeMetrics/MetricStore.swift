@@ -142,6 +142,17 @@ package final class MetricStore: Service, Sendable {
     /// Ends the tails of a run that has ended; what waits in them is still read.
     package func endTails(_ run: RunID) { tails.end(run) }
 
+    /// Reads something from the database, whatever is in it: for a sign of life.
+    ///
+    /// - Throws: why it cannot be read.
+    package func checkReading() async throws {
+        _ = try await backend.read { connection in
+            try connection.first("SELECT durable_through FROM metric_writers LIMIT 1") { row in
+                try row.int(0)
+            }
+        }
+    }
+
     /// How the engine is doing.
     package var statistics: MetricStatistics {
         MetricStatistics(

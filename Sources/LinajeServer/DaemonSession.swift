@@ -67,6 +67,7 @@ package final class DaemonSession: ServerSession {
         }
 
         let kind: Kind
+        let opcode: UInt16
         let interest: Interest
         var deadline: Scheduled<Void>?
     }
@@ -74,6 +75,8 @@ package final class DaemonSession: ServerSession {
     /// What only the event loop touches.
     private struct State {
         var principal: Principal?
+        /// Which access policy has made the principal.
+        var accessGeneration: UInt64 = 0
         /// When the client's process started, as its hello says; 0: it does not say.
         var processStart: UInt64 = 0
         var streams: [UInt32: OpenStream] = [:]
@@ -114,6 +117,7 @@ package final class DaemonSession: ServerSession {
 
     package func greet(_ hello: Linaje_V1_ClientHello) throws -> Linaje_V1_ServerHello {
         let peer = connection.peer
+        state.value.accessGeneration = shared.services.access.generation
         let principal = try shared.services.access.principal(
             uid: peer.uid, gid: peer.gid, groups: peer.groups)
         state.value.principal = principal
@@ -137,9 +141,7 @@ package final class DaemonSession: ServerSession {
 
     package func open(stream: UInt32, opcode: UInt16, payload: [UInt8], hasData: Bool) {
         do {
-            guard let principal = state.value.principal else {
-                throw LinajeError(.unauthenticated, "the connection has not said hello")
-            }
+            let principal = try currentPrincipal()
             guard let entry = shared.table.entries[opcode], let role = entry.role else {
                 throw LinajeError(
                     .unknownMethod,
@@ -162,6 +164,21 @@ package final class DaemonSession: ServerSession {
             connection.releaseRequest(payload.count)
             fail(stream, error)
         }
+    }
+
+    /// Who calls, under the access policy that is in force now.
+    private func currentPrincipal() throws -> Principal {
+        guard let principal = state.value.principal else {
+            throw LinajeError(.unauthenticated, "the connection has not said hello")
+        }
+        let access = shared.services.access
+        let generation = access.generation
+        guard generation != state.value.accessGeneration else { return principal }
+        let peer = connection.peer
+        let current = try access.principal(uid: peer.uid, gid: peer.gid, groups: peer.groups)
+        state.value.accessGeneration = generation
+        state.value.principal = current
+        return current
     }
 
     package func data(stream: UInt32, payload: [UInt8]) {
@@ -189,6 +206,20 @@ package final class DaemonSession: ServerSession {
 
     package func cancelled(stream: UInt32) { forget(stream) }
 
+    /// Streams that never end by themselves must not hold the end up: tails end at once; metric
+    /// streams, which go on elsewhere without loss, get a moment to end in order.
+    package func draining() {
+        for (stream, open) in state.value.streams {
+            if open.opcode == Methods.tailMetrics.opcode { fail(stream, Self.leaving) }
+        }
+        connection.eventLoop.assumeIsolated().scheduleTask(in: Self.metricGrace) { [weak self] in
+            guard let self else { return }
+            for (stream, open) in self.state.value.streams {
+                if case .metrics = open.kind { self.fail(stream, Self.leaving) }
+            }
+        }
+    }
+
     package func closed() {
         shared.connections.closed()
         for stream in state.value.streams.keys { forget(stream) }
@@ -210,7 +241,7 @@ package final class DaemonSession: ServerSession {
                     .badMessage, "\(entry.name) takes no data; set END on its request")
             }
             return (
-                OpenStream(kind: .unary, interest: interest),
+                OpenStream(kind: .unary, opcode: opcode, interest: interest),
                 .unary { try await body(call.message, context) }
             )
         case .stream(let body):
@@ -221,7 +252,8 @@ package final class DaemonSession: ServerSession {
                 id: stream, opcode: opcode, connection: connection, inbound: inbound,
                 left: leaving)
             return (
-                OpenStream(kind: .streaming(continuation, left: left), interest: interest),
+                OpenStream(
+                    kind: .streaming(continuation, left: left), opcode: opcode, interest: interest),
                 .stream { try await body(call.message, context, callStream) }
             )
         case .metrics(let parse):
@@ -229,7 +261,10 @@ package final class DaemonSession: ServerSession {
                 connection: connection, stream: stream, opcode: opcode, hasData: hasData
             ) { [weak self] in self?.forget(stream) }
             let opener = try inlet.opener(try parse(call.message), shared.services.metrics)
-            return (OpenStream(kind: .metrics(inlet), interest: interest), .stream(opener))
+            return (
+                OpenStream(kind: .metrics(inlet), opcode: opcode, interest: interest),
+                .stream(opener)
+            )
         }
     }
 
@@ -307,4 +342,7 @@ package final class DaemonSession: ServerSession {
     }
 
     private static let minorVersion: UInt32 = 0
+    private static let metricGrace = TimeAmount.seconds(2)
+    private static let leaving = LinajeError(
+        .unavailable, "the daemon is shutting down; connect again")
 }

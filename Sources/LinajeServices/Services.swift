@@ -10,7 +10,7 @@ package import Logging
 /// A service checks what a caller may not know, calls the engines in the right order and keeps
 /// their promises together; it neither knows messages nor sockets.
 package struct Services: Sendable {
-    package let access: AccessPolicy
+    package let access: AccessControl
     package let artifacts: ArtifactService
     package let experiments: ExperimentService
     package let ledger: LedgerService
@@ -23,7 +23,7 @@ package struct Services: Sendable {
     package let owners: OwnerWatch
 
     package init(
-        access: AccessPolicy, catalog: CatalogStore, metrics metricStore: MetricStore,
+        access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
         artifacts store: ArtifactStore, plugins: [PluginDescriptor], flavor: (any ModelFlavor)?,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {

@@ -28,8 +28,10 @@ package struct StatusService: Sendable {
         startedAt = clock.now()
     }
 
+    /// How it is now. It reads from both databases, so an answer says that both are there.
     package func current() async throws -> DaemonStatus {
         let artifacts = try await store.statistics()
+        try await metrics.checkReading()
         return DaemonStatus(
             version: version, stateDirectory: stateDirectory, startedAt: startedAt, pid: getpid(),
             metrics: metrics.statistics, artifacts: artifacts,

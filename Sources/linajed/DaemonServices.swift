@@ -15,11 +15,11 @@ struct ListenerService: Service {
     func run() async throws {
         try await withGracefulShutdownHandler {
             try await listener.run {
-                notification.send("READY=1", "STATUS=\(readyMessage)")
+                notification.ready(readyMessage)
                 logger.notice("\(readyMessage)")
             }
         } onGracefulShutdown: {
-            notification.send("STOPPING=1", "STATUS=draining connections")
+            notification.stopping("letting open calls end")
             // Unstructured because the handler is synchronous and draining waits; it ends by its
             // own deadline, and `listener.run` returns only after it.
             Task { await listener.drain(grace: .seconds(10)) }

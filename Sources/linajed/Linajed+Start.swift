@@ -12,84 +12,105 @@ import LinajeTransport
 import Logging
 import NIOPosix
 import ServiceLifecycle
-import UnixSignals
 
 extension Linajed {
     /// The composition root: opens the stores, builds the services, runs until told to stop.
-    func serve(_ settings: DaemonSettings, environment: [String: String]) async throws {
+    ///
+    /// - Parameters:
+    ///   - configuration: what the settings were made of.
+    ///   - source: where to read them again.
+    func serve(
+        _ settings: DaemonSettings, running configuration: DaemonConfiguration,
+        from source: ConfigurationSource
+    ) async throws {
         clinux_limit_heap()
         let startedAt = ContinuousClock.now
-        let logger = Self.logger(settings.logLevel)
+        let environment = source.environment
+        let log = DaemonLog(level: settings.logLevel, environment: environment)
+        LoggingSystem.bootstrap { DaemonLogHandler(log, label: $0) }
+        let logger = Logger(label: "linajed")
         let notification = ServiceNotification(environment: environment)
         // Everything written below is the user's own.
         umask(0o077)
         signal(SIGPIPE, SIG_IGN)
         Self.raiseFileLimit()
 
+        let inherited = try ListeningSocket.inherited(environment: environment)
         let state = try StateDirectory(settings.stateDirectory)
         let clock = SystemClock()
-        let catalogBackend = try BuiltinStorage.catalog(stateDirectory: state.path)
-        let metricsBackend = try BuiltinStorage.metrics(stateDirectory: state.path)
-        let artifactBackend = BuiltinStorage.artifacts(stateDirectory: state.path)
-
-        let catalog = CatalogStore(backend: catalogBackend, clock: clock)
-        let metrics = MetricStore(
-            backend: metricsBackend, clock: clock, logger: logger,
-            queueBytes: settings.queueBytes)
-        let artifacts = ArtifactStore(
-            backend: artifactBackend, index: catalogBackend, clock: clock, logger: logger)
-        try await catalog.prepare()
-        try await metrics.prepare()
-        try await artifacts.prepare()
+        let progress = StartProgress(notification, logger: logger)
+        let stores = try await DaemonStores(
+            state.path, queueBytes: settings.queueBytes, clock: clock, progress: progress,
+            logger: logger)
         // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
         // waits on a socket that will not be served.
-        let listening = try Self.listeningSocket(settings, environment: environment)
+        let listening =
+            try inherited ?? Self.listeningSocket(settings, environment: environment)
+        progress.end()
 
         let flavor = settings.flavorHost.map {
             FlavorProcess(
                 executable: $0,
                 configuration: FlavorProcessConfiguration(deadline: settings.flavorTimeout))
         }
-        let descriptors =
-            [artifactBackend.descriptor, catalogBackend.descriptor]
-            + [flavor?.descriptor].compactMap { $0 }
+        let access = AccessControl(settings.access)
         let services = Services(
-            access: settings.access, catalog: catalog, metrics: metrics, artifacts: artifacts,
-            plugins: descriptors, flavor: flavor, clock: clock, stateDirectory: state.path,
-            version: Self.version, logger: logger)
+            access: access, catalog: stores.catalog, metrics: stores.metrics,
+            artifacts: stores.artifacts,
+            plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
+            clock: clock, stateDirectory: state.path, version: Self.version, logger: logger)
+        let connections = ConnectionCount()
         let listener = Self.listener(
-            listening, services: services, patience: settings.slowClientPatience, logger: logger)
+            listening, services, connections, patience: settings.slowClientPatience, logger)
+        let line = StatusLine(
+            metrics: stores.metrics, connections: connections, queueBytes: settings.queueBytes)
+        let reload = ConfigurationReload(
+            source: source, running: configuration, access: access, log: log, line: line,
+            notification: notification, logger: logger)
 
         let took = startedAt.duration(to: .now)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: ClosingService {
-                            await flavor?.shutdown()
-                            try? await metricsBackend.close()
-                            try? await catalogBackend.close()
-                        }),
-                    .init(service: metrics),
-                    .init(service: services.owners),
-                    .init(
-                        service: ExpiryService(catalog: catalog, store: artifacts, logger: logger)),
-                    .init(
-                        service: ListenerService(
-                            listener: listener, notification: notification, logger: logger,
-                            readyMessage: "serving on \(settings.socket), ready in "
-                                + "\(Int(took / .milliseconds(1))) ms")),
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        let path = listening.path ?? settings.socket
+        // They stop in reverse order: the door before what is behind it, the databases last.
+        var running: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(
+                service: ClosingService {
+                    await flavor?.shutdown()
+                    await stores.close()
+                }),
+            .init(service: stores.metrics),
+            .init(service: services.owners),
+            .init(
+                service: ExpiryService(
+                    catalog: stores.catalog, store: stores.artifacts, logger: logger)),
+            .init(
+                service: ListenerService(
+                    listener: listener, notification: notification, logger: logger,
+                    readyMessage: "serving on \(path), ready in \(Int(took / .milliseconds(1))) ms")
+            ),
+        ]
+        if notification.isWanted {
+            running.append(.init(service: StatusReport(line: line, notification: notification)))
+        }
+        if let timeout = Watchdog.timeout(environment: environment, pid: getpid()) {
+            running.append(
+                .init(
+                    service: Watchdog(
+                        socket: path, timeout: timeout, notification: notification, logger: logger))
+            )
+        }
+        running.append(
+            .init(
+                service: SignalService(signals: .caught) { await reload.reload() },
+                successTerminationBehavior: .gracefullyShutdownGroup))
+        try await ServiceGroup(configuration: .init(services: running, logger: logger)).run()
         withExtendedLifetime(state) {}
     }
 
     private static func listener(
-        _ socket: ListeningSocket, services: Services, patience: Duration, logger: Logger
+        _ socket: ListeningSocket, _ services: Services, _ connections: ConnectionCount,
+        patience: Duration, _ logger: Logger
     ) -> UnixListener {
         let offenders = OffenderLog(logger: logger, patience: patience)
-        let connections = ConnectionCount()
         let shared = DaemonSession.Shared(
             services: services, table: MethodTable(services, connections: connections),
             connections: connections, agent: "linajed/\(version)",
@@ -103,9 +124,6 @@ extension Linajed {
     private static func listeningSocket(
         _ settings: DaemonSettings, environment: [String: String]
     ) throws -> ListeningSocket {
-        if let inherited = try ListeningSocket.inherited(environment: environment) {
-            return inherited
-        }
         // The user's own folder is created private; any other folder must be there already.
         let own = SocketAddresses.userDirectory(environment: environment)
         if settings.socket.hasPrefix(own + "/") {
@@ -113,13 +131,6 @@ extension Linajed {
             try SocketAddresses.checkPrivate(own)
         }
         return try ListeningSocket.bind(path: settings.socket, mode: settings.socketMode)
-    }
-
-    private static func logger(_ level: Logger.Level) -> Logger {
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        var logger = Logger(label: "linajed")
-        logger.logLevel = level
-        return logger
     }
 
     /// Thousands of agents need as many descriptors: takes what the hard limit allows.

@@ -17,7 +17,8 @@ struct Linajed: AsyncParsableCommand {
             socket that systemd gives it. Options win over the configuration file.
 
             The configuration is looked for in $XDG_CONFIG_HOME/linaje/linaje.toml and \
-            /etc/linaje/linaje.toml; docs/configuration.md lists its keys.
+            /etc/linaje/linaje.toml; docs/configuration.md lists its keys. SIGHUP reads it again; \
+            SIGTERM and SIGINT let open calls end, then stop the daemon.
             """,
         version: version)
 
@@ -36,21 +37,27 @@ struct Linajed: AsyncParsableCommand {
     @Flag(help: "Check the configuration, say what would be used, and exit.")
     var checkConfig = false
 
+    static func main() async {
+        _ = ProcessSignals.caught
+        await main(nil)
+    }
+
     func run() async throws {
         do {
-            let environment = ProcessInfo.processInfo.environment
-            let settings = try DaemonSettings(
-                DaemonConfiguration.load(config, environment: environment),
-                stateDirectory: stateDirectory, socket: socket, logLevel: logLevel,
-                environment: environment, program: Self.executablePath)
+            let source = ConfigurationSource(
+                path: config, stateDirectory: stateDirectory, socket: socket, logLevel: logLevel,
+                environment: ProcessInfo.processInfo.environment, program: Self.executablePath)
+            let (configuration, settings) = try source.load()
             if checkConfig {
                 print("configuration is good")
                 print("state directory: \(settings.stateDirectory)")
                 print("socket: \(settings.socket)")
                 print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
             } else {
-                try await serve(settings, environment: environment)
+                try await serve(settings, running: configuration, from: source)
             }
+        } catch let error as LinajeError where error.code == .cancelled {
+            // Told to stop before it was ready: nothing is half done.
         } catch let error as LinajeError {
             StandardError.write("linajed: error: \(error.message) (\(error.code.name))")
             throw ExitCode(error.code == .invalidArgument ? 78 : 1)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Tells systemd how the daemon is (sd_notify(3)): one datagram of lines to `$NOTIFY_SOCKET`.
@@ -7,8 +8,42 @@ struct ServiceNotification: Sendable {
 
     init(environment: [String: String]) { address = environment["NOTIFY_SOCKET"] }
 
-    /// Sends e.g. "READY=1", "STATUS=…". That nobody listens is no error.
-    func send(_ lines: String...) {
+    /// Whether somebody wants to know.
+    var isWanted: Bool { address != nil }
+
+    /// The daemon answers on its socket.
+    func ready(_ status: String) { send("READY=1", "STATUS=\(Self.line(status))") }
+
+    /// What `systemctl status` shows.
+    func status(_ text: String) { send("STATUS=\(Self.line(text))") }
+
+    /// The configuration is being read again; `ready` must follow.
+    func reloading() {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let microseconds = Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+        send("RELOADING=1", "MONOTONIC_USEC=\(microseconds)", "STATUS=reading the configuration")
+    }
+
+    /// The daemon takes no new connections.
+    func stopping(_ status: String) { send("STOPPING=1", "STATUS=\(Self.line(status))") }
+
+    /// The daemon does its work; systemd restarts one that does not say so in time.
+    func alive() { send("WATCHDOG=1") }
+
+    /// The start or the stop takes longer: the next sign of life comes within `time`.
+    func extendTimeout(by time: Duration, _ status: String) {
+        send(
+            "EXTEND_TIMEOUT_USEC=\(Int64(time / .microseconds(1)))", "STATUS=\(Self.line(status))")
+    }
+
+    /// A text may quote what has line breaks; one in a datagram begins another assignment.
+    private static func line(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
+    }
+
+    /// Sends lines. That nobody listens is no error, and a full socket costs nothing but the lines.
+    private func send(_ lines: String...) {
         guard let address, let first = address.utf8.first, address.utf8.count < 108 else { return }
         var socketAddress = sockaddr_un()
         socketAddress.sun_family = sa_family_t(AF_UNIX)
@@ -25,7 +60,8 @@ struct ServiceNotification: Sendable {
         withUnsafePointer(to: &socketAddress) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 _ = sendto(
-                    descriptor, message, message.count, Int32(MSG_NOSIGNAL), $0, length)
+                    descriptor, message, message.count,
+                    Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, length)
             }
         }
     }

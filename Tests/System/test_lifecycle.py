@@ -1,4 +1,4 @@
-"""Hello, drain, socket activation, notification, owner leases, tails."""
+"""Hello, drain, owner leases, tails. What systemd sees is in test_service.py."""
 
 import os
 import signal
@@ -120,41 +120,6 @@ def test_a_stop_does_not_wait_for_idle_clients(daemon):
     daemon.killed = True
     for each in idle:
         each.close()
-
-
-# --- systemd ---
-
-def test_a_socket_from_systemd_is_used_and_left_alone(folder):
-    path = os.path.join(folder, "s")
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(path)
-    listening.listen(16)
-
-    def activate():
-        os.dup2(listening.fileno(), 3)
-        os.set_inheritable(3, True)
-        os.environ["LISTEN_PID"] = str(os.getpid())
-
-    # LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
-    daemon = Daemon(folder, environment={"LISTEN_FDS": "1"},
-                    wrapper=["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"], preexec=activate,
-                    pass_fds=(3, listening.fileno())).start()
-    with daemon.client() as client:
-        assert client.status().pid == daemon.pid
-    assert daemon.stop() == 0
-    assert os.path.exists(path), "a socket that belongs to systemd was removed"
-    listening.close()
-
-
-def test_systemd_is_told_of_readiness_and_of_the_end(folder):
-    path = os.path.join(folder, "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(path)
-        notify.settimeout(SECONDS)
-        daemon = Daemon(folder, environment={"NOTIFY_SOCKET": path}).start()
-        assert b"READY=1" in notify.recv(4096).splitlines()
-        assert daemon.stop() == 0
-        assert b"STOPPING=1" in notify.recv(4096).splitlines()
 
 
 # --- Owner leases ---

@@ -28,6 +28,13 @@ int clinux_pidfd_open(pid_t pid);
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
+/* Catches SIGTERM, SIGINT (unless it is ignored) and SIGHUP from now on: each writes its number as a
+ * byte into a pipe, whose end to read from, which does not block, is returned. Once per process. */
+int clinux_catch_signals(void);
+
+/* Whether SIGTERM or SIGINT was caught. */
+int clinux_stop_was_caught(void);
+
 /* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
  * go back to the kernel when they are freed, and there are at most two arenas. Call it first. */
 void clinux_limit_heap(void);

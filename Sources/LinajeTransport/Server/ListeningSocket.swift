@@ -32,21 +32,58 @@ package struct ListeningSocket: Sendable {
 
     /// The socket that systemd handed over (sd_listen_fds(3)), or `nil` when it did not.
     ///
-    /// - Throws: `invalidArgument` when more than one was handed over.
+    /// - Throws: `invalidArgument` when it was not exactly one, or is no Unix stream socket that
+    ///   listens at a path.
     package static func inherited(environment: [String: String]) throws -> ListeningSocket? {
         guard let pid = environment["LISTEN_PID"].flatMap(Int32.init), pid == getpid(),
             let count = environment["LISTEN_FDS"].flatMap(Int.init), count > 0
         else { return nil }
+        // It is for this process, not for those it starts.
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
         guard count == 1 else {
+            let names = environment["LISTEN_FDNAMES"].map { " (\($0))" } ?? ""
             throw LinajeError(
                 .invalidArgument,
-                "systemd handed over \(count) sockets; linajed.socket must name exactly one")
+                "systemd handed over \(count) sockets\(names); linajed.socket must name exactly one "
+                    + "with ListenStream=")
         }
         let descriptor: CInt = 3
         guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else {
             throw LinajeError(.invalidArgument, "LISTEN_FDS names a descriptor that is not open")
         }
-        return ListeningSocket(descriptor: descriptor, ownedPath: nil)
+        let socket = ListeningSocket(descriptor: descriptor, ownedPath: nil)
+        guard option(SO_DOMAIN, of: descriptor) == AF_UNIX,
+            option(SO_TYPE, of: descriptor) == CInt(SOCK_STREAM.rawValue),
+            option(SO_ACCEPTCONN, of: descriptor) == 1, socket.path != nil
+        else {
+            throw LinajeError(
+                .invalidArgument,
+                "systemd handed over something else than a Unix stream socket that listens at a "
+                    + "path; use ListenStream=/run/linaje/linaje.sock in linajed.socket")
+        }
+        return socket
+    }
+
+    /// The path that clients connect to; `nil` when the socket has none.
+    package var path: String? {
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &length)
+            }
+        }
+        guard result == 0 else { return nil }
+        let path = withUnsafeBytes(of: &address.sun_path) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return path.isEmpty ? nil : path
+    }
+
+    private static func option(_ name: CInt, of descriptor: CInt) -> CInt? {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
     }
 
     /// Sets the backlog again: SwiftNIO listens with one of its own, 128, on a socket that it was

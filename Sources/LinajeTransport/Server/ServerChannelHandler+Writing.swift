@@ -86,16 +86,32 @@ extension ServerChannelHandler {
     /// A request waits no longer: its bytes have been used.
     func requestUsed(_ bytes: Int) { connectionUsed(bytes) }
 
+    /// Asks the client to leave. One that has not said hello yet would not understand: it is told
+    /// with its greeting, or leaves without it when it keeps the daemon waiting.
     func drain(reason: String) {
-        guard !closing else { return }
+        guard !closing, !draining else { return }
+        guard hasGreeted else {
+            guard drainReason == nil, let context else { return }
+            drainReason = reason
+            context.eventLoop.assumeIsolated().scheduleTask(in: Self.lastHello) {
+                guard !self.hasGreeted else { return }
+                self.closeConnection(
+                    LinajeError(.handshakeTimeout, "no complete hello came in time; connect again"))
+            }
+            return
+        }
         machine.drain()
         var message = Linaje_V1_GoAway()
         message.lastStream = machine.highestStream
         message.reason = reason
         write(Frame(.goaway, payload: Self.encode(message)))
-        if machine.openStreams == 0 { closeAfterFlush() }
         draining = true
+        session?.draining()
+        if machine.openStreams == 0 { closeAfterFlush() }
     }
+
+    /// How long a daemon that shuts down waits for the hello of a client that has just connected.
+    private static var lastHello: TimeAmount { .seconds(1) }
 
     func closeConnection(_ error: LinajeError) {
         guard !closing else { return }

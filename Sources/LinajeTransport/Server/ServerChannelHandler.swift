@@ -30,24 +30,26 @@ final class ServerChannelHandler: ChannelInboundHandler {
     private let makeSeat: MakeSeat
     private let watch: SlowClientWatch
     private var seat: ConnectionSeats.Seat?
-    private var session: (any ServerSession)?
     private var peer: PeerCredentials?
     private var prefaceRead = false
     private var inbound = ByteBuffer()
     private var debt: ClientDebt
-    private var hasGreeted = false
     /// Bytes and whole frames that have come, for `debt`.
     private var received: UInt64 = 0
     private var frames: UInt64 = 0
 
     // What writing uses, too (ServerChannelHandler+Writing.swift).
     let gate = OutboundGate()
+    var session: (any ServerSession)?
+    var hasGreeted = false
     var machine = ServerConnectionStateMachine()
     var context: ChannelHandlerContext?
     var outbound = ByteBuffer()
     var reading = false
     var closing = false
     var draining = false
+    /// Why the client must leave, once it has been greeted.
+    var drainReason: String?
     var outgoing: [UInt32: OutgoingStream] = [:]
     var incoming: [UInt32: ReceiveCharge] = [:]
     var connectionCharge = ReceiveCharge()
@@ -254,6 +256,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
             let raise = Limits.connectionCredit - Limits.firstConnectionCredit
             machine.grantConnection(raise)
             writeCredit(raise, stream: 0)
+            if let drainReason { drain(reason: drainReason) }
         } catch let error as LinajeError {
             throw error
         } catch {

@@ -22,6 +22,10 @@ package protocol ServerSession: AnyObject, Sendable {
     /// The client no longer wants the answer.
     func cancelled(stream: UInt32)
 
+    /// The client was asked to leave: the connection takes no new streams and ends with the open
+    /// ones.
+    func draining()
+
     /// The connection is gone; no method is called after this one.
     func closed()
 

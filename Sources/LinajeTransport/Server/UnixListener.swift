@@ -21,6 +21,8 @@ package final class UnixListener: Sendable {
     private struct Door {
         var channel: (any Channel)?
         var isClosed = false
+        /// Ends the stream of sessions.
+        var finish: (@Sendable () -> Void)?
     }
 
     /// - Parameters:
@@ -74,7 +76,8 @@ package final class UnixListener: Sendable {
                     ) { connection in
                         let session = makeSession(connection)
                         open.withLockedValue { $0[ObjectIdentifier(session)] = connection }
-                        // One that was accepted while the door was closing has nobody to run it.
+                        // `drain` waits for those accepted before the door was closed; this one
+                        // came too late all the same and has nobody to run it.
                         if case .terminated = incoming.yield(session) {
                             open.withLockedValue { $0[ObjectIdentifier(session)] = nil }
                             connection.close()
@@ -90,10 +93,17 @@ package final class UnixListener: Sendable {
         // A drain that came before the socket was bound finds nothing to close: it is closed here.
         let isClosed = door.withLockedValue { door in
             door.channel = server
+            door.finish = { incoming.finish() }
             return door.isClosed
         }
-        if isClosed { server.close(promise: nil) }
-        server.closeFuture.whenComplete { _ in incoming.finish() }
+        if isClosed {
+            server.close(promise: nil)
+            incoming.finish()
+        }
+        // When the door closes by itself nobody drains.
+        server.closeFuture.whenComplete { [door] _ in
+            if !door.withLockedValue({ $0.isClosed }) { incoming.finish() }
+        }
         ready()
         await withDiscardingTaskGroup { group in
             for await session in sessions {
@@ -108,20 +118,41 @@ package final class UnixListener: Sendable {
 
     /// Stops accepting and asks every client to leave; those that have not left after `grace` are
     /// cut off.
+    ///
+    /// A connection that was accepted is served: it is greeted and then asked to leave. Those that
+    /// still wait to be accepted stay in the socket's queue, and when somebody else holds the socket,
+    /// the next daemon accepts them.
     package func drain(grace: Duration) async {
-        let channel = door.withLockedValue { door in
+        let (channel, finish) = door.withLockedValue { door in
             door.isClosed = true
-            return door.channel
+            return (door.channel, door.finish)
         }
-        try? await channel?.close()
-        for connection in open.withLockedValue({ Array($0.values) }) {
-            connection.drain(reason: "the daemon is shutting down")
-        }
+        if let channel { await stopAccepting(channel) }
         let clock = ContinuousClock()
         let deadline = clock.now + grace
-        while connectionCount > 0, clock.now < deadline {
+        var asked: Set<ObjectIdentifier> = []
+        while clock.now < deadline {
+            let open = open.withLockedValue { $0 }
+            guard !open.isEmpty else { break }
+            for (session, connection) in open where asked.insert(session).inserted {
+                connection.drain(reason: "the daemon is shutting down")
+            }
             try? await Task.sleep(for: .milliseconds(10))
         }
         for connection in open.withLockedValue({ Array($0.values) }) { connection.close() }
+        finish?()
+    }
+
+    /// Closes the door in two steps, because a connection that SwiftNIO is handing from one event
+    /// loop to another when the server channel closes is dropped without a word: first no more are
+    /// accepted, then those under way arrive.
+    private func stopAccepting(_ channel: any Channel) async {
+        try? await channel.setOption(.autoRead, value: false).get()
+        // From the server's loop to the connection's and back, twice at most.
+        for _ in 0..<2 {
+            try? await channel.eventLoop.submit {}.get()
+            for loop in group.makeIterator() { try? await loop.submit {}.get() }
+        }
+        try? await channel.close()
     }
 }

@@ -1,0 +1,50 @@
+import LinajeArtifacts
+import LinajeCatalog
+import LinajeDomain
+import LinajeMetrics
+import LinajePluginKit
+import Logging
+
+/// The databases and packs of a state directory, opened and brought up to date.
+struct DaemonStores: Sendable {
+    let catalog: CatalogStore
+    let metrics: MetricStore
+    let artifacts: ArtifactStore
+    /// The plugins behind them.
+    let descriptors: [PluginDescriptor]
+    private let backends: [any SQLBackend]
+
+    /// Opens everything, step by step. What it finds is recovered from a crash on the way.
+    ///
+    /// - Throws: `storeTooNew`, `corrupt`, `readOnly`; `cancelled` when the daemon was told to stop.
+    init(
+        _ stateDirectory: String, queueBytes: Int, clock: any WallClock, progress: StartProgress,
+        logger: Logger
+    ) async throws {
+        let (catalogBackend, metricsBackend) = try await progress.step("opening the databases") {
+            (
+                try BuiltinStorage.catalog(stateDirectory: stateDirectory),
+                try BuiltinStorage.metrics(stateDirectory: stateDirectory)
+            )
+        }
+        let artifactBackend = BuiltinStorage.artifacts(stateDirectory: stateDirectory)
+        let catalog = CatalogStore(backend: catalogBackend, clock: clock)
+        let metrics = MetricStore(
+            backend: metricsBackend, clock: clock, logger: logger, queueBytes: queueBytes)
+        let artifacts = ArtifactStore(
+            backend: artifactBackend, index: catalogBackend, clock: clock, logger: logger)
+        try await progress.step("preparing the catalog") { try await catalog.prepare() }
+        try await progress.step("preparing the metrics") { try await metrics.prepare() }
+        try await progress.step("preparing the artifacts") { try await artifacts.prepare() }
+        self.catalog = catalog
+        self.metrics = metrics
+        self.artifacts = artifacts
+        descriptors = [artifactBackend.descriptor, catalogBackend.descriptor]
+        backends = [metricsBackend, catalogBackend]
+    }
+
+    /// Closes the databases; nothing may be called afterwards.
+    func close() async {
+        for backend in backends { try? await backend.close() }
+    }
+}
