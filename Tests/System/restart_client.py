@@ -80,7 +80,7 @@ def registry():
     with open(path, "wb") as file:
         file.write(os.urandom(200_000))
     entry = {"path": "weights", "mode": 0o100644, "source": path, "size": 200_000, "sha256": None}
-    timed(upload, client, upload_body([entry], [], run, "model"))
+    timed(upload, client, upload_body([entry], run, "model"))
     name, count = f"model-{os.getpid()}", 0
     while goes_on():
         count += 1
@@ -102,7 +102,7 @@ def artifacts():
             file.write(content)
         entry = {"path": "f", "mode": 0o100644, "source": path, "size": len(content),
                  "sha256": hashlib.sha256(content).hexdigest()}
-        timed(upload, client, upload_body([entry], [], run, f"a{count}"))
+        timed(upload, client, upload_body([entry], run, f"a{count}"))
         got = b"".join(client.read_artifact(run, f"a{count}/f"))
         assert got == content, "other bytes came back"
         count += 1

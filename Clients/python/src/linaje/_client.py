@@ -4,7 +4,8 @@ import hashlib
 import os
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import (Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional,
+                    Tuple, Union)
 
 from . import _wire
 from ._connection import Connection, Stream
