@@ -22,6 +22,7 @@ let argumentParser: Target.Dependency =
     .product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let lifecycle: Target.Dependency =
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -56,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -73,13 +75,14 @@ let package = Package(
 
         // Values and bytes.
         layer("LinajeDomain", []),
+        layer("LinajeTelemetry", [metrics]),
         layer("LinajeWire", ["LinajeDomain", protobuf]),
 
         // Sockets and the client library.
         layer(
             "LinajeTransport",
             [
-                "CLinux", "LinajeDomain", "LinajeWire", protobuf,
+                "CLinux", "LinajeDomain", "LinajeWire", metrics, protobuf,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ] + nio),
         layer(
@@ -102,29 +105,34 @@ let package = Package(
         layer(
             "SQLiteBackend",
             [
-                "LinajeDomain", "LinajePluginKit", .product(name: "GRDB", package: "GRDB.swift"),
+                "LinajeDomain", "LinajePluginKit", metrics,
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             path: "Plugins/SQLiteBackend"),
 
         // The engines of the daemon, its use cases and its door.
         layer(
-            "LinajeArtifacts", ["CZstd", "LinajeDomain", "LinajePluginKit", crypto, logging]),
-        layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", crypto]),
-        layer("LinajeMetrics", ["LinajeDomain", "LinajePluginKit", crypto, logging, lifecycle]),
+            "LinajeArtifacts",
+            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging]),
+        layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
+        layer(
+            "LinajeMetrics",
+            ["LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
         layer(
             "LinajeServices",
             [
                 "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
-                "LinajePluginKit", logging, lifecycle,
+                "LinajePluginKit", "LinajeTelemetry", metrics, logging, lifecycle,
             ]),
         layer(
             "LinajeServer",
             [
                 "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
-                "LinajePluginKit", "LinajeServices", "LinajeTransport", "LinajeWire", logging,
-                nio[0], protobuf,
-            ]),
+                "LinajePluginKit", "LinajeServices", "LinajeTelemetry", "LinajeTransport",
+                "LinajeWire", metrics, logging, lifecycle, protobuf,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ] + nio),
 
         // The command line.
         layer(
@@ -141,8 +149,8 @@ let package = Package(
             [
                 "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
                 "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
-                "LinajeTransport", "LinajeWire", "SQLiteBackend", argumentParser, logging,
-                lifecycle, nio[1],
+                "LinajeTelemetry", "LinajeTransport", "LinajeWire", "SQLiteBackend",
+                argumentParser, metrics, logging, lifecycle, nio[1],
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
 
@@ -173,6 +181,7 @@ let package = Package(
                 "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend",
             ], exclude: ["Fixtures"]),
         tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
+        tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
         tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
     ]
 )

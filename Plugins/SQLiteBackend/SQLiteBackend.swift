@@ -22,6 +22,7 @@ public final class SQLiteBackend: SQLBackend {
     public let path: String
     private let pool: DatabasePool
     private let writer: WriterState
+    private let metrics: SQLiteMetrics
     private let closed = Atomic<Bool>(false)
 
     /// Opens the database, making it with mode 0600 when it is not there.
@@ -46,7 +47,8 @@ public final class SQLiteBackend: SQLBackend {
                 _ = try Row.fetchOne(database, sql: pragma)
             }
         }
-        let state = WriterState(path: path)
+        let metrics = SQLiteMetrics(path: path)
+        let state = WriterState(path: path, metrics: metrics)
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { try state.prepare($0) }
@@ -55,6 +57,7 @@ public final class SQLiteBackend: SQLBackend {
             throw SQLiteFailure.mapped(error, path: path)
         }
         writer = state
+        self.metrics = metrics
     }
 
     deinit {
@@ -82,8 +85,10 @@ public final class SQLiteBackend: SQLBackend {
         _ body: @Sendable @escaping (any SQLConnection) throws -> Value
     ) async throws -> Value {
         try refuseIfClosed()
+        let started = ContinuousClock.now
         return try await withCheckedThrowingContinuation { continuation in
-            pool.asyncRead { [path] result in
+            pool.asyncRead { [path, metrics] result in
+                metrics.readBegins(since: started)
                 continuation.resume(
                     with: Result {
                         do {

@@ -19,11 +19,15 @@ final class WriterState: Sendable {
     private static let restartWait: Int32 = 100
 
     private let path: String
+    private let metrics: SQLiteMetrics
     private let failed = Mutex<LinajeError?>(nil)
     private let logFrames = Atomic<Int>(0)
     private let dueFrames = Atomic<Int>(WriterState.checkpointFrames)
 
-    init(path: String) { self.path = path }
+    init(path: String, metrics: SQLiteMetrics) {
+        self.path = path
+        self.metrics = metrics
+    }
 
     /// The first failed write or fsync, after which nothing is written any more.
     var failure: LinajeError? { failed.withLock { $0 } }
@@ -48,6 +52,7 @@ final class WriterState: Sendable {
                 guard let context else { return SQLITE_OK }
                 let state = Unmanaged<WriterState>.fromOpaque(context).takeUnretainedValue()
                 state.logFrames.store(Int(frames), ordering: .relaxed)
+                state.metrics.logHas(frames: Int(frames))
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())
     }
@@ -63,7 +68,9 @@ final class WriterState: Sendable {
             let value = try body(connection)
             // A body that caught the error of a failed write must not commit what is left.
             if let failure { throw failure }
+            let started = ContinuousClock.now
             try connection.execute("COMMIT")
+            metrics.committed(since: started)
             return value
         } catch {
             connection.rollBack()
@@ -95,12 +102,17 @@ final class WriterState: Sendable {
         guard let handle = database.sqliteConnection else { return }
         var left: Int32 = 0
         var moved: Int32 = 0
+        let started = ContinuousClock.now
         let result = sqlite3_wal_checkpoint_v2(handle, nil, mode, &left, &moved)
+        metrics.checkpointed(since: started)
         // A reader may hold on to older frames: then look again after as many new ones.
         let isComplete = result == SQLITE_OK && left == moved
         dueFrames.store(
             (isComplete ? 0 : max(0, Int(moved))) + Self.checkpointFrames, ordering: .relaxed)
-        if isComplete { logFrames.store(0, ordering: .relaxed) }
+        if isComplete {
+            logFrames.store(0, ordering: .relaxed)
+            metrics.logHas(frames: 0)
+        }
         guard result != SQLITE_OK, result & 0xff != SQLITE_BUSY, result & 0xff != SQLITE_LOCKED
         else { return }
         let error = SQLiteFailure.error(

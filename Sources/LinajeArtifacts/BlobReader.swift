@@ -7,6 +7,7 @@ package final class BlobReader: Sendable {
     private let backend: any ArtifactBackend
     private let index: ChunkIndex
     private let pool: WorkerPool
+    let metrics = ArtifactMetrics()
     /// What headers say of recipes, by pack: small files share a pack, and its header is long.
     private let listings = Mutex(
         LeastRecentlyUsed<[SHA256Digest: PackEntry]>(capacity: 16 << 20, maximumEntries: 64))
@@ -30,7 +31,7 @@ package final class BlobReader: Sendable {
                 let start = Int(location.offset - first.offset)
                 let end = min(start + Int(location.storedLength), stored.count)
                 let part = Array(stored[min(start, end)..<end])
-                return try BlobReader.content(part, at: location)
+                return try self.counted { try BlobReader.content(part, at: location) }
             }
         }
     }
@@ -60,7 +61,17 @@ package final class BlobReader: Sendable {
             of: location.pack,
             location.offset..<location.offset + UInt64(location.storedLength))
         return try await pool.run {
-            try BlobReader.content(stored, at: location)
+            try self.counted { try BlobReader.content(stored, at: location) }
+        }
+    }
+
+    /// Counts what is found not to be as it was written.
+    private func counted(_ body: () throws -> [UInt8]) throws -> [UInt8] {
+        do {
+            return try body()
+        } catch {
+            metrics.foundCorrupt()
+            throw error
         }
     }
 

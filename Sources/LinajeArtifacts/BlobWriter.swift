@@ -5,6 +5,7 @@ package struct BlobWriter: Sendable {
     package let pool: WorkerPool
     private let sink: PackSink
     private let index: ChunkIndex
+    private let metrics = ArtifactMetrics()
 
     package init(pool: WorkerPool, sink: PackSink, index: ChunkIndex) {
         self.pool = pool
@@ -35,6 +36,7 @@ package struct BlobWriter: Sendable {
         let others = different.filter { onTheirWay[$0.key] == nil }
         let known = try await index.locate(kind, others.map(\.key.digest))
         let new = others.filter { known[$0.key.digest] == nil }
+        if kind == .chunk { metrics.put(blobs, lacked: new) }
         var tickets = Set(onTheirWay.values)
         guard !new.isEmpty else { return (tickets, 0) }
         let (added, taken) = try await sink.append(try await encode(new))

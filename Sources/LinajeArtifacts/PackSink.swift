@@ -25,6 +25,7 @@ package actor PackSink {
     private let backend: any ArtifactBackend
     private let index: ChunkIndex
     private let logger: Logger
+    private let metrics = ArtifactMetrics()
 
     private var open = PackOnItsWay(builder: PackBuilder(), ticket: PackTicket())
     private var sealed: [PackOnItsWay] = []
@@ -136,6 +137,7 @@ package actor PackSink {
 
     /// Makes a pack durable, then visible.
     private func write(_ builder: PackBuilder) async throws -> [BlobKey] {
+        let started = ContinuousClock.now
         let pack = try builder.seal()
         let writer = try await backend.put(pack.name.key)
         do {
@@ -147,6 +149,7 @@ package actor PackSink {
             throw error
         }
         try await index.insert(pack.name, size: pack.size, pack.header)
+        metrics.wrote(bytes: pack.size, took: started.duration(to: .now))
         return pack.header.entries.map(\.key)
     }
 

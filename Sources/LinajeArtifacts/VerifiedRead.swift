@@ -85,6 +85,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
             if locations.isEmpty { try await lookUp() }
             let group = takeGroup()
             let contents = try await read.reader.chunks(group)
+            read.reader.metrics.read(contents)
             var pieces: [[UInt8]] = []
             for content in contents {
                 let end = position + UInt64(content.count)
@@ -153,6 +154,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
             }
             hasher = after
             guard position == read.size, after.digest != read.file else { return }
+            read.reader.metrics.foundCorrupt()
             throw LinajeError(
                 .corrupt,
                 "chunks of file \(read.file) are not that file; restore its packs from a copy",

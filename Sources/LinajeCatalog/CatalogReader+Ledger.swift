@@ -67,6 +67,9 @@ extension CatalogReader {
         try connection.first("SELECT sequence FROM events LIMIT 1") { _ in true } ?? false
     }
 
+    /// How many events there are.
+    package func eventCount() throws -> UInt64 { try ledgerHead()?.sequence ?? 0 }
+
     /// Number and hash of the last event, `nil` before the first.
     func ledgerHead() throws -> (sequence: UInt64, hash: SHA256Digest)? {
         try connection.first("SELECT sequence, hash FROM ledger_head WHERE single = 1") {

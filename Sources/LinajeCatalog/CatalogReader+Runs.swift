@@ -60,6 +60,13 @@ extension CatalogReader {
         return state
     }
 
+    /// How many runs are STALLED.
+    package func stalledRunCount() throws -> UInt64 {
+        try connection.first("SELECT COUNT(*) FROM runs WHERE status = 'STALLED'") {
+            try $0.count(0)
+        } ?? 0
+    }
+
     /// Runs that have not ended and have an owner to watch: after a restart, before anything else.
     package func runsWithLiveLease() throws -> [LeasedRun] {
         try connection.all(

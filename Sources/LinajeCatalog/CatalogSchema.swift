@@ -60,6 +60,7 @@ package enum CatalogSchema {
         SQLMigration("4 registry", registry),
         SQLMigration("5 ledger", ledger),
         SQLMigration("6 idempotency", idempotency),
+        SQLMigration("7 stalled runs", stalledRuns),
     ]
 
     private static let experiments = [
@@ -76,6 +77,11 @@ package enum CatalogSchema {
         """,
         "CREATE INDEX experiments_by_lifecycle ON experiments (lifecycle, id)",
         tagTable("experiment_tags", "experiment_id BIGINT"),
+    ]
+
+    /// Counting stalled runs must not read all runs there ever were.
+    private static let stalledRuns = [
+        "CREATE INDEX runs_by_stall ON runs (id) WHERE status = 'STALLED'"
     ]
 
     private static let runs = [

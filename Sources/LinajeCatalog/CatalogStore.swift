@@ -1,5 +1,6 @@
 package import LinajeDomain
 package import LinajePluginKit
+import Metrics
 
 /// The catalog: experiments, runs, logged models, the registry, its ledger.
 ///
@@ -8,6 +9,7 @@ package import LinajePluginKit
 package final class CatalogStore: Sendable {
     private let backend: any SQLBackend
     private let clock: any WallClock
+    private let expiredKeys = Counter(label: "linaje_idempotency_expired_total")
 
     /// A catalog in `backend`; call `prepare` before anything else.
     package init(backend: any SQLBackend, clock: any WallClock) {
@@ -82,11 +84,14 @@ package final class CatalogStore: Sendable {
     /// Forgets idempotency keys that are older than `Limits.idempotencyWindow`.
     package func expireIdempotency() async throws {
         let clock = clock
-        try await backend.write { connection in
+        let forgotten = try await backend.write { connection in
             let principal = Principal(name: "daemon", role: .admin, door: "daemon")
-            try CatalogTransaction(connection: connection, principal: principal, now: clock.now())
-                .forgetExpiredAnswers()
+            return try CatalogTransaction(
+                connection: connection, principal: principal, now: clock.now()
+            )
+            .forgetExpiredAnswers()
         }
+        expiredKeys.increment(by: forgotten)
     }
 }
 

@@ -39,8 +39,8 @@ extension CatalogTransaction {
             [.text(principal.name), .id(key), .digest(request), .blob(answer), .time(now)])
     }
 
-    /// Drops the answers that are past the window.
-    func forgetExpiredAnswers() throws {
+    /// Drops the answers that are past the window, and says how many.
+    func forgetExpiredAnswers() throws -> Int {
         try connection.execute(
             "DELETE FROM catalog_idempotency WHERE created_at_us <= ?", [.time(expiry(now))])
     }

@@ -1,4 +1,3 @@
-public import LinajeDomain
 import LinajeTransport
 import LinajeWire
 
@@ -8,72 +7,13 @@ extension LinajeClient {
         DaemonStatus(try await call(Methods.getStatus, Linaje_V1_GetStatusRequest()))
     }
 
+    /// The daemon's own metrics in the Prometheus text format 0.0.4; docs/telemetry.md lists them.
+    public func daemonMetrics() async throws -> String {
+        try await call(Methods.getDaemonMetrics, Linaje_V1_GetDaemonMetricsRequest()).text
+    }
+
     /// Waits for a sign of life of the daemon.
     public func ping() async throws {
         try await retrying { try await self.connections.connection().ping() }
-    }
-}
-
-/// How the daemon is.
-public struct DaemonStatus: Sendable, Hashable {
-    public var version: String
-    public var stateDirectory: String
-    public var startedAt: Timestamp
-    public var pid: Int32
-    /// Open connections, this one included.
-    public var connections: Int
-    /// Metric points made durable since the start.
-    public var points: UInt64
-    /// Commits of metric points since the start.
-    public var commits: UInt64
-    /// Bytes waiting in the metric ingest queue.
-    public var queued: ByteCount
-    /// Resident memory of the daemon.
-    public var resident: ByteCount
-    /// Free bytes on the file system of the state directory.
-    public var free: ByteCount
-    /// Chunks in the artifact store.
-    public var chunks: UInt64
-    /// Bytes those chunks take in pack files.
-    public var stored: ByteCount
-    /// Bytes those chunks hold.
-    public var content: ByteCount
-    public var plugins: [PluginStatus]
-    /// Why the daemon no longer accepts changes; `nil` while it does.
-    public var failure: String?
-
-    init(_ message: Linaje_V1_Status) {
-        version = message.version
-        stateDirectory = message.stateDirectory
-        startedAt = Timestamp(microseconds: message.startedAtUs)
-        pid = message.pid
-        connections = Int(message.connections)
-        points = message.points
-        commits = message.commits
-        queued = ByteCount(message.queuedBytes)
-        resident = ByteCount(message.residentBytes)
-        free = ByteCount(message.freeBytes)
-        chunks = message.chunks
-        stored = ByteCount(message.storedBytes)
-        content = ByteCount(message.contentBytes)
-        plugins = message.plugins.map { PluginStatus($0) }
-        failure = message.failure.isEmpty ? nil : message.failure
-    }
-}
-
-/// How one plugin of the daemon is.
-public struct PluginStatus: Sendable, Hashable {
-    public var name: String
-    /// "artifact backend", "sql backend" or "model flavor".
-    public var kind: String
-    public var version: String
-    /// What is wrong with it; `nil` while nothing is.
-    public var failure: String?
-
-    init(_ message: Linaje_V1_PluginStatus) {
-        name = message.name
-        kind = message.kind
-        version = message.version
-        failure = message.failure.isEmpty ? nil : message.failure
     }
 }

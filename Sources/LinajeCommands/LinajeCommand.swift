@@ -24,7 +24,8 @@ struct LinajeCommand: AsyncParsableCommand {
             """,
         version: "linaje 0.1.0",
         subcommands: [
-            StatusCommand.self, ExperimentCommand.self, RunCommand.self, MetricCommand.self,
+            StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
+            MetricCommand.self,
             ArtifactCommand.self, ModelCommand.self, LineageCommand.self, LedgerCommand.self,
             BenchCommand.self,
         ])

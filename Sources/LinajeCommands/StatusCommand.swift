@@ -7,45 +7,36 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show how the daemon is.",
         discussion: """
+            --metrics prints everything that the daemon counts about itself, in the Prometheus \
+            text format; docs/telemetry.md lists it.
+
             EXAMPLES
               linaje status
               linaje status --json
+              linaje status --metrics
             """)
 
     @OptionGroup var options: GlobalOptions
+    @Flag(help: "Print the daemon's own metrics in the Prometheus text format.")
+    var metrics = false
+
+    func validate() throws {
+        guard !metrics || !options.json else {
+            throw ValidationError("--metrics has a format of its own; leave --json out")
+        }
+    }
 
     func run() async throws {
         let client = try await options.connect()
+        guard !metrics else {
+            return Output.bytes(Array(try await client.daemonMetrics().utf8))
+        }
         let status = try await client.status()
         guard options.json else {
             show(status, client.daemon)
             return
         }
-        let plugins = status.plugins.map { plugin in
-            JSONValue.object([
-                ("name", .string(plugin.name)), ("kind", .string(plugin.kind)),
-                ("version", .string(plugin.version)), ("failure", .optional(plugin.failure)),
-            ])
-        }
-        Output.line(
-            JSONValue.object(
-                [
-                    ("socket", .string(client.daemon.socket)),
-                    ("principal", .string(client.daemon.principal)),
-                    ("role", .string(client.daemon.role)), ("version", .string(status.version)),
-                    ("state_directory", .string(status.stateDirectory)),
-                    ("pid", .int(Int64(status.pid))),
-                ] + JSONValue.time("started_at", status.startedAt) + [
-                    ("connections", .count(status.connections)), ("points", .uint(status.points)),
-                    ("commits", .uint(status.commits)),
-                    ("queued_bytes", .uint(status.queued.bytes)),
-                    ("resident_bytes", .uint(status.resident.bytes)),
-                    ("free_bytes", .uint(status.free.bytes)), ("chunks", .uint(status.chunks)),
-                    ("stored_bytes", .uint(status.stored.bytes)),
-                    ("content_bytes", .uint(status.content.bytes)), ("plugins", .array(plugins)),
-                    ("failure", .optional(status.failure)),
-                ]
-            ).text)
+        Output.line(status.json(client.daemon).text)
     }
 
     private func show(_ status: DaemonStatus, _ daemon: DaemonGreeting) {
@@ -56,20 +47,37 @@ struct StatusCommand: AsyncParsableCommand {
         fields.add("daemon", "\(daemon.agent), process \(status.pid), up \(Rendering.duration(up))")
         fields.add("socket", daemon.socket)
         fields.add("you", "\(daemon.principal), \(daemon.role)")
-        fields.add("state", "\(status.stateDirectory), \(status.free) free")
-        fields.add("memory", status.resident.description)
-        fields.add("connections", String(status.connections))
+        fields.add(
+            "state", "\(status.stateDirectory), \(status.free) of \(status.total) free")
+        fields.add(
+            "memory",
+            "\(status.resident), \(Rendering.grouped(status.openFiles)) of "
+                + "\(Rendering.grouped(status.openFilesLimit)) files open")
+        fields.add(
+            "connections",
+            "\(status.connections), \(Rendering.grouped(status.refusedConnections)) refused, "
+                + "\(Rendering.grouped(status.cutConnections)) cut")
+        fields.add(
+            "calls",
+            "\(Rendering.grouped(status.calls)), \(Rendering.grouped(status.failedCalls)) failed")
         fields.add(
             "metrics",
             "\(Rendering.grouped(status.points)) points in \(Rendering.grouped(status.commits)) "
-                + "commits, \(status.queued) waiting")
+                + "commits, \(status.queued) of \(status.queueLimit) waiting")
         fields.add(
             "artifacts",
             "\(Rendering.grouped(status.chunks)) chunks, \(status.content) stored in "
                 + "\(status.stored)")
+        fields.add(
+            "runs",
+            "\(Rendering.grouped(status.watchedRuns)) watched, "
+                + "\(Rendering.grouped(status.stalledRuns)) stalled")
         for plugin in status.plugins {
             let failure = plugin.failure.map { ": \($0)" } ?? ""
-            fields.add("plugin", "\(plugin.name) \(plugin.version), \(plugin.kind)\(failure)")
+            fields.add("plugin", "\(plugin.title), \(plugin.kind)\(failure)")
+        }
+        for feature in status.kernelFeatures where !feature.isAvailable {
+            fields.add("kernel", "no \(feature.name): \(feature.meaning)")
         }
         fields.show(style)
         if let failure = status.failure {

@@ -32,6 +32,13 @@ public enum Limits {
     /// Most connections of one user.
     public static let connectionsPerUser = 12_000
 
+    /// Most connections of the HTTP endpoint for metrics.
+    public static let endpointConnections = 16
+    /// Most bytes that are read on one of them.
+    public static let endpointRequestBytes = 8 << 10
+    /// Longest time one of them is open.
+    public static let endpointTime = Duration.seconds(5)
+
     /// Most points in one metric batch.
     public static let batchPoints = 16_384
     /// Most series in one metric batch.

@@ -60,7 +60,8 @@ final class IngestQueue: Sendable {
     /// Things to call once the lock is given back.
     private typealias Calls = [@Sendable () -> Void]
 
-    private let limit: Int
+    /// Bytes of batches that may wait.
+    let limit: Int
     private let state = Locked(State())
 
     init(limit: Int) { self.limit = limit }
@@ -351,9 +352,11 @@ final class IngestQueue: Sendable {
     }
 
     private static func overloaded(_ limit: Int) -> LinajeError {
-        LinajeError(
+        let error = LinajeError(
             .overloaded,
             "more than \(ByteCount(UInt64(max(0, limit)))) of metric batches wait to be stored; "
                 + "send the batch again a moment later")
+        IngestMetrics.refused(1, error)
+        return error
     }
 }

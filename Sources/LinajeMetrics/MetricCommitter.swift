@@ -36,6 +36,7 @@ final class MetricCommitter: Sendable {
     private let summaries: SummaryCache
     private let tails: TailRegistry
     private let logger: Logger
+    private let metrics = IngestMetrics()
     private let pointsWritten = Atomic<UInt64>(0)
     private let commitsDone = Atomic<UInt64>(0)
 
@@ -65,6 +66,7 @@ final class MetricCommitter: Sendable {
     }
 
     private func commit(_ groups: [IngestQueue.Group]) async {
+        let started = ContinuousClock.now
         let parts = groups.map { group in
             Part(
                 group: group,
@@ -82,6 +84,8 @@ final class MetricCommitter: Sendable {
             return
         }
         queue.committed(groups)
+        let points = parts.reduce(0) { $0 + $1.segments.reduce(0) { $0 + $1.segment.count } }
+        metrics.committed(groups, points: points, took: started.duration(to: .now))
         await settle(parts, ids)
     }
 
@@ -155,6 +159,7 @@ final class MetricCommitter: Sendable {
     private func refuse(_ groups: [IngestQueue.Group], _ error: LinajeError) {
         // A table must not miss segments, should the commit have happened after all.
         for group in groups { summaries.drop(group.key) }
+        IngestMetrics.refused(groups.reduce(0) { $0 + $1.batches.count }, error)
         guard error.code == .storageFailed else {
             logger.warning(
                 "metric batches refused",

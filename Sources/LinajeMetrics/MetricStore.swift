@@ -157,7 +157,7 @@ package final class MetricStore: Service, Sendable {
     package var statistics: MetricStatistics {
         MetricStatistics(
             points: committer.points, commits: committer.commits, queuedBytes: queue.queuedBytes,
-            failure: queue.failure)
+            queueLimit: queue.limit, failure: queue.failure)
     }
 
     /// Stores the tables that took many segments to complete, so that the next reader need not.

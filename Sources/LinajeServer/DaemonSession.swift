@@ -69,6 +69,8 @@ package final class DaemonSession: ServerSession {
         let kind: Kind
         let opcode: UInt16
         let interest: Interest
+        let metrics: CallMetrics
+        let began = ContinuousClock.now
         var deadline: Scheduled<Void>?
     }
 
@@ -140,9 +142,10 @@ package final class DaemonSession: ServerSession {
     }
 
     package func open(stream: UInt32, opcode: UInt16, payload: [UInt8], hasData: Bool) {
+        let entry = shared.table.entries[opcode]
         do {
             let principal = try currentPrincipal()
-            guard let entry = shared.table.entries[opcode], let role = entry.role else {
+            guard let entry, let role = entry.role else {
                 throw LinajeError(
                     .unknownMethod,
                     "opcode \(opcode) is not known here; this daemon is \(shared.agent)")
@@ -162,7 +165,9 @@ package final class DaemonSession: ServerSession {
                     interest: waiting.open.interest, body: waiting.body))
         } catch {
             connection.releaseRequest(payload.count)
-            fail(stream, error)
+            let error = boundaryError(error)
+            (entry?.metrics ?? CallMetrics.unknown).refused(error.code)
+            connection.fail(stream: stream, error)
         }
     }
 
@@ -204,7 +209,7 @@ package final class DaemonSession: ServerSession {
         }
     }
 
-    package func cancelled(stream: UInt32) { forget(stream) }
+    package func cancelled(stream: UInt32) { forget(stream, .cancelled) }
 
     /// Streams that never end by themselves must not hold the end up: tails end at once; metric
     /// streams, which go on elsewhere without loss, get a moment to end in order.
@@ -222,7 +227,7 @@ package final class DaemonSession: ServerSession {
 
     package func closed() {
         shared.connections.closed()
-        for stream in state.value.streams.keys { forget(stream) }
+        for stream in state.value.streams.keys { forget(stream, .cancelled) }
         enqueue.finish()
     }
 
@@ -241,7 +246,8 @@ package final class DaemonSession: ServerSession {
                     .badMessage, "\(entry.name) takes no data; set END on its request")
             }
             return (
-                OpenStream(kind: .unary, opcode: opcode, interest: interest),
+                OpenStream(
+                    kind: .unary, opcode: opcode, interest: interest, metrics: entry.metrics),
                 .unary { try await body(call.message, context) }
             )
         case .stream(let body):
@@ -253,16 +259,19 @@ package final class DaemonSession: ServerSession {
                 left: leaving)
             return (
                 OpenStream(
-                    kind: .streaming(continuation, left: left), opcode: opcode, interest: interest),
+                    kind: .streaming(continuation, left: left), opcode: opcode, interest: interest,
+                    metrics: entry.metrics),
                 .stream { try await body(call.message, context, callStream) }
             )
         case .metrics(let parse):
             let inlet = MetricInlet(
                 connection: connection, stream: stream, opcode: opcode, hasData: hasData
-            ) { [weak self] in self?.forget(stream) }
+            ) { [weak self] failure in self?.forget(stream, failure) }
             let opener = try inlet.opener(try parse(call.message), shared.services.metrics)
             return (
-                OpenStream(kind: .metrics(inlet), opcode: opcode, interest: interest),
+                OpenStream(
+                    kind: .metrics(inlet), opcode: opcode, interest: interest,
+                    metrics: entry.metrics),
                 .stream(opener)
             )
         }
@@ -274,10 +283,11 @@ package final class DaemonSession: ServerSession {
         do {
             let payload = try await body()
             connection.respond(stream: stream, opcode: opcode, payload: payload, end: true)
+            onLoop { $0.forget(stream, nil) }
         } catch {
-            connection.fail(stream: stream, boundaryError(error))
+            let error = boundaryError(error)
+            onLoop { $0.fail(stream, error) }
         }
-        onLoop { $0.forget(stream) }
     }
 
     private func perform(stream: UInt32, _ body: @Sendable () async throws -> Void) async {
@@ -285,7 +295,8 @@ package final class DaemonSession: ServerSession {
             try await body()
             onLoop {
                 // A metric stream goes on after it has been opened.
-                if case .streaming = $0.state.value.streams[stream]?.kind { $0.forget(stream) }
+                guard case .streaming = $0.state.value.streams[stream]?.kind else { return }
+                $0.forget(stream, nil)
             }
         } catch {
             let error = boundaryError(error)
@@ -311,13 +322,15 @@ package final class DaemonSession: ServerSession {
 
     /// Ends the stream with an error; on the event loop.
     private func fail(_ stream: UInt32, _ error: any Error) {
-        forget(stream)
-        connection.fail(stream: stream, boundaryError(error))
+        let error = boundaryError(error)
+        forget(stream, error.code)
+        connection.fail(stream: stream, error)
     }
 
-    /// The stream is over; on the event loop.
-    private func forget(_ stream: UInt32) {
+    /// The stream is over, by an error or well; on the event loop.
+    private func forget(_ stream: UInt32, _ failure: LinajeError.Code?) {
         guard let open = state.value.streams.removeValue(forKey: stream) else { return }
+        open.metrics.ended(since: open.began, failure)
         open.interest.lose()
         open.deadline?.cancel()
         switch open.kind {

@@ -10,6 +10,7 @@ package struct MethodTable: Sendable {
         let name: String
         let role: Role?
         let needsKey: Bool
+        let metrics: CallMetrics
         let body: Body
     }
 
@@ -74,6 +75,8 @@ package struct MethodTable: Sendable {
         precondition(entries[method.opcode] == nil, "method \(method.name) is registered twice")
         entries[method.opcode] = Entry(
             name: method.name, role: method.role,
-            needsKey: method.isMutation && method.kind == .unary, body: body())
+            needsKey: method.isMutation && method.kind == .unary,
+            metrics: CallMetrics(method: method.name, isUnary: method.kind == .unary),
+            body: body())
     }
 }

@@ -17,18 +17,21 @@ final class MetricInlet: Sendable {
         var isClosed = false
     }
 
+    /// Told when the stream ends by itself, with the error that ended it.
+    typealias Over = @Sendable (LinajeError.Code?) -> Void
+
     private let connection: ServerConnection
     private let stream: UInt32
     private let opcode: UInt16
     private let state: NIOLoopBoundBox<State>
-    private let over: @Sendable () -> Void
+    private let over: Over
 
     /// Called on the event loop.
     ///
     /// - Parameter over: called on the event loop when the stream ends by itself.
     init(
         connection: ServerConnection, stream: UInt32, opcode: UInt16, hasData: Bool,
-        over: @escaping @Sendable () -> Void
+        over: @escaping Over
     ) {
         self.over = over
         self.connection = connection
@@ -58,7 +61,7 @@ final class MetricInlet: Sendable {
                 },
                 onFailure: { [over] error in
                     connection.fail(stream: stream, error)
-                    connection.eventLoop.execute { over() }
+                    connection.eventLoop.execute { over(error.code) }
                 })
             connection.eventLoop.execute { self.opened(writer) }
         }
@@ -83,7 +86,7 @@ final class MetricInlet: Sendable {
         let stream = stream
         state.value.writer?.finish { [over] in
             connection.end(stream: stream)
-            connection.eventLoop.execute { over() }
+            connection.eventLoop.execute { over(nil) }
         }
     }
 
@@ -111,11 +114,11 @@ final class MetricInlet: Sendable {
             for payload in early { try take(payload) }
             if state.value.isFinished { finish() }
         } catch {
-            connection.fail(
-                stream: stream,
+            let error =
                 (error as? LinajeError)
-                    ?? LinajeError(.internalError, "the daemon has a fault; its log says more"))
-            over()
+                ?? LinajeError(.internalError, "the daemon has a fault; its log says more")
+            connection.fail(stream: stream, error)
+            over(error.code)
         }
     }
 }

@@ -9,13 +9,24 @@ struct ModelInspection: Sendable {
     let store: ArtifactStore
     let flavor: (any ModelFlavor)?
     let logger: Logger
+    private let metrics = FlavorMetrics()
+
+    init(store: ArtifactStore, flavor: (any ModelFlavor)?, logger: Logger) {
+        self.store = store
+        self.flavor = flavor
+        self.logger = logger
+    }
 
     func describe(_ digest: SHA256Digest) async -> ModelDescription {
         guard let flavor else { return ModelDescription() }
+        let started = ContinuousClock.now
         do {
             let source = TreeSource(tree: try await store.tree(digest), store: store)
-            return try await flavor.describe(source)
+            let description = try await flavor.describe(source)
+            metrics.ended(true, since: started)
+            return description
         } catch {
+            metrics.ended(false, since: started)
             logger.warning("cannot describe tree \(digest): \(error)")
             let reason = (error as? LinajeError)?.message ?? "\(error)"
             return ModelDescription(

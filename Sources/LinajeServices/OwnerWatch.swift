@@ -34,6 +34,7 @@ package final class OwnerWatch: Service, Sendable {
     private let runEnded: RunEnded
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "linaje.owner-watch")
+    private let metrics = RunMetrics()
     private let events: AsyncStream<Event>
     private let post: AsyncStream<Event>.Continuation
 
@@ -42,6 +43,11 @@ package final class OwnerWatch: Service, Sendable {
         self.logger = logger
         self.runEnded = runEnded
         (events, post) = AsyncStream<Event>.makeStream()
+    }
+
+    /// Runs whose owner is watched.
+    package var watchedCount: Int {
+        state.withLock { $0.processes.count + $0.heartbeats.count }
     }
 
     /// Begins to watch the owner of a run; replaces an earlier lease of the same run.
@@ -141,6 +147,7 @@ package final class OwnerWatch: Service, Sendable {
                     continue
                 }
                 forget(run)
+                metrics.stalled()
                 logger.notice("run stalled: no heartbeat", metadata: ["run": "\(run)"])
             } catch {
                 logger.error("cannot mark run as stalled: \(error)", metadata: ["run": "\(run)"])
@@ -163,6 +170,7 @@ package final class OwnerWatch: Service, Sendable {
                 if state.orphans[run]?.lease == lease { state.orphans[run] = nil }
             }
             guard ended else { return }
+            RunMetrics.ended(.failed, by: .daemon)
             forget(run)
             runEnded(run)
             logger.notice("run ended: \(cause)", metadata: ["run": "\(run)"])

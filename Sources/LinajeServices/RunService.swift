@@ -32,6 +32,9 @@ package struct RunService: Sendable {
             owners.forget(id)
             metrics.endTails(id)
         }
+        if let status = update.status, status.isTerminal {
+            RunMetrics.ended(status, by: .client)
+        }
         return run
     }
 

@@ -3,6 +3,7 @@ package import LinajeCatalog
 package import LinajeDomain
 package import LinajeMetrics
 package import LinajePluginKit
+package import LinajeTelemetry
 package import Logging
 
 /// The use cases of the daemon, one value per noun, over its three engines.
@@ -25,7 +26,8 @@ package struct Services: Sendable {
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
         artifacts store: ArtifactStore, plugins: [PluginDescriptor], flavor: (any ModelFlavor)?,
-        clock: any WallClock, stateDirectory: String, version: String, logger: Logger
+        telemetry: TelemetryRegistry, clock: any WallClock, stateDirectory: String,
+        version: String, logger: Logger
     ) {
         self.access = access
         owners = OwnerWatch(catalog: catalog, logger: logger) { metricStore.endTails($0) }
@@ -40,7 +42,8 @@ package struct Services: Sendable {
             catalog: catalog, artifacts: artifacts, inspection: inspection)
         runs = RunService(catalog: catalog, metrics: metricStore, owners: owners)
         status = StatusService(
-            store: store, metrics: metricStore, plugins: plugins, clock: clock,
+            catalog: catalog, store: store, metrics: metricStore, owners: owners,
+            plugins: plugins, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

@@ -37,6 +37,9 @@ package struct Method<Request: Message & Sendable, Response: Message & Sendable>
 package enum Methods {
     package static let getStatus = Method<Linaje_V1_GetStatusRequest, Linaje_V1_Status>(
         0x0101, "GetStatus", role: .reader)
+    package static let getDaemonMetrics = Method<
+        Linaje_V1_GetDaemonMetricsRequest, Linaje_V1_DaemonMetrics
+    >(0x0102, "GetDaemonMetrics", role: .reader)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment

@@ -12,6 +12,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var metrics = Metrics()
     var flavors = Flavors()
     var limits = ConnectionLimits()
+    var telemetry = Telemetry()
 
     struct Daemon: Codable, Sendable, Equatable {
         /// Where everything is kept. Default: `$STATE_DIRECTORY` (systemd), else
@@ -52,7 +53,16 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var slow_client_seconds: Int?
     }
 
-    private enum CodingKeys: String, CodingKey { case daemon, access, metrics, flavors, limits }
+    struct Telemetry: Codable, Sendable, Equatable {
+        /// A Unix socket that answers `GET /metrics` over HTTP. Default: none.
+        var http_socket: String?
+        /// Its permission bits, in octal.
+        var http_socket_mode: String?
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case daemon, access, metrics, flavors, limits, telemetry
+    }
 
     init() {}
 
@@ -64,6 +74,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()
+        telemetry = try values.decodeIfPresent(Telemetry.self, forKey: .telemetry) ?? Telemetry()
     }
 
     /// Reads a configuration.

@@ -18,6 +18,8 @@ struct DaemonSettings: Sendable {
     var flavorTimeout: Duration
     /// How long a client may keep its connection waiting.
     var slowClientPatience: Duration
+    /// The socket of the HTTP endpoint for metrics; `nil`: none.
+    var telemetrySocket: (path: String, mode: UInt32)?
 
     /// - Throws: `invalidArgument` naming the key whose value is not allowed.
     init(
@@ -31,14 +33,7 @@ struct DaemonSettings: Sendable {
             socket ?? configuration.daemon.socket ?? environment["LINAJE_SOCKET"]
                 ?? environment["RUNTIME_DIRECTORY"].map { $0 + "/linaje.sock" }
                 ?? SocketAddresses.user(environment: environment))
-        let modeText = configuration.daemon.socket_mode ?? "0660"
-        guard let mode = UInt32(modeText, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
-            throw LinajeError(
-                .invalidArgument,
-                "daemon.socket_mode \"\(modeText)\" is no permission; use octal digits like \"0660\""
-            )
-        }
-        socketMode = mode
+        socketMode = try Self.mode(configuration.daemon.socket_mode, "daemon.socket_mode")
         let levelText = logLevel ?? configuration.daemon.log_level ?? "info"
         guard let level = Logger.Level(rawValue: levelText) else {
             throw LinajeError(
@@ -66,6 +61,7 @@ struct DaemonSettings: Sendable {
         }
         flavorTimeout = .seconds(seconds)
         slowClientPatience = try Self.slowClientPatience(configuration.limits)
+        telemetrySocket = try Self.telemetry(configuration.telemetry, besides: self.socket)
     }
 
     private static func slowClientPatience(
@@ -78,6 +74,29 @@ struct DaemonSettings: Sendable {
                 "limits.slow_client_seconds \(seconds) is out of bounds; use 1 to 3600")
         }
         return .seconds(seconds)
+    }
+
+    private static func telemetry(
+        _ configuration: DaemonConfiguration.Telemetry, besides socket: String
+    ) throws -> (path: String, mode: UInt32)? {
+        let mode = try mode(configuration.http_socket_mode, "telemetry.http_socket_mode")
+        guard let path = configuration.http_socket, !path.isEmpty else { return nil }
+        guard path != socket else {
+            throw LinajeError(
+                .invalidArgument,
+                "telemetry.http_socket is the daemon's own socket \(path); use another path")
+        }
+        return (try SocketAddresses.checked(path), mode)
+    }
+
+    private static func mode(_ text: String?, _ key: String) throws -> UInt32 {
+        let text = text ?? "0660"
+        guard let mode = UInt32(text, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
+            throw LinajeError(
+                .invalidArgument,
+                "\(key) \"\(text)\" is no permission; use octal digits like \"0660\"")
+        }
+        return mode
     }
 
     private static func defaultStateDirectory(_ environment: [String: String]) -> String {

@@ -8,8 +8,10 @@ import LinajeMetrics
 import LinajePluginKit
 import LinajeServer
 import LinajeServices
+import LinajeTelemetry
 import LinajeTransport
 import Logging
+import Metrics
 import NIOPosix
 import ServiceLifecycle
 
@@ -29,6 +31,9 @@ extension Linajed {
         let log = DaemonLog(level: settings.logLevel, environment: environment)
         LoggingSystem.bootstrap { DaemonLogHandler(log, label: $0) }
         let logger = Logger(label: "linajed")
+        // Before anything that counts.
+        let telemetry = TelemetryRegistry()
+        MetricsSystem.bootstrap(telemetry)
         let notification = ServiceNotification(environment: environment)
         // Everything written below is the user's own.
         umask(0o077)
@@ -58,7 +63,10 @@ extension Linajed {
             access: access, catalog: stores.catalog, metrics: stores.metrics,
             artifacts: stores.artifacts,
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
-            clock: clock, stateDirectory: state.path, version: Self.version, logger: logger)
+            telemetry: telemetry, clock: clock, stateDirectory: state.path,
+            version: Self.version, logger: logger)
+        let endpoint = try Self.metricsEndpoint(
+            settings, besides: listening, services: services, logger: logger)
         let connections = ConnectionCount()
         let listener = Self.listener(
             listening, services, connections, patience: settings.slowClientPatience, logger)
@@ -82,12 +90,14 @@ extension Linajed {
             .init(
                 service: ExpiryService(
                     catalog: stores.catalog, store: stores.artifacts, logger: logger)),
+        ]
+        running += endpoint.map { .init(service: $0) }
+        running.append(
             .init(
                 service: ListenerService(
                     listener: listener, notification: notification, logger: logger,
                     readyMessage: "serving on \(path), ready in \(Int(took / .milliseconds(1))) ms")
-            ),
-        ]
+            ))
         if notification.isWanted {
             running.append(.init(service: StatusReport(line: line, notification: notification)))
         }
@@ -119,6 +129,25 @@ extension Linajed {
             socket: socket, group: MultiThreadedEventLoopGroup.singleton, patience: patience,
             onCut: { offenders.record($0, $1) },
             makeSession: { DaemonSession($0, shared: shared) })
+    }
+
+    /// The endpoint for metrics, if there is one. A start that it makes fail leaves no socket file.
+    private static func metricsEndpoint(
+        _ settings: DaemonSettings, besides listening: ListeningSocket, services: Services,
+        logger: Logger
+    ) throws -> [MetricsEndpoint] {
+        guard let socket = settings.telemetrySocket else { return [] }
+        do {
+            return [
+                MetricsEndpoint(
+                    socket: try ListeningSocket.bind(path: socket.path, mode: socket.mode),
+                    group: MultiThreadedEventLoopGroup.singleton, services: services,
+                    logger: logger)
+            ]
+        } catch {
+            listening.removeFile()
+            throw error
+        }
     }
 
     private static func listeningSocket(

@@ -52,6 +52,7 @@ struct Linajed: AsyncParsableCommand {
                 print("configuration is good")
                 print("state directory: \(settings.stateDirectory)")
                 print("socket: \(settings.socket)")
+                print("metrics over HTTP: \(settings.telemetrySocket?.path ?? "off")")
                 print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
             } else {
                 try await serve(settings, running: configuration, from: source)

@@ -12,7 +12,8 @@ struct GoldenVectorTests {
         uniqueKeysWithValues: ([
             Linaje_V1_CallHeader.self, Linaje_V1_ClientHello.self, Linaje_V1_CreateRunRequest.self,
             Linaje_V1_Credit.self, Linaje_V1_Done.self, Linaje_V1_Failure.self,
-            Linaje_V1_GetStatusRequest.self, Linaje_V1_GoAway.self, Linaje_V1_MetricAck.self,
+            Linaje_V1_GetStatusRequest.self, Linaje_V1_GoAway.self,
+            Linaje_V1_LatencyHistogram.self, Linaje_V1_MetricAck.self,
             Linaje_V1_MetricBatch.self, Linaje_V1_MetricPoint.self, Linaje_V1_MetricPoints.self,
             Linaje_V1_Ping.self, Linaje_V1_ServerHello.self, Linaje_V1_SetAliasRequest.self,
             Linaje_V1_StreamMetricsRequest.self,

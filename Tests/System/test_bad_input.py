@@ -168,6 +168,8 @@ MESSAGES = [
       for size in (0, 1)],
     after_hello("a unary request that announces data", request("GetStatus", end=False), 101,
                 "bad_message"),
+    after_hello("garbage that asks for the daemon's metrics",
+                request("GetDaemonMetrics", b"\xff\xff"), 101, "bad_message"),
     after_hello("text that is not UTF-8",
                 request("CreateExperiment", _wire.delimited(1, b"caf\xe9")), 101, "bad_message"),
     after_hello("a change without idempotency key",

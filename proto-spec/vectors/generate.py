@@ -34,7 +34,7 @@ ENUMS = {
 }
 
 # message: {json name: (number, kind)}; a kind in capitals is a message, "*" repeated, "%" a map of
-# texts, "!" written even when it is the default, "#" an enum.
+# texts, "!" written even when it is the default, "#" an enum, "p" packed varints.
 MESSAGES = {
     "ClientHello": {"minorVersion": (1, "uint"), "agent": (2, "string"), "pid": (3, "uint"),
                     "processStart": (4, "uint64"), "features": (5, "string*")},
@@ -79,6 +79,8 @@ MESSAGES = {
                         "expectedVersion": (4, "uint64!")},
     "Done": {},
     "GetStatusRequest": {},
+    "LatencyHistogram": {"upperBoundUs": (1, "puint64*"), "cumulativeCount": (2, "puint64*"),
+                         "count": (3, "uint64"), "sumUs": (4, "uint64")},
 }
 
 
@@ -141,6 +143,8 @@ def encode(name, fields):
             out += delimited(number, b"".join(struct.pack("<q", int(each)) for each in value))
         elif kind == "fdouble*":
             out += delimited(number, b"".join(double_bytes(each) for each in value))
+        elif kind == "puint64*":
+            out += delimited(number, b"".join(varint(int(each)) for each in value))
         elif kind.endswith("%"):
             for key, text in sorted(value.items()):
                 out += delimited(number, scalar(1, "string", key, True)
@@ -382,6 +386,10 @@ def messages():
          "value": [0.25, "NaN"]})
     add("metric point with a negative step", "MetricPoint",
         {"step": "-5", "timeUs": "-7", "value": 1.5})
+    add("latency histogram, packed varints", "LatencyHistogram",
+        {"upperBoundUs": ["10", "150", "100000000"],
+         "cumulativeCount": ["1", "300", "18446744073709551614"],
+         "count": "18446744073709551615", "sumUs": "1"})
     add("failure", "Failure", FAILURE)
     add("failure of a number nobody knows", "Failure",
         {"code": 4000000000, "name": "from_the_future", "message": "?", "retryable": True})

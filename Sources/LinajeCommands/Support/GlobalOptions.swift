@@ -19,8 +19,11 @@ struct GlobalOptions: ParsableArguments {
     func connect(patience: Duration = .seconds(60)) async throws -> LinajeClient {
         try await LinajeClient.connect(
             to: socket,
-            configuration: ClientConfiguration(agent: "linaje/0.1.0", patience: patience))
+            configuration: ClientConfiguration(agent: Self.agent, patience: patience))
     }
+
+    /// What the daemon is told that this program is.
+    static let agent = "linaje/0.1.0"
 
     /// How text is coloured.
     var style: TextStyle { TextStyle(isColored: !noColor && !json && TextStyle.terminalAllows) }

@@ -25,6 +25,15 @@ enum Rendering {
         return "\(whole / 3_600)h \(padded(whole % 3_600 / 60, 2))m"
     }
 
+    /// A short time: "240 µs", "1.2 ms", "35 ms", "1.2 s".
+    static func latency(_ duration: Duration) -> String {
+        let micros = duration / .microseconds(1)
+        if micros < 1_000 { return decimal(micros, 0) + " µs" }
+        if micros < 10_000 { return decimal(micros / 1_000, 1) + " ms" }
+        if micros < 1_000_000 { return decimal(micros / 1_000, 0) + " ms" }
+        return decimal(micros / 1_000_000, 1) + " s"
+    }
+
     /// A number with at most six significant digits, for tables.
     static func number(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "NaN" : value > 0 ? "Inf" : "-Inf" }

@@ -1,13 +1,15 @@
-import NIOCore
+package import NIOCore
 
 /// Stops accepting for a moment when the process is out of descriptors: trying again at once would
 /// burn a processor and help nobody.
-final class AcceptPause: ChannelInboundHandler {
-    typealias InboundIn = any Channel
+package final class AcceptPause: ChannelInboundHandler {
+    package typealias InboundIn = any Channel
 
     private static let pause = TimeAmount.milliseconds(200)
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package init() {}
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         let channel = context.channel
         channel.setOption(.autoRead, value: false).whenFailure { _ in }
         context.eventLoop.scheduleTask(in: Self.pause) {

@@ -115,6 +115,7 @@ extension ServerChannelHandler {
 
     func closeConnection(_ error: LinajeError) {
         guard !closing else { return }
+        metrics.ended(by: error.code, wasGreeted: hasGreeted)
         write(Frame(.error, payload: Self.encode(Linaje_V1_Failure(error))))
         closeAfterFlush()
     }
@@ -193,6 +194,7 @@ extension ServerChannelHandler {
         outbound.writeInteger(frame.header.flags)
         outbound.writeInteger(frame.header.opcode)
         outbound.writeBytes(frame.payload)
+        framesToSend += 1
         if !reading { flush() }
     }
 
@@ -201,6 +203,8 @@ extension ServerChannelHandler {
         let bytes = outbound
         outbound = ByteBuffer()
         sent.add(bytes.readableBytes)
+        metrics.sent(frames: framesToSend, bytes: bytes.readableBytes)
+        framesToSend = 0
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 

@@ -29,6 +29,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
     private let makeSession: MakeSession
     private let makeSeat: MakeSeat
     private let watch: SlowClientWatch
+    let metrics: ConnectionMetrics
     private var seat: ConnectionSeats.Seat?
     private var peer: PeerCredentials?
     private var prefaceRead = false
@@ -56,11 +57,15 @@ final class ServerChannelHandler: ChannelInboundHandler {
     /// Calls that wait until the client has read enough of what it was sent.
     var waitingForRoom: [CheckedContinuation<Void, Never>] = []
     var sent = SentCount()
+    /// Frames in `outbound`.
+    var framesToSend = 0
 
     init(
-        watch: SlowClientWatch, makeSeat: @escaping MakeSeat, makeSession: @escaping MakeSession
+        watch: SlowClientWatch, metrics: ConnectionMetrics, makeSeat: @escaping MakeSeat,
+        makeSession: @escaping MakeSession
     ) {
         self.watch = watch
+        self.metrics = metrics
         self.makeSeat = makeSeat
         self.makeSession = makeSession
         debt = ClientDebt(patience: watch.patience)
@@ -69,12 +74,13 @@ final class ServerChannelHandler: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         watch.join(self)
+        metrics.opened()
         do {
             let peer = try context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: NIOBSDSocket.Handle.self
             ) { try PeerCredentials(socket: $0) }
             guard let peer else {
-                context.close(promise: nil)
+                refuseUnknown(context)
                 return
             }
             self.peer = peer
@@ -90,11 +96,20 @@ final class ServerChannelHandler: ChannelInboundHandler {
                 ServerConnection(
                     handler: self, gate: gate, eventLoop: context.eventLoop, peer: peer))
         } catch {
-            context.close(promise: nil)
+            refuseUnknown(context)
         }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { shutDown() }
+    /// Closes a connection of which the kernel does not say whose it is.
+    private func refuseUnknown(_ context: ChannelHandlerContext) {
+        metrics.ended(by: .permissionDenied, wasGreeted: false)
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        metrics.closed()
+        shutDown()
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
@@ -104,7 +119,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
         guard !closing else { return }
         reading = true
         var bytes = unwrapInboundIn(data)
-        received &+= UInt64(bytes.readableBytes)
+        let count = bytes.readableBytes
+        let framesBefore = frames
+        received &+= UInt64(count)
         if inbound.readableBytes == 0 {
             inbound = bytes
         } else {
@@ -115,6 +132,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
         } catch {
             closeConnection(error)
         }
+        metrics.received(frames: Int(frames &- framesBefore), bytes: count)
         // What has been read goes, or a client whose writes never end with a frame would make the
         // buffer grow for ever.
         if inbound.readableBytes == 0 { inbound = ByteBuffer() } else { inbound.discardReadBytes() }
@@ -147,7 +165,9 @@ final class ServerChannelHandler: ChannelInboundHandler {
         guard let offence else { return }
         watch.report(offence, by: peer)
         // The error is of use only if it leaves at once: nobody waits for an offender.
-        if offence != .unread {
+        if offence == .unread {
+            metrics.ended(by: .slowClient, wasGreeted: true)
+        } else {
             closeConnection(LinajeError(offence, patience: watch.patience))
         }
         closeNow()
@@ -252,6 +272,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
             }
             let answer = try session.greet(hello)
             hasGreeted = true
+            metrics.greeted()
             write(Frame(.hello, payload: Self.encode(answer)))
             let raise = Limits.connectionCredit - Limits.firstConnectionCredit
             machine.grantConnection(raise)

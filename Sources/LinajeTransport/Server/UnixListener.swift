@@ -51,6 +51,7 @@ package final class UnixListener: Sendable {
         let makeSession = makeSession
         let open = open
         let seats = ConnectionSeats()
+        let metrics = ConnectionMetrics()
         let watches = SlowClientWatches(group, patience: patience, onCut: onCut)
         let server = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
@@ -72,7 +73,8 @@ package final class UnixListener: Sendable {
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
                     let handler = ServerChannelHandler(
-                        watch: watches[child.eventLoop], makeSeat: seats.take(user:)
+                        watch: watches[child.eventLoop], metrics: metrics,
+                        makeSeat: seats.take(user:)
                     ) { connection in
                         let session = makeSession(connection)
                         open.withLockedValue { $0[ObjectIdentifier(session)] = connection }

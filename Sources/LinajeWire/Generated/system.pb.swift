@@ -32,55 +32,240 @@ package nonisolated struct Linaje_V1_GetStatusRequest: Sendable {
 }
 
 /// How the daemon is.
-package nonisolated struct Linaje_V1_Status: Sendable {
+package nonisolated struct Linaje_V1_Status: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Version of the daemon.
-  package var version: String = String()
+  package var version: String {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
   /// The state directory.
-  package var stateDirectory: String = String()
+  package var stateDirectory: String {
+    get {_storage._stateDirectory}
+    set {_uniqueStorage()._stateDirectory = newValue}
+  }
 
   /// When the daemon started, in microseconds since 1970 UTC.
-  package var startedAtUs: Int64 = 0
+  package var startedAtUs: Int64 {
+    get {_storage._startedAtUs}
+    set {_uniqueStorage()._startedAtUs = newValue}
+  }
 
   /// The daemon's process id.
-  package var pid: Int32 = 0
+  package var pid: Int32 {
+    get {_storage._pid}
+    set {_uniqueStorage()._pid = newValue}
+  }
 
   /// Open connections, this one included.
-  package var connections: UInt32 = 0
+  package var connections: UInt32 {
+    get {_storage._connections}
+    set {_uniqueStorage()._connections = newValue}
+  }
 
   /// Metric points made durable since the start.
-  package var points: UInt64 = 0
+  package var points: UInt64 {
+    get {_storage._points}
+    set {_uniqueStorage()._points = newValue}
+  }
 
   /// Commits of metric points since the start.
-  package var commits: UInt64 = 0
+  package var commits: UInt64 {
+    get {_storage._commits}
+    set {_uniqueStorage()._commits = newValue}
+  }
 
   /// Bytes waiting in the metric ingest queue.
-  package var queuedBytes: UInt64 = 0
+  package var queuedBytes: UInt64 {
+    get {_storage._queuedBytes}
+    set {_uniqueStorage()._queuedBytes = newValue}
+  }
 
   /// Resident memory of the daemon in bytes.
-  package var residentBytes: UInt64 = 0
+  package var residentBytes: UInt64 {
+    get {_storage._residentBytes}
+    set {_uniqueStorage()._residentBytes = newValue}
+  }
 
   /// Free bytes on the file system of the state directory.
-  package var freeBytes: UInt64 = 0
+  package var freeBytes: UInt64 {
+    get {_storage._freeBytes}
+    set {_uniqueStorage()._freeBytes = newValue}
+  }
 
   /// Chunks in the artifact store.
-  package var chunks: UInt64 = 0
+  package var chunks: UInt64 {
+    get {_storage._chunks}
+    set {_uniqueStorage()._chunks = newValue}
+  }
 
   /// Bytes those chunks take in pack files.
-  package var storedBytes: UInt64 = 0
+  package var storedBytes: UInt64 {
+    get {_storage._storedBytes}
+    set {_uniqueStorage()._storedBytes = newValue}
+  }
 
   /// Bytes those chunks hold.
-  package var contentBytes: UInt64 = 0
+  package var contentBytes: UInt64 {
+    get {_storage._contentBytes}
+    set {_uniqueStorage()._contentBytes = newValue}
+  }
 
   /// Plugins in use.
-  package var plugins: [Linaje_V1_PluginStatus] = []
+  package var plugins: [Linaje_V1_PluginStatus] {
+    get {_storage._plugins}
+    set {_uniqueStorage()._plugins = newValue}
+  }
 
   /// Empty, or why the daemon no longer accepts changes.
-  package var failure: String = String()
+  package var failure: String {
+    get {_storage._failure}
+    set {_uniqueStorage()._failure = newValue}
+  }
+
+  /// How long commits of metric points took, since the start.
+  package var commitLatency: Linaje_V1_LatencyHistogram {
+    get {_storage._commitLatency ?? Linaje_V1_LatencyHistogram()}
+    set {_uniqueStorage()._commitLatency = newValue}
+  }
+  /// Returns true if `commitLatency` has been explicitly set.
+  package var hasCommitLatency: Bool {_storage._commitLatency != nil}
+  /// Clears the value of `commitLatency`. Subsequent reads from it will return its default value.
+  package mutating func clearCommitLatency() {_uniqueStorage()._commitLatency = nil}
+
+  /// Bytes of metric batches that may wait in the ingest queue.
+  package var queueLimitBytes: UInt64 {
+    get {_storage._queueLimitBytes}
+    set {_uniqueStorage()._queueLimitBytes = newValue}
+  }
+
+  /// Bytes of the file system of the state directory.
+  package var totalBytes: UInt64 {
+    get {_storage._totalBytes}
+    set {_uniqueStorage()._totalBytes = newValue}
+  }
+
+  /// Processor time of the daemon, user and system, in microseconds.
+  package var cpuUs: UInt64 {
+    get {_storage._cpuUs}
+    set {_uniqueStorage()._cpuUs = newValue}
+  }
+
+  /// Calls that are over, since the start.
+  package var calls: UInt64 {
+    get {_storage._calls}
+    set {_uniqueStorage()._calls = newValue}
+  }
+
+  /// Those of them that ended with an error.
+  package var failedCalls: UInt64 {
+    get {_storage._failedCalls}
+    set {_uniqueStorage()._failedCalls = newValue}
+  }
+
+  /// Bytes received from clients since the start.
+  package var receivedBytes: UInt64 {
+    get {_storage._receivedBytes}
+    set {_uniqueStorage()._receivedBytes = newValue}
+  }
+
+  /// Bytes sent to clients since the start.
+  package var sentBytes: UInt64 {
+    get {_storage._sentBytes}
+    set {_uniqueStorage()._sentBytes = newValue}
+  }
+
+  /// Connections that were not let in since the start.
+  package var refusedConnections: UInt64 {
+    get {_storage._refusedConnections}
+    set {_uniqueStorage()._refusedConnections = newValue}
+  }
+
+  /// Connections that the daemon ended because of what they did, since the start.
+  package var cutConnections: UInt64 {
+    get {_storage._cutConnections}
+    set {_uniqueStorage()._cutConnections = newValue}
+  }
+
+  /// Runs that have not ended and whose owner is watched.
+  package var watchedRuns: UInt64 {
+    get {_storage._watchedRuns}
+    set {_uniqueStorage()._watchedRuns = newValue}
+  }
+
+  /// Runs that are STALLED.
+  package var stalledRuns: UInt64 {
+    get {_storage._stalledRuns}
+    set {_uniqueStorage()._stalledRuns = newValue}
+  }
+
+  /// Files the daemon has open, sockets included.
+  package var openFiles: UInt64 {
+    get {_storage._openFiles}
+    set {_uniqueStorage()._openFiles = newValue}
+  }
+
+  /// Files the daemon may have open.
+  package var openFilesLimit: UInt64 {
+    get {_storage._openFilesLimit}
+    set {_uniqueStorage()._openFilesLimit = newValue}
+  }
+
+  /// Optional features of the kernel that the daemon uses where they are.
+  package var kernelFeatures: [Linaje_V1_KernelFeature] {
+    get {_storage._kernelFeatures}
+    set {_uniqueStorage()._kernelFeatures = newValue}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// How long something took, counted in buckets since the daemon's start. The difference of two
+/// histograms of one process (pid and started_at_us are the same) is the time between them.
+package nonisolated struct Linaje_V1_LatencyHistogram: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Upper bounds of the buckets in microseconds, ascending; the bound belongs to its bucket.
+  package var upperBoundUs: [UInt64] = []
+
+  /// For each bound, how many took at most that long.
+  package var cumulativeCount: [UInt64] = []
+
+  /// How many there were; more than the last cumulative count when some took longer than all bounds.
+  package var count: UInt64 = 0
+
+  /// Sum of all times in microseconds.
+  package var sumUs: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An optional feature of the kernel.
+package nonisolated struct Linaje_V1_KernelFeature: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its name: "SO_PEERPIDFD".
+  package var name: String = String()
+
+  /// Whether this kernel has it.
+  package var available: Bool = false
+
+  /// What it is good for, and what happens without it.
+  package var meaning: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -104,6 +289,31 @@ package nonisolated struct Linaje_V1_PluginStatus: Sendable {
 
   /// Empty, or what is wrong with it.
   package var failure: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Asks for the daemon's own metrics.
+package nonisolated struct Linaje_V1_GetDaemonMetricsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The daemon's own metrics.
+package nonisolated struct Linaje_V1_DaemonMetrics: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Prometheus text format, version 0.0.4. docs/telemetry.md lists the metrics.
+  package var text: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -135,7 +345,280 @@ nonisolated extension Linaje_V1_GetStatusRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0\u{3}commit_latency\0\u{3}queue_limit_bytes\0\u{3}total_bytes\0\u{3}cpu_us\0\u{1}calls\0\u{3}failed_calls\0\u{3}received_bytes\0\u{3}sent_bytes\0\u{3}refused_connections\0\u{3}cut_connections\0\u{3}watched_runs\0\u{3}stalled_runs\0\u{3}open_files\0\u{3}open_files_limit\0\u{3}kernel_features\0")
+
+  fileprivate class _StorageClass {
+    var _version: String = String()
+    var _stateDirectory: String = String()
+    var _startedAtUs: Int64 = 0
+    var _pid: Int32 = 0
+    var _connections: UInt32 = 0
+    var _points: UInt64 = 0
+    var _commits: UInt64 = 0
+    var _queuedBytes: UInt64 = 0
+    var _residentBytes: UInt64 = 0
+    var _freeBytes: UInt64 = 0
+    var _chunks: UInt64 = 0
+    var _storedBytes: UInt64 = 0
+    var _contentBytes: UInt64 = 0
+    var _plugins: [Linaje_V1_PluginStatus] = []
+    var _failure: String = String()
+    var _commitLatency: Linaje_V1_LatencyHistogram? = nil
+    var _queueLimitBytes: UInt64 = 0
+    var _totalBytes: UInt64 = 0
+    var _cpuUs: UInt64 = 0
+    var _calls: UInt64 = 0
+    var _failedCalls: UInt64 = 0
+    var _receivedBytes: UInt64 = 0
+    var _sentBytes: UInt64 = 0
+    var _refusedConnections: UInt64 = 0
+    var _cutConnections: UInt64 = 0
+    var _watchedRuns: UInt64 = 0
+    var _stalledRuns: UInt64 = 0
+    var _openFiles: UInt64 = 0
+    var _openFilesLimit: UInt64 = 0
+    var _kernelFeatures: [Linaje_V1_KernelFeature] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _version = source._version
+      _stateDirectory = source._stateDirectory
+      _startedAtUs = source._startedAtUs
+      _pid = source._pid
+      _connections = source._connections
+      _points = source._points
+      _commits = source._commits
+      _queuedBytes = source._queuedBytes
+      _residentBytes = source._residentBytes
+      _freeBytes = source._freeBytes
+      _chunks = source._chunks
+      _storedBytes = source._storedBytes
+      _contentBytes = source._contentBytes
+      _plugins = source._plugins
+      _failure = source._failure
+      _commitLatency = source._commitLatency
+      _queueLimitBytes = source._queueLimitBytes
+      _totalBytes = source._totalBytes
+      _cpuUs = source._cpuUs
+      _calls = source._calls
+      _failedCalls = source._failedCalls
+      _receivedBytes = source._receivedBytes
+      _sentBytes = source._sentBytes
+      _refusedConnections = source._refusedConnections
+      _cutConnections = source._cutConnections
+      _watchedRuns = source._watchedRuns
+      _stalledRuns = source._stalledRuns
+      _openFiles = source._openFiles
+      _openFilesLimit = source._openFilesLimit
+      _kernelFeatures = source._kernelFeatures
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._version) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._stateDirectory) }()
+        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._startedAtUs) }()
+        case 4: try { try decoder.decodeSingularInt32Field(value: &_storage._pid) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._connections) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._points) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._commits) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._queuedBytes) }()
+        case 9: try { try decoder.decodeSingularUInt64Field(value: &_storage._residentBytes) }()
+        case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._freeBytes) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._chunks) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._storedBytes) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._contentBytes) }()
+        case 14: try { try decoder.decodeRepeatedMessageField(value: &_storage._plugins) }()
+        case 15: try { try decoder.decodeSingularStringField(value: &_storage._failure) }()
+        case 16: try { try decoder.decodeSingularMessageField(value: &_storage._commitLatency) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._queueLimitBytes) }()
+        case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._totalBytes) }()
+        case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._cpuUs) }()
+        case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._calls) }()
+        case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._failedCalls) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._receivedBytes) }()
+        case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._sentBytes) }()
+        case 24: try { try decoder.decodeSingularUInt64Field(value: &_storage._refusedConnections) }()
+        case 25: try { try decoder.decodeSingularUInt64Field(value: &_storage._cutConnections) }()
+        case 26: try { try decoder.decodeSingularUInt64Field(value: &_storage._watchedRuns) }()
+        case 27: try { try decoder.decodeSingularUInt64Field(value: &_storage._stalledRuns) }()
+        case 28: try { try decoder.decodeSingularUInt64Field(value: &_storage._openFiles) }()
+        case 29: try { try decoder.decodeSingularUInt64Field(value: &_storage._openFilesLimit) }()
+        case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._kernelFeatures) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._version.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._version, fieldNumber: 1)
+      }
+      if !_storage._stateDirectory.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._stateDirectory, fieldNumber: 2)
+      }
+      if _storage._startedAtUs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._startedAtUs, fieldNumber: 3)
+      }
+      if _storage._pid != 0 {
+        try visitor.visitSingularInt32Field(value: _storage._pid, fieldNumber: 4)
+      }
+      if _storage._connections != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._connections, fieldNumber: 5)
+      }
+      if _storage._points != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._points, fieldNumber: 6)
+      }
+      if _storage._commits != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._commits, fieldNumber: 7)
+      }
+      if _storage._queuedBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._queuedBytes, fieldNumber: 8)
+      }
+      if _storage._residentBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._residentBytes, fieldNumber: 9)
+      }
+      if _storage._freeBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._freeBytes, fieldNumber: 10)
+      }
+      if _storage._chunks != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._chunks, fieldNumber: 11)
+      }
+      if _storage._storedBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._storedBytes, fieldNumber: 12)
+      }
+      if _storage._contentBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._contentBytes, fieldNumber: 13)
+      }
+      if !_storage._plugins.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._plugins, fieldNumber: 14)
+      }
+      if !_storage._failure.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._failure, fieldNumber: 15)
+      }
+      try { if let v = _storage._commitLatency {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      } }()
+      if _storage._queueLimitBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._queueLimitBytes, fieldNumber: 17)
+      }
+      if _storage._totalBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._totalBytes, fieldNumber: 18)
+      }
+      if _storage._cpuUs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._cpuUs, fieldNumber: 19)
+      }
+      if _storage._calls != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._calls, fieldNumber: 20)
+      }
+      if _storage._failedCalls != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._failedCalls, fieldNumber: 21)
+      }
+      if _storage._receivedBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._receivedBytes, fieldNumber: 22)
+      }
+      if _storage._sentBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._sentBytes, fieldNumber: 23)
+      }
+      if _storage._refusedConnections != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._refusedConnections, fieldNumber: 24)
+      }
+      if _storage._cutConnections != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._cutConnections, fieldNumber: 25)
+      }
+      if _storage._watchedRuns != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._watchedRuns, fieldNumber: 26)
+      }
+      if _storage._stalledRuns != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._stalledRuns, fieldNumber: 27)
+      }
+      if _storage._openFiles != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._openFiles, fieldNumber: 28)
+      }
+      if _storage._openFilesLimit != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._openFilesLimit, fieldNumber: 29)
+      }
+      if !_storage._kernelFeatures.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._kernelFeatures, fieldNumber: 30)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_Status, rhs: Linaje_V1_Status) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._stateDirectory != rhs_storage._stateDirectory {return false}
+        if _storage._startedAtUs != rhs_storage._startedAtUs {return false}
+        if _storage._pid != rhs_storage._pid {return false}
+        if _storage._connections != rhs_storage._connections {return false}
+        if _storage._points != rhs_storage._points {return false}
+        if _storage._commits != rhs_storage._commits {return false}
+        if _storage._queuedBytes != rhs_storage._queuedBytes {return false}
+        if _storage._residentBytes != rhs_storage._residentBytes {return false}
+        if _storage._freeBytes != rhs_storage._freeBytes {return false}
+        if _storage._chunks != rhs_storage._chunks {return false}
+        if _storage._storedBytes != rhs_storage._storedBytes {return false}
+        if _storage._contentBytes != rhs_storage._contentBytes {return false}
+        if _storage._plugins != rhs_storage._plugins {return false}
+        if _storage._failure != rhs_storage._failure {return false}
+        if _storage._commitLatency != rhs_storage._commitLatency {return false}
+        if _storage._queueLimitBytes != rhs_storage._queueLimitBytes {return false}
+        if _storage._totalBytes != rhs_storage._totalBytes {return false}
+        if _storage._cpuUs != rhs_storage._cpuUs {return false}
+        if _storage._calls != rhs_storage._calls {return false}
+        if _storage._failedCalls != rhs_storage._failedCalls {return false}
+        if _storage._receivedBytes != rhs_storage._receivedBytes {return false}
+        if _storage._sentBytes != rhs_storage._sentBytes {return false}
+        if _storage._refusedConnections != rhs_storage._refusedConnections {return false}
+        if _storage._cutConnections != rhs_storage._cutConnections {return false}
+        if _storage._watchedRuns != rhs_storage._watchedRuns {return false}
+        if _storage._stalledRuns != rhs_storage._stalledRuns {return false}
+        if _storage._openFiles != rhs_storage._openFiles {return false}
+        if _storage._openFilesLimit != rhs_storage._openFilesLimit {return false}
+        if _storage._kernelFeatures != rhs_storage._kernelFeatures {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_LatencyHistogram: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LatencyHistogram"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}upper_bound_us\0\u{3}cumulative_count\0\u{1}count\0\u{3}sum_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -143,91 +626,76 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.version) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.stateDirectory) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self.startedAtUs) }()
-      case 4: try { try decoder.decodeSingularInt32Field(value: &self.pid) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.connections) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.points) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.commits) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.queuedBytes) }()
-      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.residentBytes) }()
-      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.freeBytes) }()
-      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.chunks) }()
-      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.storedBytes) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.contentBytes) }()
-      case 14: try { try decoder.decodeRepeatedMessageField(value: &self.plugins) }()
-      case 15: try { try decoder.decodeSingularStringField(value: &self.failure) }()
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.upperBoundUs) }()
+      case 2: try { try decoder.decodeRepeatedUInt64Field(value: &self.cumulativeCount) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.sumUs) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.version.isEmpty {
-      try visitor.visitSingularStringField(value: self.version, fieldNumber: 1)
+    if !self.upperBoundUs.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.upperBoundUs, fieldNumber: 1)
     }
-    if !self.stateDirectory.isEmpty {
-      try visitor.visitSingularStringField(value: self.stateDirectory, fieldNumber: 2)
+    if !self.cumulativeCount.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.cumulativeCount, fieldNumber: 2)
     }
-    if self.startedAtUs != 0 {
-      try visitor.visitSingularInt64Field(value: self.startedAtUs, fieldNumber: 3)
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 3)
     }
-    if self.pid != 0 {
-      try visitor.visitSingularInt32Field(value: self.pid, fieldNumber: 4)
-    }
-    if self.connections != 0 {
-      try visitor.visitSingularUInt32Field(value: self.connections, fieldNumber: 5)
-    }
-    if self.points != 0 {
-      try visitor.visitSingularUInt64Field(value: self.points, fieldNumber: 6)
-    }
-    if self.commits != 0 {
-      try visitor.visitSingularUInt64Field(value: self.commits, fieldNumber: 7)
-    }
-    if self.queuedBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.queuedBytes, fieldNumber: 8)
-    }
-    if self.residentBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.residentBytes, fieldNumber: 9)
-    }
-    if self.freeBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.freeBytes, fieldNumber: 10)
-    }
-    if self.chunks != 0 {
-      try visitor.visitSingularUInt64Field(value: self.chunks, fieldNumber: 11)
-    }
-    if self.storedBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.storedBytes, fieldNumber: 12)
-    }
-    if self.contentBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.contentBytes, fieldNumber: 13)
-    }
-    if !self.plugins.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.plugins, fieldNumber: 14)
-    }
-    if !self.failure.isEmpty {
-      try visitor.visitSingularStringField(value: self.failure, fieldNumber: 15)
+    if self.sumUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sumUs, fieldNumber: 4)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Linaje_V1_Status, rhs: Linaje_V1_Status) -> Bool {
-    if lhs.version != rhs.version {return false}
-    if lhs.stateDirectory != rhs.stateDirectory {return false}
-    if lhs.startedAtUs != rhs.startedAtUs {return false}
-    if lhs.pid != rhs.pid {return false}
-    if lhs.connections != rhs.connections {return false}
-    if lhs.points != rhs.points {return false}
-    if lhs.commits != rhs.commits {return false}
-    if lhs.queuedBytes != rhs.queuedBytes {return false}
-    if lhs.residentBytes != rhs.residentBytes {return false}
-    if lhs.freeBytes != rhs.freeBytes {return false}
-    if lhs.chunks != rhs.chunks {return false}
-    if lhs.storedBytes != rhs.storedBytes {return false}
-    if lhs.contentBytes != rhs.contentBytes {return false}
-    if lhs.plugins != rhs.plugins {return false}
-    if lhs.failure != rhs.failure {return false}
+  package static func ==(lhs: Linaje_V1_LatencyHistogram, rhs: Linaje_V1_LatencyHistogram) -> Bool {
+    if lhs.upperBoundUs != rhs.upperBoundUs {return false}
+    if lhs.cumulativeCount != rhs.cumulativeCount {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.sumUs != rhs.sumUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_KernelFeature: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".KernelFeature"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}available\0\u{1}meaning\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.available) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.meaning) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.available != false {
+      try visitor.visitSingularBoolField(value: self.available, fieldNumber: 2)
+    }
+    if !self.meaning.isEmpty {
+      try visitor.visitSingularStringField(value: self.meaning, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_KernelFeature, rhs: Linaje_V1_KernelFeature) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.available != rhs.available {return false}
+    if lhs.meaning != rhs.meaning {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -273,6 +741,55 @@ nonisolated extension Linaje_V1_PluginStatus: SwiftProtobuf.Message, SwiftProtob
     if lhs.kind != rhs.kind {return false}
     if lhs.version != rhs.version {return false}
     if lhs.failure != rhs.failure {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_GetDaemonMetricsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GetDaemonMetricsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_GetDaemonMetricsRequest, rhs: Linaje_V1_GetDaemonMetricsRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_DaemonMetrics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DaemonMetrics"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}text\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_DaemonMetrics, rhs: Linaje_V1_DaemonMetrics) -> Bool {
+    if lhs.text != rhs.text {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

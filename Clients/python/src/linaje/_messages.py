@@ -496,12 +496,43 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (13, "content_bytes", "uint64", ""),
         (14, "plugins", "PluginStatus", "repeated"),
         (15, "failure", "string", ""),
+        (16, "commit_latency", "LatencyHistogram", ""),
+        (17, "queue_limit_bytes", "uint64", ""),
+        (18, "total_bytes", "uint64", ""),
+        (19, "cpu_us", "uint64", ""),
+        (20, "calls", "uint64", ""),
+        (21, "failed_calls", "uint64", ""),
+        (22, "received_bytes", "uint64", ""),
+        (23, "sent_bytes", "uint64", ""),
+        (24, "refused_connections", "uint64", ""),
+        (25, "cut_connections", "uint64", ""),
+        (26, "watched_runs", "uint64", ""),
+        (27, "stalled_runs", "uint64", ""),
+        (28, "open_files", "uint64", ""),
+        (29, "open_files_limit", "uint64", ""),
+        (30, "kernel_features", "KernelFeature", "repeated"),
+    ],
+    "LatencyHistogram": [
+        (1, "upper_bound_us", "uint64", "repeated"),
+        (2, "cumulative_count", "uint64", "repeated"),
+        (3, "count", "uint64", ""),
+        (4, "sum_us", "uint64", ""),
+    ],
+    "KernelFeature": [
+        (1, "name", "string", ""),
+        (2, "available", "bool", ""),
+        (3, "meaning", "string", ""),
     ],
     "PluginStatus": [
         (1, "name", "string", ""),
         (2, "kind", "string", ""),
         (3, "version", "string", ""),
         (4, "failure", "string", ""),
+    ],
+    "GetDaemonMetricsRequest": [
+    ],
+    "DaemonMetrics": [
+        (1, "text", "string", ""),
     ],
     "Experiment": [
         (1, "id", "int64", ""),
@@ -698,6 +729,7 @@ ENUMS: Dict[str, Dict[str, int]] = {
 # method: (opcode, kind, whether it needs an idempotency key, request, answer)
 METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "GetStatus": (0x0101, "U", False, "GetStatusRequest", "Status"),
+    "GetDaemonMetrics": (0x0102, "U", False, "GetDaemonMetricsRequest", "DaemonMetrics"),
     "CreateExperiment": (0x0201, "U", True, "CreateExperimentRequest", "Experiment"),
     "GetExperiment": (0x0202, "U", False, "GetExperimentRequest", "Experiment"),
     "SearchExperiments": (0x0203, "U", False, "SearchExperimentsRequest",
