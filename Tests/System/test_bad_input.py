@@ -154,7 +154,7 @@ FRAMES = [
 
 MESSAGES = [
     *[after_hello(f"opcode {opcode:#06x}", request(opcode), 100, "unknown_method")
-      for opcode in (0, 0x0102, 0x0FFF, 0xFFFF, 0x0B01, 0x0B81)],
+      for opcode in (0, 0x01FF, 0x0FFF, 0xFFFF, 0x0B01, 0x0B81)],
     *[after_hello(f"a message {name}", request("GetRun", data), 101, "bad_message")
       for name, data in (("of garbage", b"\xff\xff\xff"), ("cut off", b"\x0a\x10abc"),
                          ("with field 0", b"\x02\x00"))],

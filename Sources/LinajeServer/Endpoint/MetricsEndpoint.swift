@@ -41,6 +41,8 @@ package struct MetricsEndpoint: Service {
                     try server.pipeline.syncOperations.addHandler(AcceptPause())
                 }
             }
+            // A client that has sent its request may close its half and still be answered.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { child in
                 guard open.add(child) else {
                     return child.close()

@@ -44,6 +44,12 @@ final class MetricsRequestHandler: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Nothing more will come: without a request there is nothing to answer.
+        if case .inputClosed? = event as? ChannelEvent, !isAnswering { end(context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     /// The other handlers have answered what is no HTTP.
     func errorCaught(context: ChannelHandlerContext, error: any Error) { end(context) }
 
