@@ -36,8 +36,8 @@ struct ArtifactMetrics: Sendable {
         readBytes.increment(by: contents.reduce(0) { $0 + $1.count })
     }
 
-    /// A blob or a file does not match its digest.
-    func foundCorrupt() { corrupt.increment() }
+    /// Blobs or files do not match their digests.
+    func foundCorrupt(_ count: Int = 1) { corrupt.increment(by: count) }
 
     private static func bytes(_ blobs: [RawBlob]) -> Int {
         blobs.reduce(0) { $0 + $1.content.count }

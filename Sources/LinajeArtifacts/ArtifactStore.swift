@@ -241,7 +241,11 @@ package final class ArtifactStore: Sendable {
     /// Reads all packs and names everything that is not as it was written, and the packs that the
     /// index knows and that are not there.
     package func verify() async throws -> ArtifactVerification {
-        try await PackVerifier(backend: backend, index: index, reader: reader, pool: pool).verify()
+        let report = try await PackVerifier(
+            backend: backend, index: index, reader: reader, pool: pool
+        ).verify()
+        reader.metrics.foundCorrupt(report.damages.count)
+        return report
     }
 
     // MARK: Parts

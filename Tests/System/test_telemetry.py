@@ -449,3 +449,37 @@ def test_top_takes_the_terminal_and_gives_it_back(daemon, how, status):
         os.kill(terminal.pid, how)
     terminal.wait(LEAVE)
     assert terminal.end() == status
+
+
+@needs_linaje
+def test_top_gives_the_terminal_back_while_it_is_suspended(daemon):
+    terminal = Terminal(LINAJE, "top", "--socket", daemon.socket, "--interval", "0.1")
+    terminal.wait(ENTER)
+    terminal.wait(b"connections")
+    os.kill(terminal.pid, signal.SIGTSTP)
+    terminal.wait(LEAVE)
+    assert os.WIFSTOPPED(os.waitpid(terminal.pid, os.WUNTRACED)[1]) and terminal.has_echo
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.wait(ENTER)
+    terminal.wait(b"connections")
+    os.write(terminal.descriptor, b"q")
+    terminal.wait(LEAVE)
+    assert terminal.end() == 0
+
+
+@needs_linaje
+def test_top_says_that_nobody_answers_and_ends_when_told(daemon):
+    terminal = Terminal(LINAJE, "top", "--socket", daemon.socket, "--interval", "0.1")
+    terminal.wait(b"connections")
+    daemon.kill()
+    terminal.wait(b"not reachable")
+    daemon.start()
+    terminal.wait(b"daemon was restarted")
+    # A daemon that hangs hinders nobody from leaving.
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        os.write(terminal.descriptor, b"q")
+        terminal.wait(LEAVE)
+        assert terminal.end() == 0
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)

@@ -112,7 +112,8 @@ struct TopCommand: AsyncParsableCommand {
             case .resized: break
             case .suspend:
                 screen.leave()
-                kill(getpid(), SIGSTOP)
+                // To this thread, which then does not come back before the shell says so.
+                raise(SIGSTOP)
                 screen.enter()
             case .read(.success(let sample)):
                 view.history.add(sample, after: last)

@@ -58,6 +58,7 @@ package struct MetricsEndpoint: Service {
             }
             .withBoundSocket(socket.descriptor)
             .get()
+        logger.notice("metrics over HTTP on \(socket.ownedPath ?? "a socket that was handed over")")
         await withGracefulShutdownHandler {
             try? await server.closeFuture.get()
         } onGracefulShutdown: {
