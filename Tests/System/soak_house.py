@@ -7,8 +7,8 @@ import socket
 import threading
 import time
 
-from support import Daemon, eventually
-from zero_harm import TMPFS_BYTES
+from support import Daemon
+from zero_harm import full
 
 # LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
 AS_SYSTEMD = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"]
@@ -97,26 +97,13 @@ class House:
     def full(self, dice):
         """No space left for some seconds; what an operator does when the storage has failed."""
         with self._fault("no space left"):
-            path = os.path.join(self.daemon.state, "filler")
-            with open(path, "wb", buffering=0) as file:
-                for size in (16 << 20, 1 << 20, 4096):
-                    with contextlib.suppress(OSError):
-                        while True:
-                            file.write(b"\xff" * size)
-            try:
+            with full(self.daemon.state):
                 time.sleep(dice.choice([0.5, 2.0]))
-            finally:
-                os.unlink(path)
             with self.client() as client:
                 failed = client.status().failure
             if failed:
                 self.daemon.kill()
                 self._start()
-
-    def may_fill(self, limit):
-        """Whether the state is on a disk small enough to be filled."""
-        disk = os.statvfs(self.folder)
-        return disk.f_blocks * disk.f_frsize <= max(limit, TMPFS_BYTES)
 
     # --- Measuring ---
 
@@ -168,6 +155,3 @@ def bytes_below(folder):
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(root, name)).st_size
     return total
-
-
-__all__ = ["House", "Life", "bytes_below", "eventually"]

@@ -21,6 +21,7 @@ from linaje._errors import LinajeError  # noqa: E402
 from linaje._messages import METHODS  # noqa: E402
 
 LINAJED = os.environ.get("LINAJED", str(ROOT / ".build/debug/linajed"))
+LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 SOAK = os.environ.get("LINAJE_SOAK") == "1"
 SEED = int(os.environ.get("LINAJE_SEED", "1859"))
 SECONDS = 20.0

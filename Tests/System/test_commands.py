@@ -5,9 +5,8 @@ import subprocess
 
 import pytest
 
-from support import ROOT, SECONDS, history, new_run
+from support import LINAJE, SECONDS, history, new_run
 
-LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 pytestmark = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
 
 LINES = 'Epoch 1/3: done\nloss=0.5 step=1\n{"broken\n{"loss": 0.25, "step": 2}\n'

@@ -8,8 +8,8 @@ import threading
 import time
 
 import pytest
-from support import (ROOT, SEED, SOAK, LinajeError, Writer, _wire, history, linaje_plain, put_tree,
-                     read, verify)
+from support import (LINAJE, SEED, SOAK, LinajeError, Writer, _wire, history, linaje_plain,
+                     put_tree, read, verify)
 
 ROUNDS = 50 if SOAK else 12
 AGENTS = 4
@@ -206,7 +206,6 @@ def test_a_change_sent_again_after_the_crash_is_done_once(daemon):
     assert caught.value.code == 106
 
 
-LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 with_bench = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
 
 

@@ -4,7 +4,7 @@ import pytest
 from support import SOAK, may_unshare
 from zero_harm import DISK_FAULTS, FAULTS, isolated
 
-SECONDS = 30 if SOAK else 2
+SECONDS = 30 if SOAK else 1.5
 # What the training is told, once, by a fault that happened; others leave no trace in it.
 SIGNS = {"stopped": "waits in the spool", "killed": "waits in the spool",
          "restarted 20 times": "waits in the spool", "away, disk full": "cannot be spooled",

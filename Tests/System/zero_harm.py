@@ -27,11 +27,12 @@ TOOL = ROOT / "Clients/python/tools/zero_harm.py"
 KEYS = {"loss": lambda i: float(i), "accuracy": lambda i: i / 2, "rate": lambda i: 1.0 / (i + 1),
         "norm": lambda i: -float(i), "epoch": lambda i: float(i // 100)}
 FINISHED = 3
-TMPFS_BYTES = 64 << 20
+DISK_BYTES = 1 << 30
+SMALL_DISK_BYTES = 64 << 20
 
 
 class Trainer:
-    """The training as a process; ends when it is told to."""
+    """The training as a process, under way; ends when it is told to."""
 
     def __init__(self, daemon, state, *options, **environment):
         """`state`: the folder for the spool."""
@@ -40,10 +41,12 @@ class Trainer:
                             "XDG_STATE_HOME": state, **environment}
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, str(TOOL), "--until-eof", "--json", "--pause", "0.0005", *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env=self.environment)
+            [sys.executable, str(TOOL), "--until-eof", "--json", "--announce", "--pause", "0.0005",
+             *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            text=True, env=self.environment)
         Daemon.processes.append(self.process)
+        self.run = self.process.stdout.readline().strip()
+        assert len(self.run) == 32, f"the training said {self.run!r}"
 
     def end(self, seconds=60.0):
         """Ends the training; what it found out, with the time that the end of the process took."""
@@ -138,17 +141,25 @@ def all_full(daemon, seconds):
     time.sleep(seconds / 4)
 
 
+def may_fill(folder):
+    """Whether a folder is on a disk so small that it must be there to be filled."""
+    disk = os.statvfs(folder)
+    return disk.f_blocks * disk.f_frsize <= DISK_BYTES
+
+
 @contextlib.contextmanager
 def full(folder):
     """Leaves not a byte of the small disk of a folder free."""
-    disk = os.statvfs(folder)
-    assert disk.f_blocks * disk.f_frsize <= TMPFS_BYTES, f"{folder} is not on a disk of its own"
+    assert may_fill(folder), f"{folder} is not on a small disk of its own"
     path = os.path.join(folder, "filler")
     with open(path, "wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
+        for size in (16 << 20, 1 << 20, 4096):
             with contextlib.suppress(OSError):
                 while True:
-                    file.write(b"\xff" * size)
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), size)
+        with contextlib.suppress(OSError):
+            while file.write(b"\xff"):
+                pass
     try:
         yield
     finally:
@@ -286,7 +297,7 @@ def main():
         if arguments.fault in DISK_FAULTS and not arguments.tmpfs:
             parser.error("faults of the disk need a small one of their own: leave --json away")
         if arguments.tmpfs:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "tmpfs", folder],
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", folder],
                            check=True)
         print(json.dumps(measure(arguments.fault, folder, arguments.seconds, *options)))
     finally:

@@ -644,9 +644,10 @@ def test_an_interrupt_while_the_process_leaves_keeps_everything(fake, home):
         threading.Thread(target=interrupt, daemon=True).start()
     """
     begin = time.monotonic()
-    run_id = run_python(script, check=False).stdout.strip()
+    done = run_python(script, check=False)
+    run_id = done.stdout.strip()
     assert time.monotonic() - begin < 8
     fake.ack_delay = 0.0
-    assert linaje.sync() == (1, 0)
+    assert linaje.sync() == (1, 0), f"{done.returncode} {done.stderr} {fake.calls}"
     assert [step for step, _, _ in fake.points(run_id)] == list(range(100))
     assert fake.run(run_id)["status"] == 3

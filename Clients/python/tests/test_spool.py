@@ -201,3 +201,15 @@ def test_a_full_disk_leaves_no_torn_record(home, monkeypatch):
     file.append(b"O", b"third")
     assert [payload for _, kind, payload in _spool.read_records(file.path) if kind == b"O"] == [
         b"first", b"third"]
+
+
+def test_gathered_batches_fit_the_credit_of_a_stream(home):
+    thinned = Thinned(8 << 20)
+    for sequence in range(1, 4):
+        series = [{"key": f"{sequence} {index:0200}"} for index in range(500)]
+        thinned.add(_wire.encode("MetricBatch", {
+            "sequence": sequence, "series": series, "series_index": range(500),
+            "step": range(500), "time_us": range(500), "value": [0.5] * 500}))
+    found = thinned.batches()
+    assert sum(points for _, points in found) == 1_500 and thinned.dropped == 0
+    assert max(len(body) for body, _ in found) < 130_000

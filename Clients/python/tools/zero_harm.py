@@ -135,6 +135,8 @@ class Training:
         """Trains; the result as a dictionary."""
         meter = self.meter
         run = meter.time("start_run", linaje.start_run, name="zero harm", experiment="harm")
+        if self.arguments.announce:
+            print(run.run_id, flush=True)
         begin, end = time.monotonic(), self.arguments.seconds
         while not self._told_to_stop(begin, end):
             self._step(run)
@@ -217,6 +219,7 @@ def main():
     parser.add_argument("--pause", type=float, default=0.0, help="seconds to sleep in a step")
     parser.add_argument("--numpy", action="store_true", help="multiply matrices in each step")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--announce", action="store_true", help="print the run's id first")
     arguments = parser.parse_args()
     logging.basicConfig()
     result = Training(arguments).run()

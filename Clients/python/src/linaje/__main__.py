@@ -1,5 +1,6 @@
 """`python -m linaje sync`: sends what waits in the spools of processes that are gone."""
 
+import logging
 import sys
 
 from . import LinajeError, sync as replay
@@ -14,6 +15,8 @@ def sync() -> int:
 
 def main() -> int:
     """The command line."""
+    # What still waits, and why, and what was refused.
+    logging.basicConfig(format="linaje: %(message)s", level=logging.WARNING)
     if sys.argv[1:] != ["sync"]:
         print("usage: python -m linaje sync", file=sys.stderr)
         return 2

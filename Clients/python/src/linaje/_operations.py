@@ -9,7 +9,7 @@ from ._client import Client, new_id
 from ._errors import RUN_NOT_ACTIVE, LinajeError
 from ._messages import METHODS
 from ._metrics import MetricQueue
-from ._upload import held_bytes, name_open_file, open_files, upload
+from ._upload import close_open_file, held_bytes, open_files, upload
 
 
 def should_retry(error: LinajeError) -> bool:
@@ -86,7 +86,7 @@ def describe(body: Dict[str, Any]) -> str:
 def remove_staged(body: Dict[str, Any]) -> None:
     """Removes the copies that were made for an upload, and closes what it holds open."""
     for entry in body.get("files", ()):
-        name_open_file(entry)
+        close_open_file(entry)
     for path in body.get("staged", ()):
         try:
             os.unlink(path)

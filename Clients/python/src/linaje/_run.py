@@ -509,9 +509,11 @@ def _end_all() -> None:
         status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
     for run in reversed(list(_started)):
         end_run(status, run)
-    await_captures(CAPTURE_TIMEOUT)
-    for run in list(_captures):
-        run._captured()
+    try:
+        await_captures(CAPTURE_TIMEOUT)
+    finally:
+        for run in list(_captures):
+            run._captured()
 
 
 def _in_child() -> None:

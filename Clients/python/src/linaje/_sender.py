@@ -148,10 +148,14 @@ class Sender:
         if not self._threads:
             self.start()
         if not operation.ready:
-            self._to_copy.put(operation)
             with self._counting:
                 if self._copier is None:
                     self._copier = self._thread("files", self._run_copies)
+            if self._copier is None:
+                _upload.settle(self.folder, body)
+                operation.ready = True
+            else:
+                self._to_copy.put(operation)
         self._wake_operations.ring()
 
     def may_hold(self, body: Dict[str, Any]) -> bool:
@@ -228,12 +232,8 @@ class Sender:
                 queue.spill()
                 left = left or not queue.drained
         for operation in list(self.operations):
-            if not operation.ready and not self._is_alive(self._copier):
-                _upload.settle(self.folder, operation.body)
-            for entry in operation.body.get("files", ()):
-                _upload.name_open_file(entry)
             operation.ready = True
-        self._spool_operations()
+        self._spool_operations(leaving=True)
         left = left or bool(self.operations)
         if left:
             warn("spooled-at-exit", "the daemon has not taken everything; the rest is in the spool "
@@ -309,7 +309,11 @@ class Sender:
             queue.idle = True
         if self._metrics_pending():
             return
-        if self._wake_metrics.wait(5.0):
+        rung = self._wake_metrics.wait(5.0)
+        if self._metric_connection is not None:
+            # Nothing was asked, so that it said nothing means nothing.
+            self._metric_connection.heard_at = time.monotonic()
+        if rung:
             if not self._hurry:
                 # A little patience makes one batch of a burst.
                 time.sleep(FLUSH_INTERVAL)
@@ -449,6 +453,8 @@ class Sender:
                         self.away = self.away or error.code == UNAVAILABLE
                         warn("away", f"{error}; what is logged waits in the spool")
                         self._spool_operations()
+                        # Whoever logs meanwhile rings; that is no reason to try all the time.
+                        time.sleep(_BACKOFF[0])
                         self._wake_operations.wait(delay)
                         delay = min(delay * 2, _BACKOFF[1])
                         continue
@@ -515,8 +521,9 @@ class Sender:
         except OSError as error:
             warn("spool-failed", f"the spool cannot be written: {error}")
 
-    def _spool_operations(self) -> None:
-        """Writes the changes that still wait to disk, so that they outlive this process."""
+    def _spool_operations(self, leaving: bool = False) -> None:
+        """Writes the changes that still wait to disk, so that they outlive this process. Files
+        that are still open count as what their names say only when it is `leaving`."""
         pace = Pace()
         with self._spooling:
             kept: List[Operation] = []
@@ -526,7 +533,8 @@ class Sender:
                     if operation.done:
                         continue
                     kept.append(operation)
-                    if not operation.ready or _upload.open_files(operation.body):
+                    open_files = _upload.open_files(operation.body)
+                    if not operation.ready or open_files and not leaving:
                         continue
                     self._spool_operation(operation)
                     kept.pop()
@@ -545,7 +553,7 @@ class Sender:
         if journal is None:
             journal = _Journal(self.folder.path(f"{operation.run}.ops"), {"run": operation.run})
             self._journals[operation.run] = journal
-        body = {"number": operation.number, **operation.body}
+        body = {"number": operation.number, **_upload.without_open_files(operation.body)}
         journal.append(OPERATION, json.dumps(body).encode())
         journal.waiting += 1
         operation.spooled = True

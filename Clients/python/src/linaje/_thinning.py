@@ -7,7 +7,10 @@ from . import _wire
 
 # The series that says how many points a writer has dropped so far; proto-spec knows it as any other.
 DROPPED_KEY = "linaje/dropped_points"
-_GATHERED_POINTS = 2_048
+# Far enough below the credit of a stream, which one more batch may come on top of.
+_GATHERED_BYTES = 60_000
+_POINT_BYTES = 28
+_SERIES_BYTES = 48
 
 
 def without_number(payload: bytes) -> bytes:
@@ -29,7 +32,7 @@ class Thinned:
         self._series: Dict[Tuple[Any, ...], int] = {}
         self._messages: List[Any] = []
         self._columns: Tuple[List[int], List[int], List[int], List[float]] = ([], [], [], [])
-        self._reports = 0
+        self._reports = self._size = 0
         self._done: Deque[Tuple[bytes, int]] = deque()
         self._bytes = 0
 
@@ -44,15 +47,17 @@ class Thinned:
         all_reports = sum(map(index.count, reports))
         kept_reports = sum(index[place] in reports for place in last)
         self.dropped += (count - all_reports) - (len(last) - kept_reports)
-        self._reports += kept_reports
         indexes, steps, times, values = self._columns
         for place in last:
             indexes.append(self._place(message.series[index[place]]))
+            self._reports += index[place] in reports
+            self._size += _POINT_BYTES
             steps.append(message.step[place])
             times.append(message.time_us[place])
             values.append(message.value[place])
-        if len(steps) >= _GATHERED_POINTS:
-            self._gather()
+            if self._size >= _GATHERED_BYTES:
+                self._gather()
+                indexes, steps, times, values = self._columns
 
     def batches(self) -> List[Tuple[bytes, int]]:
         """(MetricBatch without a number, its points) of what is left, oldest first."""
@@ -65,6 +70,7 @@ class Thinned:
         if place is None:
             place = self._series[key] = len(self._messages)
             self._messages.append(series)
+            self._size += _SERIES_BYTES + sum(len(part) for part in key)
         return place
 
     def _gather(self) -> None:
@@ -77,7 +83,7 @@ class Thinned:
         self._done.append((body, len(steps) - self._reports))
         self._bytes += len(body)
         self._series, self._messages, self._columns = {}, [], ([], [], [], [])
-        self._reports = 0
+        self._reports = self._size = 0
         while self._bytes > self.limit and len(self._done) > 1:
             gone, points = self._done.popleft()
             self._bytes -= len(gone)

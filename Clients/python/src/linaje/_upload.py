@@ -166,11 +166,19 @@ def settle(folder: SpoolFolder, body: Dict[str, Any]) -> None:
                           f"it before it is sent (linaje.flush)")
             continue
         entry.update(copied)
-        name_open_file(entry)
+        close_open_file(entry)
 
 
-def name_open_file(entry: Dict[str, Any]) -> None:
-    """Closes an open file; what is at its name is sent."""
+def without_open_files(body: Dict[str, Any]) -> Dict[str, Any]:
+    """An operation for another process, which finds what is open here by its name."""
+    if "files" not in body:
+        return body
+    return {**body, "files": [{name: value for name, value in entry.items()
+                               if name not in ("opened", "mtime")} for entry in body["files"]]}
+
+
+def close_open_file(entry: Dict[str, Any]) -> None:
+    """Lets go of an open file."""
     entry.pop("mtime", None)
     opened = entry.pop("opened", None)
     if opened is not None:
