@@ -82,7 +82,7 @@ class Soak:
             if elapsed > self.chaos_seconds:
                 time.sleep(min(1.0, self.seconds - elapsed))
                 continue
-            time.sleep(self.dice.uniform(1.0, 1.0 + self.chaos_seconds / 12))
+            time.sleep(self.dice.uniform(1.0, min(8.0, 1.0 + self.chaos_seconds / 12)))
             if not order:
                 # Each fault once before one comes again: a short run sees all of them too.
                 order = self.dice.sample(faults, len(faults))
