@@ -25,7 +25,7 @@ import time
 from soak_agents import (Abusers, Artifacts, Bench, Readers, Registry, Streams, Tails, Trainers)
 from soak_house import House, bytes_below
 from support import LINAJED, ROOT, SEED, Daemon, may_unshare
-from zero_harm import DISK_BYTES, may_fill
+from zero_harm import DISK_BYTES, DISK_FAULTS, FAULTS, HEAD, isolated, may_fill, row
 
 SLOPE_LIMIT = 4 << 20
 RSS_LIMIT = 512 << 20
@@ -209,6 +209,22 @@ def heading(arguments, took):
             f"byte, unless it is a failure.\n\n")
 
 
+def harm(failures):
+    """What each fault costs a training, one after the other."""
+    rows = [f"\n## What a training felt of each fault\n\nA training of 10 s for each fault "
+            f"(`Tests/System/zero_harm.py`), every call timed beside an empty one; \"ours\" is what "
+            f"is left of a call without the time for which the machine ran somebody else.\n\n{HEAD}"]
+    for fault in FAULTS:
+        if fault in DISK_FAULTS and not may_unshare():
+            continue
+        try:
+            rows.append(row(fault, isolated(fault, 10)))
+        except AssertionError as error:
+            failures.append(f"{fault}: {error}")
+            rows.append(f"| {fault} | failed: {str(error).splitlines()[-1][:200]} |")
+    return "\n".join(rows) + "\n"
+
+
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -229,6 +245,8 @@ def main():
         soak = Soak(folder, arguments.minutes * 60, arguments.seed, arguments.chaos)
         soak.run()
         text = heading(arguments, soak.took) + soak.text() + "\n"
+        if arguments.report and not soak.failures:
+            text += harm(soak.failures)
         print(text)
         if arguments.report:
             with open(arguments.report, "w", encoding="utf-8") as file:

@@ -71,7 +71,10 @@ class Trainer:
             said.append(tried.stdout + tried.stderr)
             return tried.returncode == 0
 
-        eventually(done, 60, f"the spool was not replayed: {said}")
+        try:
+            eventually(done, 60)
+        except AssertionError:
+            raise AssertionError(f"the spool was not replayed: {said[-1]}") from None
         root = os.path.join(self.state, "linaje", "spool")
         assert not os.path.isdir(root) or os.listdir(root) == [], "something is left in the spool"
 
