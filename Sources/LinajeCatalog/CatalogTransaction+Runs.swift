@@ -56,7 +56,8 @@ extension CatalogTransaction {
                 [.text(try Names.name(name, of: "run")), .id(id)])
         }
         let end = RunEnd(
-            at: update.endedAt, cause: try update.endedCause.map { try Names.text($0, of: "cause") },
+            at: update.endedAt,
+            cause: try update.endedCause.map { try Names.text($0, of: "cause") },
             process: try update.processEnd?.checked())
         if update.isWish {
             try note(wish: update.status, of: id, old, end)

@@ -114,7 +114,9 @@ package enum CommandLineMask {
     package static func masked(_ arguments: [String]) -> [String] {
         var hides = false
         return arguments.map { argument in
-            defer { hides = argument.hasPrefix("-") && !argument.contains("=") && isSecret(argument) }
+            defer {
+                hides = argument.hasPrefix("-") && !argument.contains("=") && isSecret(argument)
+            }
             if hides, !argument.hasPrefix("-") { return "***" }
             guard let equals = argument.firstIndex(of: "=") else { return argument }
             let name = argument[..<equals]

@@ -58,7 +58,9 @@ package struct MemoryGroup: Sendable, Hashable {
             let after = halves[1].split(separator: " ")
             guard before.count >= 5, after.count >= 3 else { return nil }
             let isVersion2 = after[0] == "cgroup2"
-            guard isVersion2 || after[0] == "cgroup" && after[2].split(separator: ",").contains("memory")
+            guard
+                isVersion2
+                    || after[0] == "cgroup" && after[2].split(separator: ",").contains("memory")
             else { return nil }
             return Mount(
                 isVersion2: isVersion2, root: unescaped(before[3]), point: unescaped(before[4]))
@@ -73,7 +75,9 @@ package struct MemoryGroup: Sendable, Hashable {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
             if fields[0] == "0", fields[1].isEmpty { paths[true] = String(fields[2]) }
-            if fields[1].split(separator: ",").contains("memory") { paths[false] = String(fields[2]) }
+            if fields[1].split(separator: ",").contains("memory") {
+                paths[false] = String(fields[2])
+            }
         }
         let isVersion2 = paths[false] == nil
         guard let path = paths[isVersion2] else { return nil }

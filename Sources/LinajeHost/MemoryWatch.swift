@@ -65,7 +65,9 @@ package struct MemoryWatch: Sendable {
             let memory = ProcessEnd.memory(limit: limit)
             guard known.exitCode == nil else {
                 // A process below it may have been the one, as under a shell.
-                guard known.exitCode != 0, case .certain = evidence else { return (known, known.cause) }
+                guard known.exitCode != 0, case .certain = evidence else {
+                    return (known, known.cause)
+                }
                 return (
                     known, "\(known.cause); the kernel killed for lack of memory (\(memory))"
                 )

@@ -22,7 +22,8 @@ package enum SpawnedProcess {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        for (from, to) in [(input, STDIN_FILENO), (output, STDOUT_FILENO), (errors, STDERR_FILENO)] {
+        for (from, to) in [(input, STDIN_FILENO), (output, STDOUT_FILENO), (errors, STDERR_FILENO)]
+        {
             if let from { posix_spawn_file_actions_adddup2(&actions, from, to) }
         }
         var mask = sigset_t()
@@ -39,7 +40,8 @@ package enum SpawnedProcess {
         arguments.append(nil)
         variables.append(nil)
         var pid: pid_t = 0
-        let error = posix_spawnp(&pid, words.first ?? "", &actions, &attributes, arguments, variables)
+        let error = posix_spawnp(
+            &pid, words.first ?? "", &actions, &attributes, arguments, variables)
         guard error == 0 else { throw Failure(number: error) }
         return pid
     }

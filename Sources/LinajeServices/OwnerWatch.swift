@@ -163,7 +163,9 @@ package final class OwnerWatch: Service, Sendable {
                 case .processEnded(let run, let lease): orphan(run, lease)
                 case .resumed(let run): await resumeStalled(run)
                 case .tick:
-                    for (_, watch) in state.withLock({ Array($0.processes.values) }) { watch.look() }
+                    for (_, watch) in state.withLock({ Array($0.processes.values) }) {
+                        watch.look()
+                    }
                     await endOrphans()
                     await stallSilentRuns()
                     ticks += 1

@@ -19,7 +19,8 @@ import Testing
             #expect(stalled.status == .stalled)
             #expect(stalled.endedCause == "no heartbeat since \(heard.text)")
             #expect(stalled.ownerHeardAt == heard)
-            #expect(try await fixture.read { try $0.runsWithLiveLease() }.map(\.status) == [.stalled])
+            #expect(
+                try await fixture.read { try $0.runsWithLiveLease() }.map(\.status) == [.stalled])
             try await fixture.change { try $0.heartbeat(.of(1)) }
             let resumed = try await fixture.read { try $0.run(.of(1)) }
             #expect(resumed.status == .running)
@@ -63,7 +64,10 @@ import Testing
             }
             fixture.clock.advance(.seconds(1_000_000))
             for number in UInt64(1)...3 {
-                #expect(try await fixture.change { try $0.stall(.of(number), heardAt: .init(microseconds: .max)) } == false)
+                #expect(
+                    try await fixture.change {
+                        try $0.stall(.of(number), heardAt: .init(microseconds: .max))
+                    } == false)
             }
         }
     }

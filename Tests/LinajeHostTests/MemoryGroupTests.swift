@@ -32,9 +32,10 @@ import Testing
         let membership = "4:memory:/a/b\n1:cpu:/c\n0::/d"
         #expect(
             find(membership, mounts) == ["/cg/my memory/a/b", "/cg/my memory/a", "/cg/my memory"])
-        #expect(find("1:cpu:/c\n0::/d", mounts) == [
-            "/sys/fs/cgroup/unified/d", "/sys/fs/cgroup/unified",
-        ])
+        #expect(
+            find("1:cpu:/c\n0::/d", mounts) == [
+                "/sys/fs/cgroup/unified/d", "/sys/fs/cgroup/unified",
+            ])
     }
 
     @Test("in a container the mount shows only a part of the hierarchy")
@@ -48,7 +49,9 @@ import Testing
         #expect(find("4:memory:/docker/abc/../../other", mounts) == nil)
     }
 
-    @Test("text that is something else is no cgroup", arguments: ["", "a", "0:", "0::", "::::", "4:memory"])
+    @Test(
+        "text that is something else is no cgroup",
+        arguments: ["", "a", "0:", "0::", "::::", "4:memory"])
     func garbage(_ text: String) {
         #expect(find(text, "\(text) - \(text)") == nil)
     }
@@ -72,7 +75,8 @@ import Testing
             cause(killed, .likely(limit: limit))
                 == "killed by SIGKILL, probably out of memory (\(memory))")
         #expect(
-            cause(nil, .certain(limit: limit)) == "process ended, probably out of memory (\(memory))")
+            cause(nil, .certain(limit: limit))
+                == "process ended, probably out of memory (\(memory))")
         #expect(cause(nil, .none) == "process ended, cause unknown")
         let failed = ProcessEnd(waitStatus: 137 << 8, source: .parent)
         #expect(

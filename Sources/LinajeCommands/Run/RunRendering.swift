@@ -42,7 +42,9 @@ extension Run {
         fields.add("ended", endedAt.map { Rendering.time($0) })
         fields.add("cause", endedCause)
         processEnd?.add(to: &fields)
-        if case .heartbeat = lease { fields.add("last heard", ownerHeardAt.map { Rendering.time($0) }) }
+        if case .heartbeat = lease {
+            fields.add("last heard", ownerHeardAt.map { Rendering.time($0) })
+        }
         for param in params { fields.add("param", "\(param.key) = \(param.value)") }
         for tag in tags { fields.add("tag", "\(tag.key) = \(tag.value)") }
         for input in datasets { fields.add("data set", input.line) }

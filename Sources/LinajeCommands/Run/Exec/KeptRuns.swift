@@ -65,7 +65,9 @@ struct KeptRuns: Sendable {
             defer { close(file) }
             var written = 0
             while written < bytes.count {
-                let count = bytes[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+                let count = bytes[written...].withUnsafeBytes {
+                    Glibc.write(file, $0.baseAddress, $0.count)
+                }
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw Self.failure(new) }
                 written += count

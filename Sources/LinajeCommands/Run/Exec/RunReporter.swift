@@ -90,7 +90,8 @@ actor RunReporter {
         guard save() else {
             return "run \(facts.id) \(why); nor could it be kept: it is lost"
         }
-        return "run \(facts.id) \(why); it is kept in \(place?.path ?? "") and follows with the next "
+        return
+            "run \(facts.id) \(why); it is kept in \(place?.path ?? "") and follows with the next "
             + "\"linaje run\", or by \"linaje run sync\""
     }
 
