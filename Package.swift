@@ -75,6 +75,7 @@ let package = Package(
 
         // Values and bytes.
         layer("LinajeDomain", []),
+        layer("LinajeHost", ["CLinux", "LinajeDomain"]),
         layer("LinajeTelemetry", [metrics]),
         layer("LinajeWire", ["LinajeDomain", protobuf]),
 
@@ -82,7 +83,7 @@ let package = Package(
         layer(
             "LinajeTransport",
             [
-                "CLinux", "LinajeDomain", "LinajeWire", metrics, protobuf,
+                "CLinux", "LinajeDomain", "LinajeHost", "LinajeWire", metrics, protobuf,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ] + nio),
         layer(
@@ -122,13 +123,13 @@ let package = Package(
         layer(
             "LinajeServices",
             [
-                "CLinux", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
                 "LinajePluginKit", "LinajeTelemetry", metrics, logging, lifecycle,
             ]),
         layer(
             "LinajeServer",
             [
-                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
                 "LinajePluginKit", "LinajeServices", "LinajeTelemetry", "LinajeTransport",
                 "LinajeWire", metrics, logging, lifecycle, protobuf,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -137,7 +138,9 @@ let package = Package(
         // The command line.
         layer(
             "LinajeCommands",
-            ["CSQLite", "LinajeClient", "LinajeDomain", argumentParser, crypto]),
+            [
+                "CSQLite", "LinajeClient", "LinajeDomain", "LinajeHost", argumentParser, crypto,
+            ]),
 
         // Programs: one composition root each.
         program("linaje", ["LinajeCommands"]),
@@ -168,6 +171,7 @@ let package = Package(
             "LinajeClientTests",
             ["LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeTransport", "LinajeWire"]),
         tests("LinajeDomainTests", ["LinajeDomain"]),
+        tests("LinajeHostTests", ["LinajeDomain", "LinajeHost"]),
         tests(
             "LinajeMetricsTests",
             [

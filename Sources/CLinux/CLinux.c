@@ -4,17 +4,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
 #endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* struct pidfd_info of the kernel's uapi/linux/pidfd.h, its first version (64 bytes), and the
+ * request with that size; later versions only add fields. */
+struct clinux_pidfd_info {
+    uint64_t mask;
+    uint64_t cgroupid;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+#define CLINUX_PIDFD_INFO_EXIT (1ull << 3)
+#define CLINUX_PIDFD_GET_INFO _IOWR(0xFF, 11, struct clinux_pidfd_info)
 
 int clinux_peer_credentials(int fd, struct clinux_peer *out) {
     struct ucred credentials;
@@ -33,6 +57,187 @@ int clinux_peer_groups(int fd, gid_t *groups, int capacity) {
 }
 
 int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0u); }
+
+int clinux_peer_pidfd(int fd) {
+    int pidfd = -1;
+    socklen_t length = sizeof pidfd;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) != 0) return -1;
+    return pidfd;
+}
+
+int clinux_pidfd_exit_status(int pidfd, int *status) {
+    struct clinux_pidfd_info info = {.mask = CLINUX_PIDFD_INFO_EXIT};
+    if (ioctl(pidfd, CLINUX_PIDFD_GET_INFO, &info) != 0) return -1;
+    if (!(info.mask & CLINUX_PIDFD_INFO_EXIT)) return 0;
+    *status = info.exit_code;
+    return 1;
+}
+
+int clinux_probe_exit_status(void) {
+    pid_t child = vfork();
+    if (child < 0) return 0;
+    if (child == 0) _exit(7);
+    int pidfd = clinux_pidfd_open(child);
+    int status = 0, known = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (pidfd >= 0) {
+        known = clinux_pidfd_exit_status(pidfd, &status) == 1 && WEXITSTATUS(status) == 7;
+        close(pidfd);
+    }
+    return known;
+}
+
+static volatile sig_atomic_t clinux_window_changed;
+
+static void clinux_note_window(int number) {
+    (void)number;
+    clinux_window_changed = 1;
+}
+
+static void clinux_copy_window(int from, int to) {
+    struct winsize size;
+    if (ioctl(from, TIOCGWINSZ, &size) == 0) ioctl(to, TIOCSWINSZ, &size);
+}
+
+/* Writes all of it; -1 when the other side is gone. */
+static int clinux_write_all(int fd, const unsigned char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written > 0) {
+            bytes += written;
+            count -= (size_t)written;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            struct pollfd ready = {.fd = fd, .events = POLLOUT};
+            poll(&ready, 1, -1);
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Runs in a forked child of a process with threads: system calls only. */
+static void clinux_relay(int input, int output, struct clinux_relay *shared) {
+    static unsigned char bytes[1 << 16];
+    struct pollfd ready = {.fd = input, .events = POLLIN};
+    for (;;) {
+        if (clinux_window_changed) {
+            clinux_window_changed = 0;
+            clinux_copy_window(output, input);
+        }
+        if (poll(&ready, 1, 0) == 0) {
+            __atomic_store_n(&shared->busy, 0, __ATOMIC_SEQ_CST);
+            if (poll(&ready, 1, -1) < 0) continue;
+        }
+        __atomic_store_n(&shared->busy, 1, __ATOMIC_SEQ_CST);
+        ssize_t count = read(input, bytes, sizeof bytes);
+        if (count < 0 && errno == EINTR) continue;
+        /* A pseudo terminal that nobody holds open any more says EIO. */
+        if (count <= 0) return;
+        uint64_t carried = shared->carried;
+        for (ssize_t i = 0; i < count; i++)
+            shared->tail[(carried + (uint64_t)i) % CLINUX_RELAY_TAIL] = bytes[i];
+        __atomic_store_n(&shared->carried, carried + (uint64_t)count, __ATOMIC_SEQ_CST);
+        if (clinux_write_all(output, bytes, (size_t)count) != 0) return;
+    }
+}
+
+pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared) {
+    void *memory = mmap(NULL, sizeof(struct clinux_relay), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return -1;
+    *shared = memory;
+    (*shared)->busy = 1;
+    pid_t child = fork();
+    if (child != 0) return child;
+    const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
+    struct sigaction window = {.sa_handler = clinux_note_window};
+    sigaction(SIGWINCH, &window, NULL);
+    prctl(PR_SET_NAME, "linaje-relay");
+    /* 0 and 2 become the two ends, everything else is closed. */
+    if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) _exit(1);
+    close(STDOUT_FILENO);
+    if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
+        for (int fd = 3; fd < 4096; fd++) close(fd);
+    clinux_relay(STDIN_FILENO, STDERR_FILENO, *shared);
+    _exit(0);
+}
+
+uint64_t clinux_relay_tail(const struct clinux_relay *shared, unsigned char *out) {
+    uint64_t carried = __atomic_load_n(&shared->carried, __ATOMIC_SEQ_CST);
+    uint64_t first = carried > CLINUX_RELAY_TAIL ? carried - CLINUX_RELAY_TAIL : 0;
+    for (uint64_t i = first; i < carried; i++) out[i - first] = shared->tail[i % CLINUX_RELAY_TAIL];
+    return carried;
+}
+
+int clinux_relay_idle(const struct clinux_relay *shared) {
+    return __atomic_load_n(&shared->busy, __ATOMIC_SEQ_CST) == 0;
+}
+
+int clinux_open_terminal(int model, int *controller, int *terminal) {
+    int first = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (first < 0) return -1;
+    char name[128];
+    int second = -1;
+    if (grantpt(first) == 0 && unlockpt(first) == 0 && ptsname_r(first, name, sizeof name) == 0)
+        second = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct termios modes;
+    if (second < 0 || tcgetattr(second, &modes) != 0) {
+        close(first);
+        if (second >= 0) close(second);
+        return -1;
+    }
+    /* The terminal behind it does what a terminal does to the bytes; once is enough. */
+    cfmakeraw(&modes);
+    tcsetattr(second, TCSANOW, &modes);
+    clinux_copy_window(model, first);
+    *controller = first;
+    *terminal = second;
+    return 0;
+}
+
+int clinux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+
+static int clinux_is_ignored(int number) {
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+static sigset_t clinux_blocked_at_start;
+static int clinux_pipe_ignored_at_start;
+
+__attribute__((constructor)) static void clinux_note_start(void) {
+    sigprocmask(SIG_BLOCK, NULL, &clinux_blocked_at_start);
+    clinux_pipe_ignored_at_start = clinux_is_ignored(SIGPIPE);
+}
+
+int clinux_signals_at_start(sigset_t *blocked) {
+    *blocked = clinux_blocked_at_start;
+    return clinux_pipe_ignored_at_start;
+}
+
+static int clinux_caught_pipe = -1;
+
+static void clinux_note_signal(int number, siginfo_t *info, void *context) {
+    (void)context;
+    int kept = errno;
+    struct clinux_caught caught = {.signal = number, .from_terminal = info->si_code == SI_KERNEL};
+    ssize_t written = write(clinux_caught_pipe, &caught, sizeof caught);
+    (void)written;
+    errno = kept;
+}
+
+void clinux_catch_signals(const int *signals, int count, int pipe) {
+    clinux_caught_pipe = pipe;
+    struct sigaction action = {.sa_sigaction = clinux_note_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigfillset(&action.sa_mask);
+    for (int i = 0; i < count; i++) {
+        if (clinux_is_ignored(signals[i])) continue;
+        sigaction(signals[i], &action, NULL);
+    }
+}
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);

@@ -13,6 +13,7 @@ extension CatalogReader {
         run.modelInputs = try links(of: id, .input).map(\.link)
         run.modelOutputs = try links(of: id, .output).map(\.link)
         run.provenance = try provenance(of: id)
+        run.processEnd = try processEnd(of: id)
         return run
     }
 
@@ -44,7 +45,8 @@ extension CatalogReader {
     package func runStatus(_ id: RunID) throws -> RunState? {
         try connection.first(
             """
-            SELECT status, lifecycle, lease_kind, lease_pid, lease_start, lease_timeout_us
+            SELECT status, lifecycle, lease_kind, lease_pid, lease_start, lease_timeout_us,
+                lease_boot, lease_supervises
             FROM runs WHERE id = ?
             """, [.id(id)]
         ) { row in
@@ -67,20 +69,21 @@ extension CatalogReader {
         } ?? 0
     }
 
-    /// Runs that have not ended and have an owner to watch: after a restart, before anything else.
+    /// Runs that have not ended and have an owner to watch, or to wait for: after a restart, before
+    /// anything else.
     package func runsWithLiveLease() throws -> [LeasedRun] {
         try connection.all(
             """
-            SELECT id, lease_kind, lease_pid, lease_start, lease_timeout_us,
-                COALESCE(lease_heartbeat_us, created_at_us)
+            SELECT id, lease_kind, lease_pid, lease_start, lease_timeout_us, lease_boot,
+                lease_supervises, COALESCE(lease_heartbeat_us, created_at_us), status
             FROM runs
-            WHERE lease_kind <> 'detached' AND status IN ('RUNNING', 'SCHEDULED')
+            WHERE lease_kind <> 'detached' AND status IN ('RUNNING', 'SCHEDULED', 'STALLED')
             ORDER BY id
             """
         ) { row in
             LeasedRun(
                 id: try row.requiredID(0), lease: try Lease(row, from: 1),
-                lastHeartbeat: try row.time(5))
+                lastHeartbeat: try row.time(7), status: try row.choice(8))
         }
     }
 
@@ -115,12 +118,20 @@ extension CatalogReader {
         return try text.map { try StoredJSON.decode(from: $0, noun: "provenance of run \(id)") }
     }
 
+    private func processEnd(of id: RunID) throws -> ProcessEnd? {
+        let text = try connection.first(
+            "SELECT process_end FROM runs WHERE id = ? AND process_end IS NOT NULL", [.id(id)]
+        ) { try $0.text(0) }
+        return try text.map { try StoredJSON.decode(from: $0, noun: "end of run \(id)") }
+    }
+
     private func runs(_ filter: SQLFilter, order: String, _ more: [SQLValue]) throws -> [Run] {
         var found = try connection.all(
             """
             SELECT id, experiment_id, name, status, lifecycle, user_name, principal, parent_id,
                 started_at_us, ended_at_us, ended_cause,
-                lease_kind, lease_pid, lease_start, lease_timeout_us
+                lease_kind, lease_pid, lease_start, lease_timeout_us, lease_boot,
+                lease_supervises, lease_heartbeat_us
             FROM runs\(filter.text) \(order)
             """, filter.arguments + more
         ) { row in
@@ -129,7 +140,8 @@ extension CatalogReader {
                 status: try row.choice(3), lifecycle: try row.choice(4), user: try row.text(5),
                 principal: try row.text(6), parentID: try row.id(7), startedAt: try row.time(8),
                 endedAt: row.isNull(9) ? nil : try row.time(9), endedCause: try row.text(10),
-                lease: try Lease(row, from: 11))
+                lease: try Lease(row, from: 11),
+                ownerHeardAt: row.isNull(17) ? nil : try row.time(17))
         }
         let ids = found.map { SQLValue.id($0.id) }
         let tags = try tags(.runs, of: ids)
@@ -139,55 +151,5 @@ extension CatalogReader {
             found[index].params = params[ids[index]] ?? []
         }
         return found
-    }
-}
-
-extension Lease {
-    /// The lease in four columns: kind, pid, start, timeout.
-    ///
-    /// - Throws: `corrupt` when they hold something else.
-    init(_ row: any SQLRow, from index: Int) throws {
-        switch try row.text(index) {
-        case "detached": self = .detached
-        case "process":
-            guard let pid = Int32(exactly: try row.int(index + 1)) else {
-                throw LinajeError(.corrupt, "lease of a run has no process id")
-            }
-            self = .process(pid: pid, start: UInt64(bitPattern: try row.int(index + 2)))
-        case "heartbeat": self = .heartbeat(timeout: .microseconds(try row.int(index + 3)))
-        default: throw LinajeError(.corrupt, "lease of a run is of an unknown kind")
-        }
-    }
-
-    /// Kind, pid, start, timeout, as `init(_:from:)` reads them.
-    ///
-    /// - Throws: `invalidArgument` for a timeout that is not positive or a pid that cannot be.
-    func columns() throws -> [SQLValue] {
-        switch self {
-        case .detached: return [.text("detached"), .null, .null, .null]
-        case .process(let pid, let start):
-            guard pid > 0 else {
-                throw LinajeError(.invalidArgument, "process id \(pid) of the lease is none")
-            }
-            return [
-                .text("process"), .integer(Int64(pid)), .integer(Int64(bitPattern: start)), .null,
-            ]
-        case .heartbeat(let timeout):
-            // A year is for ever; the bound keeps the arithmetic on it in range.
-            guard timeout > .zero, timeout <= .seconds(366 * 86_400) else {
-                throw LinajeError(
-                    .invalidArgument,
-                    "heartbeat timeout of the lease is \(timeout); give more than 0 s and at most "
-                        + "366 days")
-            }
-            return [.text("heartbeat"), .null, .null, .integer(timeout.wholeMicroseconds)]
-        }
-    }
-}
-
-extension Duration {
-    /// The duration in microseconds, rounded down; only for durations known to be of years at most.
-    var wholeMicroseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 }

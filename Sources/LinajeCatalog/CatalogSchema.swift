@@ -13,6 +13,10 @@ package import LinajePluginKit
 ///                  user_name  principal  parent_id?  started_at_us  ended_at_us?  ended_cause
 ///                  created_at_us  provenance?                     Provenance as JSON
 ///                  lease_kind  lease_pid?  lease_start?  lease_timeout_us?  lease_heartbeat_us?
+///                  lease_boot?                                    id of the boot of lease_start
+///                  lease_supervises                               owner is the worker's parent
+///                  process_end?                                   ProcessEnd as JSON
+///                  wished_status?                                 RunStatus, said below the owner
 /// run_params       (run_id key)*  kind  value                     Param, see ParamTable
 /// run_tags         (run_id key)*  value
 /// run_datasets     id*  (run_id name identity context)!           DatasetInput
@@ -61,6 +65,7 @@ package enum CatalogSchema {
         SQLMigration("5 ledger", ledger),
         SQLMigration("6 idempotency", idempotency),
         SQLMigration("7 stalled runs", stalledRuns),
+        SQLMigration("8 process ends", processEnds),
     ]
 
     private static let experiments = [
@@ -278,6 +283,13 @@ package enum CatalogSchema {
             PRIMARY KEY (principal, key))
         """,
         "CREATE INDEX catalog_idempotency_by_age ON catalog_idempotency (created_at_us)",
+    ]
+
+    private static let processEnds = [
+        "ALTER TABLE runs ADD COLUMN lease_boot TEXT",
+        "ALTER TABLE runs ADD COLUMN lease_supervises BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN process_end TEXT",
+        "ALTER TABLE runs ADD COLUMN wished_status TEXT",
     ]
 
     private static func tagTable(_ name: String, _ owner: String) -> String {

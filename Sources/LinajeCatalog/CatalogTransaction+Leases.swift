@@ -12,7 +12,7 @@ extension CatalogTransaction {
         try connection.execute(
             """
             UPDATE runs SET lease_kind = ?, lease_pid = ?, lease_start = ?, lease_timeout_us = ?,
-                lease_heartbeat_us = ?, status = ?
+                lease_boot = ?, lease_supervises = ?, lease_heartbeat_us = ?, status = ?, ended_cause = ''
             WHERE id = ?
             """,
             (try lease.columns()) + [
@@ -31,23 +31,41 @@ extension CatalogTransaction {
         guard !state.status.isTerminal else { throw ended(id, state.status) }
         try connection.execute(
             """
-            UPDATE runs SET lease_heartbeat_us = ?,
+            UPDATE runs SET lease_heartbeat_us = ?, ended_cause = '',
                 status = CASE WHEN status = 'STALLED' THEN 'RUNNING' ELSE status END
             WHERE id = ?
             """, [.time(now), .id(id)])
     }
 
-    /// Makes a RUNNING run STALLED whose heartbeat timeout has passed; says whether it did.
+    /// Notes when owners of runs were last heard of by other ways than `heartbeat`; earlier times
+    /// than the known ones, and runs that have ended, change nothing.
+    package func noteHeard(_ heard: [RunID: Timestamp]) throws {
+        for (id, time) in heard {
+            try connection.execute(
+                """
+                UPDATE runs SET lease_heartbeat_us = ?
+                WHERE id = ? AND lease_kind = 'heartbeat' AND COALESCE(lease_heartbeat_us, 0) < ?
+                """, [.time(time), .id(id), .time(time)])
+        }
+    }
+
+    /// Makes a RUNNING run with a heartbeat lease STALLED; says whether it did.
     ///
-    /// A heartbeat that came meanwhile, or an end, wins: nothing changes then.
+    /// Whether its timeout has passed the caller knows, whose clock stands still while the machine
+    /// sleeps. A sign of life after `heardAt`, or an end, wins: nothing changes then.
+    /// - Parameter heardAt: when its owner was last heard of.
     @discardableResult
-    package func stall(_ id: RunID) throws -> Bool {
+    package func stall(_ id: RunID, heardAt: Timestamp) throws -> Bool {
         try connection.execute(
             """
-            UPDATE runs SET status = 'STALLED'
+            UPDATE runs SET status = 'STALLED', lease_heartbeat_us = ?, ended_cause = ?
             WHERE id = ? AND status = 'RUNNING' AND lease_kind = 'heartbeat'
-                AND COALESCE(lease_heartbeat_us, created_at_us) <= ? - lease_timeout_us
-            """, [.id(id), .time(now)]) > 0
+                AND COALESCE(lease_heartbeat_us, created_at_us) <= ?
+            """,
+            [
+                .time(heardAt), .text("no heartbeat since \(heardAt.text)"), .id(id),
+                .time(heardAt),
+            ]) > 0
     }
 
     private func ended(_ id: RunID, _ status: RunStatus) -> LinajeError {

@@ -37,7 +37,7 @@ extension CatalogTransaction {
     /// Changes a run; what is `nil` stays.
     ///
     /// A terminal status ends the run and its lease, with `endedAt` or else now. RUNNING resumes a
-    /// run that has ended.
+    /// run that has ended. A wish only notes what the run should be when its owner ends it FINISHED.
     /// - Throws: `notFound`; `runNotActive` for a deleted run that the same call does not restore;
     ///   `invalidArgument` for STALLED, which only silence brings, or an end without an end;
     ///   `failedPrecondition` for restoring a run of a deleted experiment.
@@ -55,11 +55,16 @@ extension CatalogTransaction {
                 "UPDATE runs SET name = ? WHERE id = ?",
                 [.text(try Names.name(name, of: "run")), .id(id)])
         }
-        let cause = try update.endedCause.map { try Names.text($0, of: "cause") }
-        if let status = update.status {
-            try set(status, of: id, endedAt: update.endedAt, cause: cause)
-        } else if update.endedAt != nil || cause != nil {
-            try correctEnd(of: id, old, endedAt: update.endedAt, cause: cause)
+        let end = RunEnd(
+            at: update.endedAt,
+            cause: try update.endedCause.map { try Names.text($0, of: "cause") },
+            process: try update.processEnd?.checked())
+        if update.isWish {
+            try note(wish: update.status, of: id, old, end)
+        } else if let status = update.status {
+            try set(status, of: id, end)
+        } else if !end.isEmpty {
+            try correct(end, of: id, old)
         }
         return try reader.run(id)
     }
@@ -76,7 +81,11 @@ extension CatalogTransaction {
         try add(additions.datasets, to: id)
         try add(additions.modelInputs, to: id, .input)
         try add(additions.modelOutputs, to: id, .output)
-        if let provenance = additions.provenance {
+        if var provenance = additions.provenance {
+            if additions.mergesProvenance, var known = try reader.provenance(of: id) {
+                known.merge(provenance)
+                provenance = known
+            }
             try connection.execute(
                 "UPDATE runs SET provenance = ? WHERE id = ?",
                 [.text(try StoredJSON.encode(provenance, noun: "provenance")), .id(id)])
@@ -138,8 +147,9 @@ extension CatalogTransaction {
             """
             INSERT INTO runs (id, experiment_id, name, status, lifecycle, user_name, principal,
                 parent_id, started_at_us, ended_cause, created_at_us, provenance,
-                lease_kind, lease_pid, lease_start, lease_timeout_us, lease_heartbeat_us)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)
+                lease_kind, lease_pid, lease_start, lease_timeout_us, lease_boot,
+                lease_supervises, lease_heartbeat_us)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .id(id), .integer(new.experimentID),
@@ -161,65 +171,5 @@ extension CatalogTransaction {
         try connection.execute(
             "UPDATE runs SET lifecycle = ?, deleted_with_experiment = 0 WHERE id = ?",
             [.text(lifecycle.rawValue), .id(id)])
-    }
-
-    private func set(_ status: RunStatus, of id: RunID, endedAt: Timestamp?, cause: String?) throws
-    {
-        guard status != .stalled else {
-            throw LinajeError(
-                .invalidArgument, "status STALLED cannot be set: it is what silence is called")
-        }
-        guard status.isTerminal else {
-            guard endedAt == nil, cause == nil || cause == "" else {
-                throw LinajeError(
-                    .invalidArgument,
-                    "run \(id) cannot be \(status.rawValue) and have an end; leave out one")
-            }
-            try connection.execute(
-                "UPDATE runs SET status = ?, ended_at_us = NULL, ended_cause = '' WHERE id = ?",
-                [.text(status.rawValue), .id(id)])
-            return
-        }
-        let columns = try Lease.detached.columns()
-        try connection.execute(
-            """
-            UPDATE runs SET status = ?, ended_at_us = ?, ended_cause = ?, lease_kind = ?,
-                lease_pid = ?, lease_start = ?, lease_timeout_us = ?, lease_heartbeat_us = NULL
-            WHERE id = ?
-            """,
-            [
-                .text(status.rawValue), .time(endedAt ?? now),
-                .text(cause ?? status.defaultCause),
-            ] + columns + [.id(id)])
-    }
-
-    private func correctEnd(of id: RunID, _ old: RunState, endedAt: Timestamp?, cause: String?)
-        throws
-    {
-        guard old.status.isTerminal else {
-            throw LinajeError(
-                .invalidArgument,
-                "run \(id) has not ended; give its end together with the status it ended with")
-        }
-        if let endedAt {
-            try connection.execute(
-                "UPDATE runs SET ended_at_us = ? WHERE id = ?", [.time(endedAt), .id(id)])
-        }
-        if let cause {
-            try connection.execute(
-                "UPDATE runs SET ended_cause = ? WHERE id = ?", [.text(cause), .id(id)])
-        }
-    }
-}
-
-extension RunStatus {
-    /// Why a run ended, when whoever ended it did not say.
-    fileprivate var defaultCause: String {
-        switch self {
-        case .finished: "finished by its owner"
-        case .failed: "failed, said its owner"
-        case .killed: "stopped on purpose"
-        case .running, .scheduled, .stalled: ""
-        }
     }
 }

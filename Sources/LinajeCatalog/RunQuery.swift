@@ -75,16 +75,23 @@ package struct RunUpdate: Sendable, Hashable {
     /// Deletes or restores it.
     package var lifecycle: Lifecycle?
     package var endedCause: String?
+    /// What is known of the end of its process.
+    package var processEnd: ProcessEnd?
+    /// Only notes `status`: it counts when the owner ends the run FINISHED.
+    package var isWish: Bool
 
     package init(
         status: RunStatus? = nil, endedAt: Timestamp? = nil, name: String? = nil,
-        lifecycle: Lifecycle? = nil, endedCause: String? = nil
+        lifecycle: Lifecycle? = nil, endedCause: String? = nil, processEnd: ProcessEnd? = nil,
+        isWish: Bool = false
     ) {
         self.status = status
         self.endedAt = endedAt
         self.name = name
         self.lifecycle = lifecycle
         self.endedCause = endedCause
+        self.processEnd = processEnd
+        self.isWish = isWish
     }
 }
 
@@ -97,11 +104,13 @@ package struct RunAdditions: Sendable, Hashable {
     package var modelOutputs: [ModelLink]
     /// Replaces what was known; `nil`: it stays.
     package var provenance: Provenance?
+    /// `provenance` is added to what was known instead.
+    package var mergesProvenance: Bool
 
     package init(
         params: [Param] = [], tags: TagChanges = TagChanges(), datasets: [DatasetInput] = [],
         modelInputs: [ModelLink] = [], modelOutputs: [ModelLink] = [],
-        provenance: Provenance? = nil
+        provenance: Provenance? = nil, mergesProvenance: Bool = false
     ) {
         self.params = params
         self.tags = tags
@@ -109,6 +118,7 @@ package struct RunAdditions: Sendable, Hashable {
         self.modelInputs = modelInputs
         self.modelOutputs = modelOutputs
         self.provenance = provenance
+        self.mergesProvenance = mergesProvenance
     }
 }
 
@@ -128,6 +138,7 @@ package struct LeasedRun: Sendable, Hashable {
     package var lease: Lease
     /// When a heartbeat, an attachment or the creation was last heard of.
     package var lastHeartbeat: Timestamp
+    package var status: RunStatus
 }
 
 /// A tree that was put among the artifacts of a run.

@@ -38,6 +38,8 @@ public struct RunAdditions: Sendable {
     public var modelOutputs: [ModelLink] = []
     /// Replaces what was known.
     public var provenance: Provenance?
+    /// `provenance` is added to what was known instead: what is not empty replaces, maps are merged.
+    public var mergesProvenance = false
 
     public init() {}
 }
@@ -89,10 +91,12 @@ extension LinajeClient {
     }
 
     /// Changes a run; what is `nil` stays. A terminal status ends the run and its lease; RUNNING
-    /// resumes one that has ended.
+    /// resumes one that has ended. `isWish`: the caller works below the run's owner, its status
+    /// counts when the owner ends the run FINISHED.
     public func updateRun(
         _ id: RunID, status: RunStatus? = nil, endedAt: Timestamp? = nil, name: String? = nil,
-        lifecycle: Lifecycle? = nil, endedCause: String? = nil
+        lifecycle: Lifecycle? = nil, endedCause: String? = nil, processEnd: ProcessEnd? = nil,
+        isWish: Bool = false
     ) async throws -> Run {
         var request = Linaje_V1_UpdateRunRequest()
         request.id = id.data
@@ -101,6 +105,8 @@ extension LinajeClient {
         if let name { request.name = name }
         if let lifecycle { request.lifecycle = Linaje_V1_Lifecycle(lifecycle) }
         if let endedCause { request.endedCause = endedCause }
+        if let processEnd { request.processEnd = Linaje_V1_ProcessEnd(processEnd) }
+        request.asWish = isWish
         return try Run(await call(Methods.updateRun, request))
     }
 
@@ -115,6 +121,7 @@ extension LinajeClient {
         request.modelOutputs = additions.modelOutputs.map(Linaje_V1_ModelLink.init)
         if let provenance = additions.provenance {
             request.provenance = Linaje_V1_Provenance(provenance)
+            request.mergeProvenance = additions.mergesProvenance
         }
         _ = try await call(Methods.logRun, request)
     }

@@ -88,6 +88,10 @@ public enum Limits {
     public static let idempotencyWindow = Duration.seconds(24 * 3_600)
     /// Silence after which a run with a heartbeat lease is STALLED, when the client does not say.
     public static let heartbeatTimeout = Duration.seconds(600)
+    /// Most lines of a process's standard error that are kept with its run.
+    public static let lastErrorLines = 64
+    /// Most bytes of them, as UTF-8: a byte that is no text becomes three.
+    public static let lastErrorBytes = 48 << 10
     /// Most steps back in a lineage.
     public static let lineageDepth = 32
     /// Most nodes of a lineage graph.

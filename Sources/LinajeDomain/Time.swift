@@ -7,6 +7,40 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     public static func < (left: Self, right: Self) -> Bool {
         left.microseconds < right.microseconds
     }
+
+    /// RFC 3339 in UTC with microseconds: "2026-01-31T09:30:00.000000Z".
+    public var text: String {
+        let (days, inDay) = Self.floored(microseconds, by: 86_400_000_000)
+        let (seconds, micros) = Self.floored(inDay, by: 1_000_000)
+        let (year, month, day) = Self.date(daysSince1970: days)
+        let clock = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { Self.padded($0, 2) }
+        return Self.padded(year, 4) + "-" + Self.padded(month, 2) + "-" + Self.padded(day, 2) + "T"
+            + clock.joined(separator: ":") + "." + Self.padded(micros, 6) + "Z"
+    }
+
+    private static func floored(_ value: Int64, by divisor: Int64) -> (Int64, Int64) {
+        let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+
+    /// The Gregorian date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+    /// civil_from_days. Years begin in March there, so that a leap day ends one.
+    private static func date(daysSince1970 days: Int64) -> (Int64, Int64, Int64) {
+        let (era, day) = floored(days + 719_468, by: 146_097)
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365
+        let inYear = day - (365 * year + year / 4 - year / 100)
+        let marchMonth = (5 * inYear + 2) / 153
+        let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+        return (
+            year + era * 400 + (month <= 2 ? 1 : 0), month,
+            inYear - (153 * marchMonth + 2) / 5 + 1
+        )
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
 }
 
 /// Gives the time; injected wherever time matters, so that tests own it.

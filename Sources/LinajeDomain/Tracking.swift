@@ -43,9 +43,12 @@ public enum RunStatus: String, Sendable, Hashable, Codable, CaseIterable {
 public enum Lease: Sendable, Hashable {
     /// Nobody owns the run: it stays RUNNING until somebody finishes it.
     case detached
-    /// The process owns it: when it ends, so does the run. `start` is its start time in clock ticks
-    /// since boot, which tells it from a later process of the same number.
-    case process(pid: Int32, start: UInt64)
+    /// The process owns it: when it ends, so does the run. `pid` is 0 when it lives in another pid
+    /// namespace. `start` is its start time in clock ticks since boot and `boot` the id of that boot,
+    /// which tell it from a later process of the same number; an empty `boot` is not known.
+    /// `supervises`: it is the parent of the process that does the work, its own end says nothing of
+    /// how that one ends.
+    case process(pid: Int32, start: UInt64, boot: String = "", supervises: Bool = false)
     /// Whoever sends heartbeats owns it: after the timeout it is STALLED.
     case heartbeat(timeout: Duration)
 }
@@ -64,7 +67,7 @@ public struct Run: Sendable, Hashable {
     public var parentID: RunID?
     public var startedAt: Timestamp
     public var endedAt: Timestamp?
-    /// What is known of why it ended.
+    /// What is known of why it ended, or is STALLED.
     public var endedCause: String
     public var params: [Param]
     public var tags: [Tag]
@@ -73,6 +76,10 @@ public struct Run: Sendable, Hashable {
     public var modelOutputs: [ModelLink]
     public var provenance: Provenance?
     public var lease: Lease
+    /// When its owner was last heard of; `nil` when it has ended.
+    public var ownerHeardAt: Timestamp?
+    /// What is known of the end of its process; `nil` while it runs, and in lists.
+    public var processEnd: ProcessEnd?
 
     public init(
         id: RunID, experimentID: ExperimentID, name: String, status: RunStatus = .running,
@@ -80,7 +87,8 @@ public struct Run: Sendable, Hashable {
         parentID: RunID? = nil, startedAt: Timestamp, endedAt: Timestamp? = nil,
         endedCause: String = "", params: [Param] = [], tags: [Tag] = [],
         datasets: [DatasetInput] = [], modelInputs: [ModelLink] = [],
-        modelOutputs: [ModelLink] = [], provenance: Provenance? = nil, lease: Lease = .detached
+        modelOutputs: [ModelLink] = [], provenance: Provenance? = nil, lease: Lease = .detached,
+        ownerHeardAt: Timestamp? = nil, processEnd: ProcessEnd? = nil
     ) {
         self.id = id
         self.experimentID = experimentID
@@ -100,6 +108,8 @@ public struct Run: Sendable, Hashable {
         self.modelOutputs = modelOutputs
         self.provenance = provenance
         self.lease = lease
+        self.ownerHeardAt = ownerHeardAt
+        self.processEnd = processEnd
     }
 }
 
@@ -158,49 +168,5 @@ public struct ModelLink: Sendable, Hashable {
         self.uri = uri
         self.step = step
         self.role = role
-    }
-}
-
-/// What made a run: code, environment, machine. What a client cannot tell stays empty.
-public struct Provenance: Sendable, Hashable, Codable {
-    public var git: GitState?
-    public var entryPoint = ""
-    public var argv: [String] = []
-    public var notebook = ""
-    public var notebookCells: [String] = []
-    public var language = ""
-    public var packages: [String: String] = [:]
-    public var os = ""
-    public var kernel = ""
-    public var cpu = ""
-    public var memoryBytes: UInt64 = 0
-    public var gpus: [String] = []
-    public var host = ""
-    public var user = ""
-    public var environment: [String: String] = [:]
-    public var container = ""
-    public var purpose = ""
-
-    public init() {}
-}
-
-/// The state of a Git work tree.
-public struct GitState: Sendable, Hashable, Codable {
-    public var commit: String
-    public var branch: String
-    public var remote: String
-    public var isDirty: Bool
-    /// Path of the run's artifact that holds the difference as a patch; empty when clean.
-    public var diffArtifact: String
-
-    public init(
-        commit: String, branch: String = "", remote: String = "", isDirty: Bool = false,
-        diffArtifact: String = ""
-    ) {
-        self.commit = commit
-        self.branch = branch
-        self.remote = remote
-        self.isDirty = isDirty
-        self.diffArtifact = diffArtifact
     }
 }

@@ -9,8 +9,8 @@ package import SwiftProtobuf
 package struct CallContext: Sendable {
     /// Who calls.
     package let principal: Principal
-    /// The process that calls, as the kernel knows it.
-    package let peer: PeerCredentials
+    /// The connection it came by, which knows the process that calls.
+    package let connection: ServerConnection
     /// When that process started, as it said itself; 0: it did not say.
     package let processStart: UInt64
     /// Names the change, and the request it belongs to.
@@ -18,11 +18,11 @@ package struct CallContext: Sendable {
 
     /// - Throws: `invalidArgument` when a change comes without an idempotency key.
     init(
-        principal: Principal, peer: PeerCredentials, processStart: UInt64, call: CallPayload,
-        opcode: UInt16, needsKey: Bool
+        principal: Principal, connection: ServerConnection, processStart: UInt64,
+        call: CallPayload, opcode: UInt16, needsKey: Bool
     ) throws {
         self.principal = principal
-        self.peer = peer
+        self.connection = connection
         self.processStart = processStart
         guard needsKey else {
             idempotency = nil

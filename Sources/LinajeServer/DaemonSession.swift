@@ -153,7 +153,7 @@ package final class DaemonSession: ServerSession {
             try principal.require(role, for: entry.name)
             let call = try CallPayload(parsing: payload)
             let context = try CallContext(
-                principal: principal, peer: connection.peer,
+                principal: principal, connection: connection,
                 processStart: state.value.processStart, call: call, opcode: opcode,
                 needsKey: entry.needsKey)
             let waiting = try prepare(entry, call, context, stream, opcode, hasData: hasData)

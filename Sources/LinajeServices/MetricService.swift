@@ -27,9 +27,14 @@ package struct MetricService: Sendable {
                 "run \(run) is \(status.status.rawValue) and takes no new metrics; set it RUNNING "
                     + "to resume it")
         }
-        owners.heard(run)
+        let owners = owners
         return try await store.openWriter(
-            run: run, writer: writer, onDurable: onDurable, onFailure: onFailure)
+            run: run, writer: writer,
+            onDurable: { progress in
+                // What is replayed is of another time, and of another process than the owner.
+                if !replay { owners.heardPoints(of: run) }
+                onDurable(progress)
+            }, onFailure: onFailure)
     }
 
     package func history(

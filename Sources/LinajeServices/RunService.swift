@@ -1,5 +1,6 @@
 package import LinajeCatalog
 package import LinajeDomain
+package import LinajeHost
 import LinajeMetrics
 
 /// Runs: create, look up, list, change, own.
@@ -8,16 +9,23 @@ package struct RunService: Sendable {
     let metrics: MetricStore
     let owners: OwnerWatch
 
-    package func create(_ new: NewRun, _ change: Change<Run>) async throws -> Run {
+    /// - Parameter owner: the process of a process lease, when the connection knows it.
+    package func create(
+        _ new: NewRun, owner: ProcessDescriptor?, _ change: Change<Run>
+    ) async throws -> Run {
         let run = try await catalog.change(change) { try $0.createRun(new) }
-        // A replay of a spool creates runs that have ended long ago: their lease is over too.
-        if !run.status.isTerminal { owners.watch(run.id, run.lease) }
+        try await watch(run, claimed: new.lease, owner)
         return run
     }
 
     /// - Throws: `notFound`.
     package func get(_ id: RunID) async throws -> Run {
-        try await catalog.read { try $0.run(id) }
+        var run = try await catalog.read { try $0.run(id) }
+        // Points are signs of life that the catalog learns of later.
+        if let heard = owners.lastHeard(id), run.ownerHeardAt.map({ $0 < heard }) ?? false {
+            run.ownerHeardAt = heard
+        }
+        return run
     }
 
     package func search(_ query: RunQuery) async throws -> Paged<Run> {
@@ -45,9 +53,12 @@ package struct RunService: Sendable {
         try await catalog.change(change) { try $0.logRun(id, additions) }
     }
 
-    package func attach(_ id: RunID, _ lease: Lease, _ change: Change<Run>) async throws -> Run {
+    /// - Parameter owner: the process of a process lease, when the connection knows it.
+    package func attach(
+        _ id: RunID, _ lease: Lease, owner: ProcessDescriptor?, _ change: Change<Run>
+    ) async throws -> Run {
         let run = try await catalog.change(change) { try $0.attach(id, lease) }
-        owners.watch(id, lease)
+        try await watch(run, claimed: lease, owner)
         return run
     }
 
@@ -57,6 +68,18 @@ package struct RunService: Sendable {
             try transaction.heartbeat(id)
             return try transaction.reader.runStatus(id)
         }
-        owners.heard(id, state?.lease)
+        if let state { owners.heartbeat(id, state.lease) }
+    }
+
+    /// Watches the owner of a run, if it is the caller: a repeated call, or one for a run that is
+    /// there already, changes no owner. What is remembered of a call has lost a part of its lease.
+    private func watch(_ run: Run, claimed lease: Lease, _ owner: ProcessDescriptor?) async throws {
+        guard run.lease != lease else {
+            if !run.status.isTerminal { owners.watch(run.id, lease, owner) }
+            return
+        }
+        let current = try await catalog.read { try $0.runStatus(run.id) }
+        guard let current, current.isOpen, current.lease == lease else { return }
+        owners.watch(run.id, lease, owner)
     }
 }

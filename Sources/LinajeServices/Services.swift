@@ -22,6 +22,8 @@ package struct Services: Sendable {
     package let status: StatusService
 
     package let owners: OwnerWatch
+    /// What the kernel offers to watch owners by.
+    package let kernel: KernelFeatures
 
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
@@ -30,7 +32,10 @@ package struct Services: Sendable {
         version: String, logger: Logger
     ) {
         self.access = access
-        owners = OwnerWatch(catalog: catalog, logger: logger) { metricStore.endTails($0) }
+        kernel = KernelFeatures.probe()
+        owners = OwnerWatch(catalog: catalog, clock: clock, logger: logger) {
+            metricStore.endTails($0)
+        }
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)

@@ -65,6 +65,12 @@ extension Linajed {
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
+        let missing = services.kernel.all.filter { !$0.isThere }.map(\.name)
+        if !missing.isEmpty {
+            logger.notice(
+                "this kernel is without \(missing.joined(separator: ", ")): less is known of how owners end"
+            )
+        }
         let endpoint = try Self.metricsEndpoint(
             settings, besides: listening, services: services, logger: logger)
         let connections = ConnectionCount()

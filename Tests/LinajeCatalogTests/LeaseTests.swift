@@ -3,7 +3,7 @@ import LinajeDomain
 import Testing
 
 @Suite struct LeaseTests {
-    @Test("silence past the timeout stalls a run, a heartbeat or an attachment resumes it")
+    @Test("silence stalls a run and says since when, a sign of life resumes it")
     func heartbeats() async throws {
         try await CatalogFixture.with { fixture in
             try await fixture.change {
@@ -11,22 +11,46 @@ import Testing
                     NewRun(
                         id: .of(1), experimentID: 0, lease: .heartbeat(timeout: .seconds(10))))
             }
-            fixture.clock.advance(.seconds(9))
-            #expect(try await fixture.change { try $0.stall(.of(1)) } == false)
-            fixture.clock.advance(.seconds(1))
-            #expect(try await fixture.change { try $0.stall(.of(1)) } == true)
-            #expect(try await fixture.read { try $0.runStatus(.of(1))?.status } == .stalled)
-            #expect(try await fixture.read { try $0.runsWithLiveLease() }.isEmpty)
-            try await fixture.change { try $0.heartbeat(.of(1)) }
-            #expect(try await fixture.read { try $0.runStatus(.of(1))?.status } == .running)
-            #expect(try await fixture.change { try $0.stall(.of(1)) } == false)
+            let heard = fixture.clock.now()
             fixture.clock.advance(.seconds(10))
-            try await fixture.change { try $0.stall(.of(1)) }
+            #expect(
+                try await fixture.change { try $0.stall(.of(1), heardAt: heard) } == true)
+            let stalled = try await fixture.read { try $0.run(.of(1)) }
+            #expect(stalled.status == .stalled)
+            #expect(stalled.endedCause == "no heartbeat since \(heard.text)")
+            #expect(stalled.ownerHeardAt == heard)
+            #expect(
+                try await fixture.read { try $0.runsWithLiveLease() }.map(\.status) == [.stalled])
+            try await fixture.change { try $0.heartbeat(.of(1)) }
+            let resumed = try await fixture.read { try $0.run(.of(1)) }
+            #expect(resumed.status == .running)
+            #expect(resumed.endedCause == "")
+            #expect(resumed.ownerHeardAt == fixture.clock.now())
+            let again = fixture.clock.now()
+            try await fixture.change { try $0.stall(.of(1), heardAt: again) }
             let attached = try await fixture.change {
                 try $0.attach(.of(1), .heartbeat(timeout: .milliseconds(1_500)))
             }
             #expect(attached.status == .running)
             #expect(attached.lease == .heartbeat(timeout: .milliseconds(1_500)))
+        }
+    }
+
+    @Test("a sign of life that the catalog has noted since wins over silence")
+    func heardMeanwhile() async throws {
+        try await CatalogFixture.with { fixture in
+            try await fixture.change {
+                _ = try $0.createRun(
+                    NewRun(id: .of(1), experimentID: 0, lease: .heartbeat(timeout: .seconds(10))))
+            }
+            let heard = fixture.clock.now()
+            fixture.clock.advance(.seconds(10))
+            try await fixture.change { try $0.noteHeard([.of(1): fixture.clock.now()]) }
+            #expect(
+                try await fixture.change { try $0.stall(.of(1), heardAt: heard) } == false)
+            try await fixture.change { try $0.noteHeard([.of(1): heard]) }
+            #expect(
+                try await fixture.read { try $0.run(.of(1)).ownerHeardAt } == fixture.clock.now())
         }
     }
 
@@ -40,7 +64,10 @@ import Testing
             }
             fixture.clock.advance(.seconds(1_000_000))
             for number in UInt64(1)...3 {
-                #expect(try await fixture.change { try $0.stall(.of(number)) } == false)
+                #expect(
+                    try await fixture.change {
+                        try $0.stall(.of(number), heardAt: .init(microseconds: .max))
+                    } == false)
             }
         }
     }
@@ -48,7 +75,7 @@ import Testing
     @Test("after a restart the runs with an owner to watch are known, with their leases")
     func liveLeases() async throws {
         try await CatalogFixture.with { fixture in
-            let process = Lease.process(pid: 42, start: .max)
+            let process = Lease.process(pid: 42, start: .max, boot: "b-1", supervises: true)
             let heartbeat = Lease.heartbeat(timeout: .seconds(600))
             let created = fixture.clock.now()
             try await fixture.change { catalog in
@@ -88,7 +115,8 @@ import Testing
         "a lease that cannot be is refused",
         arguments: [
             Lease.heartbeat(timeout: .zero), .heartbeat(timeout: .seconds(-1)),
-            .heartbeat(timeout: .seconds(Int64.max)), .process(pid: 0, start: 1),
+            .heartbeat(timeout: .seconds(Int64.max)), .process(pid: -1, start: 1),
+            .process(pid: 1, start: 1, boot: String(repeating: "b", count: 65)),
         ])
     func badLease(_ lease: Lease) async throws {
         try await CatalogFixture.with { fixture in

@@ -52,14 +52,4 @@ struct SocketAddressesTests {
         }
         #expect(error?.code == .invalidArgument)
     }
-
-    @Test("the start of a process is read after the last bracket of its name")
-    func processStart() throws {
-        let fields = (3...52).map { "\($0)" }.joined(separator: " ")
-        let text = Array("1 (a) b (c) \(fields)\n".utf8)
-        #expect(ProcessClock.start(inStat: text[...]) == 22)
-        #expect(ProcessClock.start(inStat: Array("1 (a".utf8)[...]) == nil)
-        #expect(ProcessClock.start(inStat: Array("1 (a) S 1 2".utf8)[...]) == nil)
-        #expect(try #require(ProcessClock.startOfThisProcess()) > 0)
-    }
 }

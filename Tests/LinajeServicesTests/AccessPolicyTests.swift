@@ -45,14 +45,3 @@ struct AccessPolicyTests {
         }
     }
 }
-
-@Suite("ProcessIdentity")
-struct ProcessIdentityTests {
-    @Test("a live process has a start time that stays, a missing one has none")
-    func start() throws {
-        let own = try #require(ProcessIdentity.start(of: getpid()))
-        #expect(ProcessIdentity.start(of: getpid()) == own)
-        #expect(ProcessIdentity.start(of: 0) == nil)
-        #expect(ProcessIdentity.start(of: .max) == nil)
-    }
-}

@@ -16,7 +16,7 @@ struct GoldenVectorTests {
             Linaje_V1_LatencyHistogram.self, Linaje_V1_MetricAck.self,
             Linaje_V1_MetricBatch.self, Linaje_V1_MetricPoint.self, Linaje_V1_MetricPoints.self,
             Linaje_V1_Ping.self, Linaje_V1_ServerHello.self, Linaje_V1_SetAliasRequest.self,
-            Linaje_V1_StreamMetricsRequest.self,
+            Linaje_V1_StreamMetricsRequest.self, Linaje_V1_UpdateRunRequest.self,
         ] as [any Message.Type]).map {
             ($0.protoMessageName.replacing("linaje.v1.", with: ""), $0)
         })

@@ -95,7 +95,32 @@ enum MappingSamples {
         made.environment = ["E": "v"]
         made.container = "x"
         made.purpose = "y"
+        var job = SchedulerJob(scheduler: "slurm")
+        job.jobID = "1"
+        job.jobName = "2"
+        job.arrayID = "3"
+        job.arrayTask = "4"
+        job.step = "5"
+        job.rank = "6"
+        job.node = "7"
+        job.nodes = "8"
+        job.cluster = "9"
+        job.queue = "10"
+        made.job = job
+        made.containerIdentity = ContainerIdentity(runtime: "docker", name: "n", image: "i")
         return made
+    }
+
+    private static var ends: [ProcessEnd] {
+        var full = ProcessEnd(waitStatus: 9 | 0x80, source: .parent)
+        full.memoryLimit = .max
+        full.peakMemory = 1
+        full.durationMicroseconds = 2
+        full.userMicroseconds = 3
+        full.systemMicroseconds = 0
+        full.lastErrors = ["", "line"]
+        let reasons = ProcessEnd.Reason.allCases.map { ProcessEnd(reason: $0, source: .kernel) }
+        return [full, ProcessEnd(waitStatus: 3 << 8, source: .nobody)] + reasons
     }
 
     private static var tracking: [MappingSample] {
@@ -108,8 +133,10 @@ enum MappingSamples {
             MappingSample(link, Linaje_V1_ModelLink.init) { try ModelLink($0) },
             MappingSample(provenance, Linaje_V1_Provenance.init) { Provenance($0) },
         ]
+        samples += ends.map { MappingSample($0, Linaje_V1_ProcessEnd.init) { try ProcessEnd($0) } }
         let leases: [Lease] = [
-            .detached, .process(pid: 77, start: 0), .heartbeat(timeout: .seconds(5)),
+            .detached, .process(pid: 77, start: 0, supervises: true),
+            .heartbeat(timeout: .seconds(5)),
         ]
         for (lease, status) in zip(leases + leases, RunStatus.allCases) {
             let run = Run(
@@ -117,7 +144,7 @@ enum MappingSamples {
                 user: "u", principal: "uid:0", parentID: run, startedAt: time, endedAt: later,
                 endedCause: "c", params: params, tags: tags, datasets: [input],
                 modelInputs: [link], modelOutputs: [link, link], provenance: provenance,
-                lease: lease)
+                lease: lease, ownerHeardAt: later, processEnd: ends.first)
             samples.append(MappingSample(run, Linaje_V1_Run.init) { try Run($0) })
             samples.append(MappingSample(lease, Linaje_V1_Lease.init) { try Lease($0) })
         }

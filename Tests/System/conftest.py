@@ -1,10 +1,11 @@
 """Fixtures of the system tests: a real daemon on a temporary state directory."""
 
+import os
 import shutil
 import tempfile
 
 import pytest
-from support import Daemon
+from support import Daemon, eventually, memory_cgroup
 
 
 @pytest.fixture
@@ -33,6 +34,34 @@ def shared_daemon():
         daemon.finish()
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def small_cgroup():
+    """A memory cgroup with 64 MiB; its folder."""
+    point, version = memory_cgroup()
+    if point is None:
+        pytest.skip("there is no memory controller whose cgroups could be made")
+    path = os.path.join(point, f"linaje-test-{os.getpid()}")
+    try:
+        os.mkdir(path)
+        limits = {1: [("memory.limit_in_bytes", 64 << 20)],
+                  2: [("memory.max", 64 << 20), ("memory.swap.max", 0)]}[version]
+        for name, value in limits:
+            if os.path.exists(os.path.join(path, name)):
+                with open(os.path.join(path, name), "w", encoding="ascii") as file:
+                    file.write(str(value))
+    except OSError as error:
+        pytest.skip(f"memory cgroups cannot be made here: {error}")
+    yield path
+
+    def removed():
+        try:
+            os.rmdir(path)
+        except OSError:
+            return False
+        return True
+    eventually(removed, why="the cgroup is still in use")
 
 
 def pytest_sessionfinish():

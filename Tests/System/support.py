@@ -323,6 +323,31 @@ def eventually(check, seconds=SECONDS, why="it did not happen"):
         time.sleep(0.01)
 
 
+def memory_cgroup():
+    """A folder of the memory controller in which cgroups can be made: (folder, version)."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            kind, _, options = after.split()[:3]
+            point = before.split()[4]
+            if kind == "cgroup" and "memory" in options.split(","):
+                return point, 1
+            if kind == "cgroup2":
+                try:
+                    with open(f"{point}/cgroup.subtree_control", encoding="ascii") as control:
+                        if "memory" in control.read().split():
+                            return point, 2
+                except OSError:
+                    pass
+    return None, 0
+
+
+def enter(path):
+    """Moves this process into a cgroup; for `preexec_fn`."""
+    with open(os.path.join(path, "cgroup.procs"), "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+
+
 def may_unshare():
     """Whether this user may make mount namespaces."""
     try:

@@ -180,6 +180,8 @@ MESSAGES = [
     *[call(f"an unknown {name}", method, 102, "invalid_argument", **fields)
       for name, method, fields in (
           ("run status", "UpdateRun", {"id": lambda w: w.run, "status": 99}),
+          ("reason of an end", "UpdateRun",
+           {"id": lambda w: w.run, "status": 4, "process_end": {"reason": 99}}),
           ("lifecycle", "SearchRuns", {"lifecycle": 9}),
           ("lease kind", "CreateRun", {"lease": {"kind": 9}}),
           ("stage number", "SearchModelVersions", {"stages": [9]}),
@@ -196,6 +198,10 @@ TRACKING = [
            **fields)
       for noun, fields in (("param", {"params": [{"key": "k" * 251, "int_value": 1}]}),
                            ("tag", {"tags": {"set": [{"key": "k" * 251, "value": "v"}]}}))],
+    call("an end with 65 last lines", "UpdateRun", 103, "limit_exceeded", id=lambda w: w.run,
+         status=4, process_end={"last_errors": ["x"] * 65}),
+    call("a wish that is no end", "UpdateRun", 102, "invalid_argument", id=lambda w: w.run,
+         status=1, as_wish=True),
     call("an empty param key", "LogRun", 102, "invalid_argument", id=lambda w: w.run,
          params=[{"key": "", "int_value": 1}]),
     call("a control character in a key", "LogRun", 102, "invalid_argument", id=lambda w: w.run,

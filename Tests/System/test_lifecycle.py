@@ -1,23 +1,16 @@
-"""Hello, drain, owner leases, tails. What systemd sees is in test_service.py."""
+"""Hello, drain, tails. What systemd sees is in test_service.py."""
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from support import (ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, _frames, _wire, eventually,
+from support import (SECONDS, Daemon, LinajeError, Raw, Writer, _frames, _wire, eventually,
                      frame, history, new_run, request)
 
-RUNNING, FINISHED, FAILED, STALLED = 1, 3, 4, 6
-DETACHED, PROCESS, HEARTBEAT = 1, 2, 3
-
-
-def status(client, run):
-    return client.get_run(run).status
+RUNNING, FINISHED = 1, 3
 
 
 # --- Hello ---
@@ -122,97 +115,6 @@ def test_a_stop_does_not_wait_for_idle_clients(daemon):
         each.close()
 
 
-# --- Owner leases ---
-
-OWNER = """
-import os, signal, sys
-sys.path.insert(0, sys.argv[1])
-from linaje._client import Client
-client = Client(sys.argv[2])
-run = client.call("CreateRun", id=os.urandom(16), lease={"kind": 2}).id
-if sys.argv[3] == "finish":
-    client.call("UpdateRun", id=run, status=3)
-print(run.hex(), flush=True)
-if sys.argv[3] == "close":
-    client.close()
-if sys.argv[3] in ("kill", "close"):
-    signal.pause()
-"""
-
-
-def owner(daemon, how):
-    """A process that owns a run: (process, run id)."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(ROOT / "Clients/python/src"), daemon.socket, how],
-        stdout=subprocess.PIPE, text=True)
-    return process, bytes.fromhex(process.stdout.readline())
-
-
-@pytest.mark.parametrize("how", ["kill", "close", "end"])
-def test_a_run_whose_process_ends_has_failed(daemon, how):
-    process, run = owner(daemon, how)
-    with daemon.client() as client:
-        if how != "end":
-            assert status(client, run) == RUNNING
-            assert client.get_run(run).lease.pid == process.pid
-            process.kill()
-        process.wait(SECONDS)
-        eventually(lambda: status(client, run) == FAILED, 2, "the run did not fail within 2 s")
-        ended = client.get_run(run)
-        assert ended.ended_cause == "process ended, cause unknown"
-        assert ended.ended_at_us > 0
-    process.stdout.close()
-
-
-def test_a_run_that_its_process_finished_stays_finished(daemon):
-    process, run = owner(daemon, "finish")
-    process.wait(SECONDS)
-    process.stdout.close()
-    time.sleep(1.2)
-    with daemon.client() as client:
-        assert status(client, run) == FINISHED
-
-
-def test_a_process_that_ends_while_the_daemon_is_away_is_noticed(daemon):
-    process, run = owner(daemon, "kill")
-    daemon.kill()
-    process.kill()
-    process.wait(SECONDS)
-    process.stdout.close()
-    daemon.start()
-    with daemon.client() as client:
-        eventually(lambda: status(client, run) == FAILED, 2, "the run did not fail within 2 s")
-
-
-def test_the_end_of_a_former_owner_does_not_end_the_run_of_the_next(daemon):
-    process, run = owner(daemon, "kill")
-    with daemon.client() as client:
-        client.call("AttachRun", id=run, lease={"kind": 2})
-        process.kill()
-        process.wait(SECONDS)
-        process.stdout.close()
-        time.sleep(1.5)
-        found = client.get_run(run)
-        assert found.status == RUNNING, found.ended_cause
-        assert found.lease.pid == os.getpid()
-
-
-def test_a_run_without_heartbeat_stalls_and_resumes(daemon):
-    with daemon.client() as client:
-        run = new_run(client, lease={"kind": HEARTBEAT, "heartbeat_timeout_s": 1})
-        assert status(client, run) == RUNNING
-        eventually(lambda: status(client, run) == STALLED, 4, "the run did not stall")
-        client.call("Heartbeat", id=run)
-        assert status(client, run) == RUNNING
-        eventually(lambda: status(client, run) == STALLED, 4, "the run did not stall again")
-
-
-def test_a_detached_run_outlives_its_client(daemon):
-    with daemon.client() as client:
-        run = new_run(client, lease={"kind": DETACHED})
-    time.sleep(1)
-    with daemon.client() as client:
-        assert status(client, run) == RUNNING
 
 
 # --- Tails ---

@@ -31,6 +31,10 @@ ENUMS = {
     "RunStatus": ["RUN_STATUS_UNSPECIFIED", "RUN_STATUS_RUNNING", "RUN_STATUS_SCHEDULED",
                   "RUN_STATUS_FINISHED", "RUN_STATUS_FAILED", "RUN_STATUS_KILLED",
                   "RUN_STATUS_STALLED"],
+    "EndReason": ["END_REASON_UNSPECIFIED", "END_REASON_EXITED", "END_REASON_SIGNALED",
+                  "END_REASON_OUT_OF_MEMORY", "END_REASON_MACHINE_RESTARTED",
+                  "END_REASON_NOT_STARTED"],
+    "EndSource": ["END_SOURCE_UNSPECIFIED", "END_SOURCE_PARENT", "END_SOURCE_KERNEL"],
 }
 
 # message: {json name: (number, kind)}; a kind in capitals is a message, "*" repeated, "%" a map of
@@ -64,6 +68,13 @@ MESSAGES = {
                          "startedAtUs": (6, "int64"), "tags": (7, "Tag*"),
                          "params": (8, "Param*"), "provenance": (9, "Provenance"),
                          "lease": (10, "Lease"), "status": (11, "#RunStatus")},
+    "ProcessEnd": {"reason": (1, "#EndReason"), "source": (2, "#EndSource"),
+                   "exitCode": (3, "uint!"), "signal": (4, "uint!"), "coreDumped": (5, "bool"),
+                   "memoryLimitBytes": (6, "uint64!"), "peakMemoryBytes": (7, "uint64!"),
+                   "durationUs": (8, "uint64!"), "userTimeUs": (9, "uint64!"),
+                   "systemTimeUs": (10, "uint64!"), "lastErrors": (11, "string*")},
+    "UpdateRunRequest": {"id": (1, "bytes"), "status": (2, "#RunStatus!"),
+                         "processEnd": (7, "ProcessEnd"), "asWish": (8, "bool")},
     "Series": {"key": (1, "string"), "modelId": (2, "bytes"), "datasetName": (3, "string"),
                "datasetDigest": (4, "string")},
     "MetricBatch": {"sequence": (1, "uint64"), "series": (2, "Series*"),
@@ -375,6 +386,11 @@ def messages():
     add("create run", "CreateRunRequest", CREATE_RUN)
     add("create run in experiment -1 (refused by the daemon, legal on the wire)",
         "CreateRunRequest", {"experimentId": "-1"})
+    add("end a run whose process ran out of memory", "UpdateRunRequest",
+        {"id": b64(RUN), "status": "RUN_STATUS_FAILED", "processEnd": {
+            "reason": "END_REASON_OUT_OF_MEMORY", "source": "END_SOURCE_PARENT", "signal": 9,
+            "memoryLimitBytes": "67108864", "peakMemoryBytes": "66060288", "userTimeUs": "0",
+            "lastErrors": ["", "Killed"]}})
     add("open a metric stream", "StreamMetricsRequest",
         {"runId": b64(RUN), "writerId": b64(WRITER), "replay": True})
     add("metric batch of one series", "MetricBatch", BATCH_ONE)

@@ -14,7 +14,9 @@ def _camel(name):
 
 
 def _enum_of(message, field):
-    kinds = {("Lease", "kind"): "LeaseKind", ("CreateRunRequest", "status"): "RunStatus"}
+    kinds = {("Lease", "kind"): "LeaseKind", ("CreateRunRequest", "status"): "RunStatus",
+             ("UpdateRunRequest", "status"): "RunStatus", ("ProcessEnd", "reason"): "EndReason",
+             ("ProcessEnd", "source"): "EndSource"}
     return kinds[message, field]
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import run_python
 
 import linaje
-from linaje import _provenance
+from linaje import _identity, _provenance
 
 
 def git(folder, *arguments):
@@ -144,3 +144,30 @@ def test_a_notebook_and_its_cells_are_captured(monkeypatch):
     monkeypatch.setattr(_provenance, "_shell", Shell)
     found = _provenance.capture_now()
     assert found["notebook"] == "/n/train.ipynb" and found["notebook_cells"] == ["a = 1", "b = 2"]
+
+
+# --- Batch job and container ---
+
+def test_a_job_is_named_by_its_scheduler_and_there_is_none_outside_of_one():
+    assert _identity.scheduler_job({}, "h") == {}
+    assert _identity.scheduler_job({"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "10",
+                                    "SLURM_ARRAY_TASK_ID": "2", "SLURM_STEP_ID": "0"}, "h") == {
+        "scheduler": "slurm", "job_id": "12", "array_id": "10", "array_task": "2", "step": "0",
+        "node": "h"}
+    assert _identity.scheduler_job({"JOB_ID": "5"}, "h") == {}
+    assert _identity.scheduler_job({"LSB_JOBID": "5", "LSB_JOBINDEX": "0"}, "h") == {
+        "scheduler": "lsf", "job_id": "5", "node": "h"}
+
+
+def test_a_container_is_known_by_its_id_and_by_what_its_runtime_left(tmp_path):
+    root, number = str(tmp_path), "ab" * 32
+    assert _identity.container({}, root) == ("", {})
+    assert _identity.container({"APPTAINER_NAME": "x.sif"}, root) == (
+        "", {"runtime": "apptainer", "name": "x.sif"})
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"0::/system.slice/docker-{number}.scope\n")
+    (tmp_path / ".dockerenv").touch()
+    assert _identity.container({}, root) == (number, {"runtime": "docker"})
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.containerenv").write_text('name="job"\nimage="i:1"\n')
+    assert _identity.container({}, root)[1] == {"runtime": "podman", "name": "job", "image": "i:1"}

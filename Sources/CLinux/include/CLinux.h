@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,63 @@ int clinux_peer_groups(int fd, gid_t *groups, int capacity);
 
 /* A descriptor of process `pid` (pidfd_open, Linux 5.3). */
 int clinux_pidfd_open(pid_t pid);
+
+/* A descriptor of the process at the other end of a Unix socket (SO_PEERPIDFD, Linux 6.5): the
+ * process that connected, wherever it lives and whoever has its number by now. */
+int clinux_peer_pidfd(int fd);
+
+/* How the process behind a pidfd ended, as wait(2) would have told its parent (PIDFD_GET_INFO with
+ * PIDFD_INFO_EXIT, Linux 6.15). Returns 1 and fills `status` when it is known, 0 when it is not yet
+ * (the process runs, or its parent has not reaped it), -1 where the kernel does not tell. */
+int clinux_pidfd_exit_status(int pidfd, int *status);
+
+/* Whether this kernel tells of a process that has ended how it did: 1 or 0. Makes a process. */
+int clinux_probe_exit_status(void);
+
+/* The tail of what a relay has carried; shared between it and the process that started it. */
+#define CLINUX_RELAY_TAIL 16384
+struct clinux_relay {
+    /* Bytes carried. The last of them are in `tail`, byte n at n % CLINUX_RELAY_TAIL. */
+    volatile uint64_t carried;
+    /* 1 while bytes are on their way, 0 while there was nothing to read. */
+    volatile uint32_t busy;
+    unsigned char tail[CLINUX_RELAY_TAIL];
+};
+
+/* Forks a process that carries bytes from `input` to `output` until the end of input, and goes on
+ * when its parent is gone: nothing that writes into `input` ever notices it. It ignores the signals
+ * a terminal sends, closes every other descriptor, follows changes of the window's size when `input`
+ * is a pseudo terminal, and ends when `output` does not take any more. Returns its process id and
+ * fills `shared`; the caller closes `input`. */
+pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared);
+
+/* Whether the relay found nothing to read when it last looked. */
+int clinux_relay_idle(const struct clinux_relay *shared);
+
+/* Copies the last bytes carried, at most CLINUX_RELAY_TAIL, and says how many were carried in all. */
+uint64_t clinux_relay_tail(const struct clinux_relay *shared, unsigned char *out);
+
+/* Opens a pseudo terminal that passes bytes on as they are, with the window size of `model`. Both
+ * ends are closed on exec. */
+int clinux_open_terminal(int model, int *controller, int *terminal);
+
+/* A pipe, both ends closed on exec. */
+int clinux_pipe(int *ends);
+
+/* What this program was started with, noted before any thread or library could change it: the
+ * blocked signals, and whether SIGPIPE was ignored. A program that it starts inherits the same. */
+int clinux_signals_at_start(sigset_t *blocked);
+
+/* A signal that was caught. */
+struct clinux_caught {
+    int32_t signal;
+    /* 1 when the kernel itself sent it, as it does to the whole foreground group of a terminal. */
+    int32_t from_terminal;
+};
+
+/* From now on each of these signals is written to `pipe` as a struct clinux_caught, unless it is
+ * ignored now: then it stays so. */
+void clinux_catch_signals(const int *signals, int count, int pipe);
 
 /* Makes a spawned process close every descriptor from `first` on, whoever opened it meanwhile
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */

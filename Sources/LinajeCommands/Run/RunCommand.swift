@@ -4,8 +4,18 @@ import ArgumentParser
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Executions of training code.",
+        discussion: """
+            With "--" and a command, runs it as a run of its own and records how it ended; \
+            "linaje run exec --help" lists the options. Everything after "--" belongs to the command.
+
+            EXAMPLES
+              linaje run -- python train.py --epochs 3
+              linaje run --experiment fraud --name baseline -- python train.py
+              linaje run list --status FAILED
+            """,
         subcommands: [
-            RunListCommand.self, RunShowCommand.self, RunCreateCommand.self,
+            RunExecCommand.self, RunListCommand.self, RunShowCommand.self, RunCreateCommand.self,
             RunFinishCommand.self, RunDeleteCommand.self, RunRestoreCommand.self,
-        ], aliases: ["runs"])
+            RunSyncCommand.self,
+        ], defaultSubcommand: RunExecCommand.self, aliases: ["runs"])
 }

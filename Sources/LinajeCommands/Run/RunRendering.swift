@@ -16,7 +16,10 @@ extension Run {
                 ("principal", .string(principal)),
                 ("parent_id", .optional(parentID.map { "\($0)" })),
             ] + JSONValue.time("started_at", startedAt) + JSONValue.time("ended_at", endedAt) + [
-                ("ended_cause", .string(endedCause)), ("lease", .string(leaseKind)),
+                ("ended_cause", .string(endedCause)),
+                ("process_end", processEnd?.json ?? .null), ("lease", .string(leaseKind)),
+                ("owner_pid", ownerPID.map { .int(Int64($0)) } ?? .null),
+            ] + JSONValue.time("owner_heard_at", ownerHeardAt) + [
                 ("params", .object(params.map { ($0.key, .param($0.value)) })),
                 ("tags", .tags(tags)), ("datasets", .array(datasets.map(\.json))),
                 ("model_inputs", .array(modelInputs.map(\.json))),
@@ -38,6 +41,10 @@ extension Run {
         fields.add("started", Rendering.time(startedAt))
         fields.add("ended", endedAt.map { Rendering.time($0) })
         fields.add("cause", endedCause)
+        processEnd?.add(to: &fields)
+        if case .heartbeat = lease {
+            fields.add("last heard", ownerHeardAt.map { Rendering.time($0) })
+        }
         for param in params { fields.add("param", "\(param.key) = \(param.value)") }
         for tag in tags { fields.add("tag", "\(tag.key) = \(tag.value)") }
         for input in datasets { fields.add("data set", input.line) }
@@ -98,7 +105,8 @@ extension Provenance {
             "machine", [host, os, kernel, cpu].filter { !$0.isEmpty }.joined(separator: "; "))
         fields.add("memory", memoryBytes == 0 ? nil : "\(ByteCount(memoryBytes))")
         fields.add("accelerators", gpus.joined(separator: "; "))
-        fields.add("container", container)
+        fields.add("job", job?.line)
+        fields.add("container", containerLine)
     }
 
     fileprivate var json: JSONValue {
@@ -110,8 +118,16 @@ extension Provenance {
             ("cpu", .string(cpu)), ("memory_bytes", .uint(memoryBytes)), ("gpus", .strings(gpus)),
             ("host", .string(host)), ("user", .string(user)),
             ("environment", .facts(environment)), ("container", .string(container)),
+            ("container_identity", containerIdentity?.json ?? .null), ("job", job?.json ?? .null),
             ("purpose", .string(purpose)),
         ])
+    }
+}
+
+extension Run {
+    fileprivate var ownerPID: Int32? {
+        guard case .process(let pid, _, _, _) = lease, pid > 0 else { return nil }
+        return pid
     }
 }
 

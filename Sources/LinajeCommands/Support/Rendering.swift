@@ -4,15 +4,12 @@ import LinajeDomain
 /// Values as text for people.
 enum Rendering {
     /// RFC 3339 in UTC with microseconds: "2026-01-31T09:30:00.000000Z".
-    static func time(_ time: Timestamp) -> String {
-        let (seconds, micros) = parts(time)
-        return dateAndTime(seconds, separator: "T") + "." + padded(micros, 6) + "Z"
-    }
+    static func time(_ time: Timestamp) -> String { time.text }
 
     /// For tables: UTC, to the second.
     static func shortTime(_ time: Timestamp?) -> String {
         guard let time else { return "" }
-        return dateAndTime(parts(time).seconds, separator: " ")
+        return time.text.prefix { $0 != "." }.split(separator: "T").joined(separator: " ")
     }
 
     /// A length of time: "1h 02m", "3m 20s", "4.2s", "15ms".
@@ -74,24 +71,6 @@ enum Rendering {
 
     static func tags(_ tags: [Tag]) -> String {
         tags.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
-    }
-
-    private static func parts(_ time: Timestamp) -> (seconds: Int64, micros: Int) {
-        var (seconds, micros) = time.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
-        if micros < 0 {
-            seconds -= 1
-            micros += 1_000_000
-        }
-        return (seconds, Int(micros))
-    }
-
-    private static func dateAndTime(_ seconds: Int64, separator: String) -> String {
-        var moment = time_t(seconds)
-        var fields = tm()
-        guard gmtime_r(&moment, &fields) != nil else { return "@\(seconds)" }
-        return padded(Int(fields.tm_year) + 1_900, 4) + "-" + padded(Int(fields.tm_mon) + 1, 2)
-            + "-" + padded(Int(fields.tm_mday), 2) + separator + padded(Int(fields.tm_hour), 2)
-            + ":" + padded(Int(fields.tm_min), 2) + ":" + padded(Int(fields.tm_sec), 2)
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {

@@ -1,5 +1,6 @@
 import LinajeCatalog
 import LinajeDomain
+import LinajeHost
 import LinajeServices
 import LinajeTransport
 import LinajeWire
@@ -7,8 +8,9 @@ import LinajeWire
 extension MethodTable {
     mutating func addRuns(_ service: RunService) {
         unary(Methods.createRun) { request, context in
+            let (lease, owner) = try await Lease(request.lease).owned(by: context)
             let run = try await service.create(
-                try NewRun(request, context),
+                try NewRun(request, lease), owner: owner,
                 context.change(encode: Linaje_V1_Run.init, decode: Run.init))
             return Linaje_V1_Run(run)
         }
@@ -38,7 +40,9 @@ extension MethodTable {
                         ? Timestamp(microseconds: request.endedAtUs) : nil,
                     name: request.hasName ? request.name : nil,
                     lifecycle: request.hasLifecycle ? try Lifecycle(request.lifecycle) : nil,
-                    endedCause: request.hasEndedCause ? request.endedCause : nil),
+                    endedCause: request.hasEndedCause ? request.endedCause : nil,
+                    processEnd: request.hasProcessEnd ? try ProcessEnd(request.processEnd) : nil,
+                    isWish: request.asWish),
                 context.change(encode: Linaje_V1_Run.init, decode: Run.init))
             return Linaje_V1_Run(run)
         }
@@ -48,8 +52,9 @@ extension MethodTable {
             return Linaje_V1_Done()
         }
         unary(Methods.attachRun) { request, context in
+            let (lease, owner) = try await Lease(request.lease).owned(by: context)
             let run = try await service.attach(
-                RunID(request.id), Lease(request.lease).owned(by: context),
+                RunID(request.id), lease, owner: owner,
                 context.change(encode: Linaje_V1_Run.init, decode: Run.init))
             return Linaje_V1_Run(run)
         }
@@ -61,19 +66,29 @@ extension MethodTable {
 }
 
 extension Lease {
-    /// The lease with the owner that the kernel names. A process that cannot be seen (another pid
-    /// namespace) cannot be watched: its runs are detached. The start time that the process gave in
-    /// its hello tells it from a later one with the same number.
-    fileprivate func owned(by context: CallContext) -> Lease {
-        guard case .process = self else { return self }
-        let pid = context.peer.pid
-        guard let start = ProcessIdentity.start(of: pid) else { return .detached }
-        return .process(pid: pid, start: context.processStart == 0 ? start : context.processStart)
+    /// The lease with the owner that the kernel names, and that process itself where the kernel
+    /// hands it out. A process that cannot be watched (it lives in another pid namespace, or /proc
+    /// hides it) must send heartbeats: the answer says so. The start time that a process gave in its
+    /// hello tells it from a later one with the same number.
+    fileprivate func owned(
+        by context: CallContext
+    ) async -> (lease: Lease, owner: ProcessDescriptor?) {
+        guard case .process(_, _, _, let supervises) = self else { return (self, nil) }
+        let pid = context.connection.peer.pid
+        let owner = await context.connection.peerProcess()
+        let seen = ProcessIdentity.start(of: pid)
+        guard owner != nil || seen != nil else {
+            return (.heartbeat(timeout: Limits.heartbeatTimeout), nil)
+        }
+        let start = context.processStart == 0 ? seen ?? 0 : context.processStart
+        let lease = Lease.process(
+            pid: max(0, pid), start: start, boot: ProcessIdentity.boot, supervises: supervises)
+        return (lease, owner)
     }
 }
 
 extension NewRun {
-    fileprivate init(_ message: Linaje_V1_CreateRunRequest, _ context: CallContext) throws {
+    fileprivate init(_ message: Linaje_V1_CreateRunRequest, _ lease: Lease) throws {
         let status: RunStatus =
             switch message.status {
             case .unspecified, .running: .running
@@ -90,7 +105,7 @@ extension NewRun {
             tags: try WireFields.items(message.tags, field: "tags", Tag.init),
             params: try WireFields.items(message.params, field: "params", Param.init),
             provenance: message.hasProvenance ? Provenance(message.provenance) : nil,
-            lease: try Lease(message.lease).owned(by: context), status: status)
+            lease: lease, status: status)
     }
 }
 
@@ -105,6 +120,7 @@ extension RunAdditions {
                 message.modelInputs, field: "model_inputs", ModelLink.init),
             modelOutputs: try WireFields.items(
                 message.modelOutputs, field: "model_outputs", ModelLink.init),
-            provenance: message.hasProvenance ? Provenance(message.provenance) : nil)
+            provenance: message.hasProvenance ? Provenance(message.provenance) : nil,
+            mergesProvenance: message.mergeProvenance)
     }
 }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 package import LinajeDomain
+import LinajeHost
 package import LinajeWire
 import NIOCore
 import NIOPosix
@@ -166,7 +167,7 @@ extension ConnectionCore {
         hello.minorVersion = 0
         hello.agent = agent
         hello.pid = getpid()
-        hello.processStart = ProcessClock.startOfThisProcess() ?? 0
+        hello.processStart = ProcessIdentity.startOfThisProcess() ?? 0
         let payload = try hello.payload()
         let timer = channel.eventLoop.scheduleTask(in: TimeAmount(deadline)) {
             self.fail(

@@ -1,5 +1,6 @@
 import Glibc
 import LinajeDomain
+import LinajeHost
 import LinajeWire
 import NIOCore
 import SwiftProtobuf
@@ -196,6 +197,14 @@ final class ServerChannelHandler: ChannelInboundHandler {
         session = nil
         seat = nil
         context = nil
+    }
+
+    /// The process at the other end.
+    func peerProcess() -> ProcessDescriptor? {
+        let process = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { ProcessDescriptor(peerOf: $0) }
+        return process ?? nil
     }
 
     // MARK: Reading

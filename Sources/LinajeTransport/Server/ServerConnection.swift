@@ -1,4 +1,5 @@
 package import LinajeDomain
+package import LinajeHost
 package import NIOCore
 
 /// A connection as its session uses it: from any thread, in order.
@@ -19,6 +20,14 @@ package struct ServerConnection: Sendable {
         self.gate = gate
         self.eventLoop = eventLoop
         self.peer = peer
+    }
+
+    /// The process at the other end, asked of the socket only now: most connections never own
+    /// anything, and each descriptor counts. `nil` when the kernel does not hand it out or the
+    /// connection is gone.
+    package func peerProcess() async -> ProcessDescriptor? {
+        let handler = handler
+        return try? await eventLoop.submit { handler.value.peerProcess() }.get()
     }
 
     /// Sends a response; with `end` the stream is over.

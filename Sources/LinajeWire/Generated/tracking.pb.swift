@@ -145,6 +145,114 @@ package nonisolated enum Linaje_V1_LeaseKind: SwiftProtobuf.Enum, Swift.CaseIter
 
 }
 
+/// How the process of a run ended.
+package nonisolated enum Linaje_V1_EndReason: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Nobody knows.
+  case unspecified // = 0
+
+  /// It left by itself, with an exit code.
+  case exited // = 1
+
+  /// A signal ended it.
+  case signaled // = 2
+
+  /// The kernel killed it because memory was short.
+  case outOfMemory // = 3
+
+  /// The machine was started anew since; the process is gone with all others.
+  case machineRestarted // = 4
+
+  /// The command could not be started.
+  case notStarted // = 5
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .exited
+    case 2: self = .signaled
+    case 3: self = .outOfMemory
+    case 4: self = .machineRestarted
+    case 5: self = .notStarted
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .exited: return 1
+    case .signaled: return 2
+    case .outOfMemory: return 3
+    case .machineRestarted: return 4
+    case .notStarted: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Linaje_V1_EndReason] = [
+    .unspecified,
+    .exited,
+    .signaled,
+    .outOfMemory,
+    .machineRestarted,
+    .notStarted,
+  ]
+
+}
+
+/// Who knows how a process ended.
+package nonisolated enum Linaje_V1_EndSource: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Nobody.
+  case unspecified // = 0
+
+  /// Its parent, which waited for it (`linaje run`).
+  case parent // = 1
+
+  /// The kernel told the server.
+  case kernel // = 2
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .parent
+    case 2: self = .kernel
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .parent: return 1
+    case .kernel: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Linaje_V1_EndSource] = [
+    .unspecified,
+    .parent,
+    .kernel,
+  ]
+
+}
+
 /// A named group of runs.
 package nonisolated struct Linaje_V1_Experiment: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -339,12 +447,121 @@ package nonisolated struct Linaje_V1_Lease: Sendable {
   /// For HEARTBEAT: seconds of silence before the run is STALLED; 0 means 600.
   package var heartbeatTimeoutS: UInt32 = 0
 
-  /// For PROCESS, set by the server: the owner's process id.
+  /// For PROCESS, set by the server: the owner's process id; 0 when it lives in another pid namespace.
   package var pid: Int32 = 0
+
+  /// Set by the server: when the owner was last heard of (creation, attachment, heartbeat, a metric
+  /// batch), in microseconds since 1970 UTC; 0 when the run has ended.
+  package var lastHeardAtUs: Int64 = 0
+
+  /// For PROCESS: the owner is the parent of the process that does the work (`linaje run`); its own
+  /// end says nothing of how that one ends.
+  package var supervises: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// What is known of the end of a run's process. What is not known is absent.
+package nonisolated struct Linaje_V1_ProcessEnd: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How it ended.
+  package var reason: Linaje_V1_EndReason = .unspecified
+
+  /// Who knows it.
+  package var source: Linaje_V1_EndSource = .unspecified
+
+  /// Its exit code, when it has one.
+  package var exitCode: Int32 {
+    get {_exitCode ?? 0}
+    set {_exitCode = newValue}
+  }
+  /// Returns true if `exitCode` has been explicitly set.
+  package var hasExitCode: Bool {self._exitCode != nil}
+  /// Clears the value of `exitCode`. Subsequent reads from it will return its default value.
+  package mutating func clearExitCode() {self._exitCode = nil}
+
+  /// The number of the signal that ended it, when one did.
+  package var signal: Int32 {
+    get {_signal ?? 0}
+    set {_signal = newValue}
+  }
+  /// Returns true if `signal` has been explicitly set.
+  package var hasSignal: Bool {self._signal != nil}
+  /// Clears the value of `signal`. Subsequent reads from it will return its default value.
+  package mutating func clearSignal() {self._signal = nil}
+
+  /// Whether its memory was written to a core file.
+  package var coreDumped: Bool = false
+
+  /// For OUT_OF_MEMORY: the limit of its memory cgroup in bytes; absent when the machine ran short.
+  package var memoryLimitBytes: UInt64 {
+    get {_memoryLimitBytes ?? 0}
+    set {_memoryLimitBytes = newValue}
+  }
+  /// Returns true if `memoryLimitBytes` has been explicitly set.
+  package var hasMemoryLimitBytes: Bool {self._memoryLimitBytes != nil}
+  /// Clears the value of `memoryLimitBytes`. Subsequent reads from it will return its default value.
+  package mutating func clearMemoryLimitBytes() {self._memoryLimitBytes = nil}
+
+  /// Largest resident memory in bytes of the command or of any one process that it waited for.
+  package var peakMemoryBytes: UInt64 {
+    get {_peakMemoryBytes ?? 0}
+    set {_peakMemoryBytes = newValue}
+  }
+  /// Returns true if `peakMemoryBytes` has been explicitly set.
+  package var hasPeakMemoryBytes: Bool {self._peakMemoryBytes != nil}
+  /// Clears the value of `peakMemoryBytes`. Subsequent reads from it will return its default value.
+  package mutating func clearPeakMemoryBytes() {self._peakMemoryBytes = nil}
+
+  /// From its start to its end, in microseconds.
+  package var durationUs: UInt64 {
+    get {_durationUs ?? 0}
+    set {_durationUs = newValue}
+  }
+  /// Returns true if `durationUs` has been explicitly set.
+  package var hasDurationUs: Bool {self._durationUs != nil}
+  /// Clears the value of `durationUs`. Subsequent reads from it will return its default value.
+  package mutating func clearDurationUs() {self._durationUs = nil}
+
+  /// Processor time in user mode of it and of the processes that it waited for, in microseconds.
+  package var userTimeUs: UInt64 {
+    get {_userTimeUs ?? 0}
+    set {_userTimeUs = newValue}
+  }
+  /// Returns true if `userTimeUs` has been explicitly set.
+  package var hasUserTimeUs: Bool {self._userTimeUs != nil}
+  /// Clears the value of `userTimeUs`. Subsequent reads from it will return its default value.
+  package mutating func clearUserTimeUs() {self._userTimeUs = nil}
+
+  /// The same in the kernel.
+  package var systemTimeUs: UInt64 {
+    get {_systemTimeUs ?? 0}
+    set {_systemTimeUs = newValue}
+  }
+  /// Returns true if `systemTimeUs` has been explicitly set.
+  package var hasSystemTimeUs: Bool {self._systemTimeUs != nil}
+  /// Clears the value of `systemTimeUs`. Subsequent reads from it will return its default value.
+  package mutating func clearSystemTimeUs() {self._systemTimeUs = nil}
+
+  /// The last lines that it wrote to standard error, oldest first: at most 64, and 48 KiB in all.
+  package var lastErrors: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _exitCode: Int32? = nil
+  fileprivate var _signal: Int32? = nil
+  fileprivate var _memoryLimitBytes: UInt64? = nil
+  fileprivate var _peakMemoryBytes: UInt64? = nil
+  fileprivate var _durationUs: UInt64? = nil
+  fileprivate var _userTimeUs: UInt64? = nil
+  fileprivate var _systemTimeUs: UInt64? = nil
 }
 
 /// One execution of training code.
@@ -413,7 +630,8 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
     set {_uniqueStorage()._endedAtUs = newValue}
   }
 
-  /// What is known of why it ended: "finished by its owner", "process ended, cause unknown".
+  /// What is known of why it ended: "finished by its owner", "killed by SIGKILL", "process ended,
+  /// cause unknown"; of a STALLED run why it is: "no heartbeat since TIME".
   package var endedCause: String {
     get {_storage._endedCause}
     set {_uniqueStorage()._endedCause = newValue}
@@ -468,6 +686,17 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
   package var hasLease: Bool {_storage._lease != nil}
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
   package mutating func clearLease() {_uniqueStorage()._lease = nil}
+
+  /// What is known of the end of its process; absent while it runs, when its owner ended it in order,
+  /// and in lists.
+  package var processEnd: Linaje_V1_ProcessEnd {
+    get {_storage._processEnd ?? Linaje_V1_ProcessEnd()}
+    set {_uniqueStorage()._processEnd = newValue}
+  }
+  /// Returns true if `processEnd` has been explicitly set.
+  package var hasProcessEnd: Bool {_storage._processEnd != nil}
+  /// Clears the value of `processEnd`. Subsequent reads from it will return its default value.
+  package mutating func clearProcessEnd() {_uniqueStorage()._processEnd = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -637,7 +866,7 @@ package nonisolated struct Linaje_V1_Provenance: @unchecked Sendable {
     set {_uniqueStorage()._environment = newValue}
   }
 
-  /// The container's id or image digest; may be empty.
+  /// The container's id; may be empty.
   package var container: String {
     get {_storage._container}
     set {_uniqueStorage()._container = newValue}
@@ -655,11 +884,95 @@ package nonisolated struct Linaje_V1_Provenance: @unchecked Sendable {
     set {_uniqueStorage()._notebookCells = newValue}
   }
 
+  /// The job of a batch scheduler that it ran in; absent outside of one.
+  package var job: Linaje_V1_SchedulerJob {
+    get {_storage._job ?? Linaje_V1_SchedulerJob()}
+    set {_uniqueStorage()._job = newValue}
+  }
+  /// Returns true if `job` has been explicitly set.
+  package var hasJob: Bool {_storage._job != nil}
+  /// Clears the value of `job`. Subsequent reads from it will return its default value.
+  package mutating func clearJob() {_uniqueStorage()._job = nil}
+
+  /// What is known of the container besides its id; absent outside of one.
+  package var containerIdentity: Linaje_V1_ContainerIdentity {
+    get {_storage._containerIdentity ?? Linaje_V1_ContainerIdentity()}
+    set {_uniqueStorage()._containerIdentity = newValue}
+  }
+  /// Returns true if `containerIdentity` has been explicitly set.
+  package var hasContainerIdentity: Bool {_storage._containerIdentity != nil}
+  /// Clears the value of `containerIdentity`. Subsequent reads from it will return its default value.
+  package mutating func clearContainerIdentity() {_uniqueStorage()._containerIdentity = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// A job of a batch scheduler, by the scheduler's own names.
+package nonisolated struct Linaje_V1_SchedulerJob: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "slurm", "lsf", "pbs", "sge".
+  package var scheduler: String = String()
+
+  /// The job's id; for an array the id of this element's job.
+  package var jobID: String = String()
+
+  /// The job's name.
+  package var jobName: String = String()
+
+  /// The id of the array that it is an element of.
+  package var arrayID: String = String()
+
+  /// The number of the element within the array.
+  package var arrayTask: String = String()
+
+  /// The step within the job.
+  package var step: String = String()
+
+  /// The rank of the process within the step.
+  package var rank: String = String()
+
+  /// The node that it ran on.
+  package var node: String = String()
+
+  /// All nodes of the job, as the scheduler writes them.
+  package var nodes: String = String()
+
+  /// The cluster.
+  package var cluster: String = String()
+
+  /// The partition or queue.
+  package var queue: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A container, as far as a process inside can tell.
+package nonisolated struct Linaje_V1_ContainerIdentity: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "docker", "podman", "kubernetes", "apptainer", "singularity", "lxc", "systemd-nspawn".
+  package var runtime: String = String()
+
+  /// Its name: the pod's, the instance's.
+  package var name: String = String()
+
+  /// Its image.
+  package var image: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// The state of a Git work tree.
@@ -820,74 +1133,91 @@ package nonisolated struct Linaje_V1_SearchRunsResponse: Sendable {
 }
 
 /// Changes a run; what is absent stays.
-package nonisolated struct Linaje_V1_UpdateRunRequest: Sendable {
+package nonisolated struct Linaje_V1_UpdateRunRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Its id.
-  package var id: Data = Data()
+  package var id: Data {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
 
   /// A new status; a terminal one ends the run and its lease. A run that ended may be set RUNNING
   /// again: it is resumed.
   package var status: Linaje_V1_RunStatus {
-    get {_status ?? .unspecified}
-    set {_status = newValue}
+    get {_storage._status ?? .unspecified}
+    set {_uniqueStorage()._status = newValue}
   }
   /// Returns true if `status` has been explicitly set.
-  package var hasStatus: Bool {self._status != nil}
+  package var hasStatus: Bool {_storage._status != nil}
   /// Clears the value of `status`. Subsequent reads from it will return its default value.
-  package mutating func clearStatus() {self._status = nil}
+  package mutating func clearStatus() {_uniqueStorage()._status = nil}
 
   /// When it ended; absent with a terminal status: now.
   package var endedAtUs: Int64 {
-    get {_endedAtUs ?? 0}
-    set {_endedAtUs = newValue}
+    get {_storage._endedAtUs ?? 0}
+    set {_uniqueStorage()._endedAtUs = newValue}
   }
   /// Returns true if `endedAtUs` has been explicitly set.
-  package var hasEndedAtUs: Bool {self._endedAtUs != nil}
+  package var hasEndedAtUs: Bool {_storage._endedAtUs != nil}
   /// Clears the value of `endedAtUs`. Subsequent reads from it will return its default value.
-  package mutating func clearEndedAtUs() {self._endedAtUs = nil}
+  package mutating func clearEndedAtUs() {_uniqueStorage()._endedAtUs = nil}
 
   /// A new name.
   package var name: String {
-    get {_name ?? String()}
-    set {_name = newValue}
+    get {_storage._name ?? String()}
+    set {_uniqueStorage()._name = newValue}
   }
   /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {self._name != nil}
+  package var hasName: Bool {_storage._name != nil}
   /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {self._name = nil}
+  package mutating func clearName() {_uniqueStorage()._name = nil}
 
   /// Deletes or restores it.
   package var lifecycle: Linaje_V1_Lifecycle {
-    get {_lifecycle ?? .unspecified}
-    set {_lifecycle = newValue}
+    get {_storage._lifecycle ?? .unspecified}
+    set {_uniqueStorage()._lifecycle = newValue}
   }
   /// Returns true if `lifecycle` has been explicitly set.
-  package var hasLifecycle: Bool {self._lifecycle != nil}
+  package var hasLifecycle: Bool {_storage._lifecycle != nil}
   /// Clears the value of `lifecycle`. Subsequent reads from it will return its default value.
-  package mutating func clearLifecycle() {self._lifecycle = nil}
+  package mutating func clearLifecycle() {_uniqueStorage()._lifecycle = nil}
 
   /// What is known of why it ended.
   package var endedCause: String {
-    get {_endedCause ?? String()}
-    set {_endedCause = newValue}
+    get {_storage._endedCause ?? String()}
+    set {_uniqueStorage()._endedCause = newValue}
   }
   /// Returns true if `endedCause` has been explicitly set.
-  package var hasEndedCause: Bool {self._endedCause != nil}
+  package var hasEndedCause: Bool {_storage._endedCause != nil}
   /// Clears the value of `endedCause`. Subsequent reads from it will return its default value.
-  package mutating func clearEndedCause() {self._endedCause = nil}
+  package mutating func clearEndedCause() {_uniqueStorage()._endedCause = nil}
+
+  /// What is known of the end of its process; only with a terminal status or of a run that has ended.
+  package var processEnd: Linaje_V1_ProcessEnd {
+    get {_storage._processEnd ?? Linaje_V1_ProcessEnd()}
+    set {_uniqueStorage()._processEnd = newValue}
+  }
+  /// Returns true if `processEnd` has been explicitly set.
+  package var hasProcessEnd: Bool {_storage._processEnd != nil}
+  /// Clears the value of `processEnd`. Subsequent reads from it will return its default value.
+  package mutating func clearProcessEnd() {_uniqueStorage()._processEnd = nil}
+
+  /// The caller works below the run's owner (a script under `linaje run`) and does not end the run:
+  /// `status`, which must be terminal, is noted, and counts when the owner ends the run FINISHED. The
+  /// last word counts. Nothing happens when the run has ended.
+  package var asWish: Bool {
+    get {_storage._asWish}
+    set {_uniqueStorage()._asWish = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _status: Linaje_V1_RunStatus? = nil
-  fileprivate var _endedAtUs: Int64? = nil
-  fileprivate var _name: String? = nil
-  fileprivate var _lifecycle: Linaje_V1_Lifecycle? = nil
-  fileprivate var _endedCause: String? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Adds to a run, all or nothing.
@@ -931,6 +1261,10 @@ package nonisolated struct Linaje_V1_LogRunRequest: Sendable {
   /// Clears the value of `provenance`. Subsequent reads from it will return its default value.
   package mutating func clearProvenance() {self._provenance = nil}
 
+  /// Adds `provenance` to what was known instead: fields that are not empty replace those that were,
+  /// maps are merged by key.
+  package var mergeProvenance: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -939,7 +1273,9 @@ package nonisolated struct Linaje_V1_LogRunRequest: Sendable {
   fileprivate var _provenance: Linaje_V1_Provenance? = nil
 }
 
-/// Takes or renews the owner's lease of a run; a STALLED run is RUNNING again.
+/// Takes or renews the owner's lease of a run; a STALLED run is RUNNING again. A PROCESS lease of a
+/// process that the server cannot watch is answered with a HEARTBEAT lease of the default timeout:
+/// the client must send heartbeats then. The same holds for CreateRun.
 package nonisolated struct Linaje_V1_AttachRunRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -965,7 +1301,8 @@ package nonisolated struct Linaje_V1_AttachRunRequest: Sendable {
   fileprivate var _lease: Linaje_V1_Lease? = nil
 }
 
-/// Says that the owner of a run is alive. Not a change: it needs no idempotency key.
+/// Says that the owner of a run is alive; a STALLED run is RUNNING again. A metric batch of the run
+/// (not a replay) says the same. Not a change: it needs no idempotency key.
 package nonisolated struct Linaje_V1_HeartbeatRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -989,6 +1326,14 @@ nonisolated extension Linaje_V1_RunStatus: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Linaje_V1_LeaseKind: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LEASE_KIND_UNSPECIFIED\0\u{1}LEASE_KIND_DETACHED\0\u{1}LEASE_KIND_PROCESS\0\u{1}LEASE_KIND_HEARTBEAT\0")
+}
+
+nonisolated extension Linaje_V1_EndReason: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0END_REASON_UNSPECIFIED\0\u{1}END_REASON_EXITED\0\u{1}END_REASON_SIGNALED\0\u{1}END_REASON_OUT_OF_MEMORY\0\u{1}END_REASON_MACHINE_RESTARTED\0\u{1}END_REASON_NOT_STARTED\0")
+}
+
+nonisolated extension Linaje_V1_EndSource: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0END_SOURCE_UNSPECIFIED\0\u{1}END_SOURCE_PARENT\0\u{1}END_SOURCE_KERNEL\0")
 }
 
 nonisolated extension Linaje_V1_Experiment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1268,7 +1613,7 @@ nonisolated extension Linaje_V1_UpdateExperimentRequest: SwiftProtobuf.Message, 
 
 nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Lease"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}heartbeat_timeout_s\0\u{1}pid\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}heartbeat_timeout_s\0\u{1}pid\0\u{3}last_heard_at_us\0\u{1}supervises\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1279,6 +1624,8 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatTimeoutS) }()
       case 3: try { try decoder.decodeSingularInt32Field(value: &self.pid) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.lastHeardAtUs) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.supervises) }()
       default: break
       }
     }
@@ -1294,6 +1641,12 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.pid != 0 {
       try visitor.visitSingularInt32Field(value: self.pid, fieldNumber: 3)
     }
+    if self.lastHeardAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lastHeardAtUs, fieldNumber: 4)
+    }
+    if self.supervises != false {
+      try visitor.visitSingularBoolField(value: self.supervises, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1301,6 +1654,92 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.kind != rhs.kind {return false}
     if lhs.heartbeatTimeoutS != rhs.heartbeatTimeoutS {return false}
     if lhs.pid != rhs.pid {return false}
+    if lhs.lastHeardAtUs != rhs.lastHeardAtUs {return false}
+    if lhs.supervises != rhs.supervises {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ProcessEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProcessEnd"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{1}source\0\u{3}exit_code\0\u{1}signal\0\u{3}core_dumped\0\u{3}memory_limit_bytes\0\u{3}peak_memory_bytes\0\u{3}duration_us\0\u{3}user_time_us\0\u{3}system_time_us\0\u{3}last_errors\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.reason) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.source) }()
+      case 3: try { try decoder.decodeSingularInt32Field(value: &self._exitCode) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self._signal) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.coreDumped) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self._memoryLimitBytes) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self._peakMemoryBytes) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self._durationUs) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self._userTimeUs) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self._systemTimeUs) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.lastErrors) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.reason != .unspecified {
+      try visitor.visitSingularEnumField(value: self.reason, fieldNumber: 1)
+    }
+    if self.source != .unspecified {
+      try visitor.visitSingularEnumField(value: self.source, fieldNumber: 2)
+    }
+    try { if let v = self._exitCode {
+      try visitor.visitSingularInt32Field(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._signal {
+      try visitor.visitSingularInt32Field(value: v, fieldNumber: 4)
+    } }()
+    if self.coreDumped != false {
+      try visitor.visitSingularBoolField(value: self.coreDumped, fieldNumber: 5)
+    }
+    try { if let v = self._memoryLimitBytes {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 6)
+    } }()
+    try { if let v = self._peakMemoryBytes {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._durationUs {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
+    } }()
+    try { if let v = self._userTimeUs {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+    } }()
+    try { if let v = self._systemTimeUs {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 10)
+    } }()
+    if !self.lastErrors.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.lastErrors, fieldNumber: 11)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ProcessEnd, rhs: Linaje_V1_ProcessEnd) -> Bool {
+    if lhs.reason != rhs.reason {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs._exitCode != rhs._exitCode {return false}
+    if lhs._signal != rhs._signal {return false}
+    if lhs.coreDumped != rhs.coreDumped {return false}
+    if lhs._memoryLimitBytes != rhs._memoryLimitBytes {return false}
+    if lhs._peakMemoryBytes != rhs._peakMemoryBytes {return false}
+    if lhs._durationUs != rhs._durationUs {return false}
+    if lhs._userTimeUs != rhs._userTimeUs {return false}
+    if lhs._systemTimeUs != rhs._systemTimeUs {return false}
+    if lhs.lastErrors != rhs.lastErrors {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1308,7 +1747,7 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Run"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}experiment_id\0\u{1}name\0\u{1}status\0\u{1}lifecycle\0\u{1}user\0\u{1}principal\0\u{3}parent_id\0\u{3}started_at_us\0\u{3}ended_at_us\0\u{3}ended_cause\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0\u{1}lease\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}experiment_id\0\u{1}name\0\u{1}status\0\u{1}lifecycle\0\u{1}user\0\u{1}principal\0\u{3}parent_id\0\u{3}started_at_us\0\u{3}ended_at_us\0\u{3}ended_cause\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0\u{1}lease\0\u{3}process_end\0")
 
   fileprivate class _StorageClass {
     var _id: Data = Data()
@@ -1329,6 +1768,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _modelOutputs: [Linaje_V1_ModelLink] = []
     var _provenance: Linaje_V1_Provenance? = nil
     var _lease: Linaje_V1_Lease? = nil
+    var _processEnd: Linaje_V1_ProcessEnd? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1357,6 +1797,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _modelOutputs = source._modelOutputs
       _provenance = source._provenance
       _lease = source._lease
+      _processEnd = source._processEnd
     }
   }
 
@@ -1393,6 +1834,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 16: try { try decoder.decodeRepeatedMessageField(value: &_storage._modelOutputs) }()
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._provenance) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._lease) }()
+        case 19: try { try decoder.decodeSingularMessageField(value: &_storage._processEnd) }()
         default: break
         }
       }
@@ -1459,6 +1901,9 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._lease {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
       } }()
+      try { if let v = _storage._processEnd {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1486,6 +1931,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._modelOutputs != rhs_storage._modelOutputs {return false}
         if _storage._provenance != rhs_storage._provenance {return false}
         if _storage._lease != rhs_storage._lease {return false}
+        if _storage._processEnd != rhs_storage._processEnd {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1622,7 +2068,7 @@ nonisolated extension Linaje_V1_ModelLink: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Provenance"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}git\0\u{3}entry_point\0\u{1}argv\0\u{1}notebook\0\u{1}language\0\u{1}packages\0\u{1}os\0\u{1}kernel\0\u{1}cpu\0\u{3}memory_bytes\0\u{1}gpus\0\u{1}host\0\u{1}user\0\u{1}environment\0\u{1}container\0\u{1}purpose\0\u{3}notebook_cells\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}git\0\u{3}entry_point\0\u{1}argv\0\u{1}notebook\0\u{1}language\0\u{1}packages\0\u{1}os\0\u{1}kernel\0\u{1}cpu\0\u{3}memory_bytes\0\u{1}gpus\0\u{1}host\0\u{1}user\0\u{1}environment\0\u{1}container\0\u{1}purpose\0\u{3}notebook_cells\0\u{1}job\0\u{3}container_identity\0")
 
   fileprivate class _StorageClass {
     var _git: Linaje_V1_GitState? = nil
@@ -1642,6 +2088,8 @@ nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf
     var _container: String = String()
     var _purpose: String = String()
     var _notebookCells: [String] = []
+    var _job: Linaje_V1_SchedulerJob? = nil
+    var _containerIdentity: Linaje_V1_ContainerIdentity? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1669,6 +2117,8 @@ nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf
       _container = source._container
       _purpose = source._purpose
       _notebookCells = source._notebookCells
+      _job = source._job
+      _containerIdentity = source._containerIdentity
     }
   }
 
@@ -1704,6 +2154,8 @@ nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf
         case 15: try { try decoder.decodeSingularStringField(value: &_storage._container) }()
         case 16: try { try decoder.decodeSingularStringField(value: &_storage._purpose) }()
         case 17: try { try decoder.decodeRepeatedStringField(value: &_storage._notebookCells) }()
+        case 18: try { try decoder.decodeSingularMessageField(value: &_storage._job) }()
+        case 19: try { try decoder.decodeSingularMessageField(value: &_storage._containerIdentity) }()
         default: break
         }
       }
@@ -1767,6 +2219,12 @@ nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf
       if !_storage._notebookCells.isEmpty {
         try visitor.visitRepeatedStringField(value: _storage._notebookCells, fieldNumber: 17)
       }
+      try { if let v = _storage._job {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      } }()
+      try { if let v = _storage._containerIdentity {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1793,10 +2251,132 @@ nonisolated extension Linaje_V1_Provenance: SwiftProtobuf.Message, SwiftProtobuf
         if _storage._container != rhs_storage._container {return false}
         if _storage._purpose != rhs_storage._purpose {return false}
         if _storage._notebookCells != rhs_storage._notebookCells {return false}
+        if _storage._job != rhs_storage._job {return false}
+        if _storage._containerIdentity != rhs_storage._containerIdentity {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SchedulerJob: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SchedulerJob"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}scheduler\0\u{3}job_id\0\u{3}job_name\0\u{3}array_id\0\u{3}array_task\0\u{1}step\0\u{1}rank\0\u{1}node\0\u{1}nodes\0\u{1}cluster\0\u{1}queue\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.scheduler) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.jobID) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.jobName) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.arrayID) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.arrayTask) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.step) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.rank) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.nodes) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.queue) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.scheduler.isEmpty {
+      try visitor.visitSingularStringField(value: self.scheduler, fieldNumber: 1)
+    }
+    if !self.jobID.isEmpty {
+      try visitor.visitSingularStringField(value: self.jobID, fieldNumber: 2)
+    }
+    if !self.jobName.isEmpty {
+      try visitor.visitSingularStringField(value: self.jobName, fieldNumber: 3)
+    }
+    if !self.arrayID.isEmpty {
+      try visitor.visitSingularStringField(value: self.arrayID, fieldNumber: 4)
+    }
+    if !self.arrayTask.isEmpty {
+      try visitor.visitSingularStringField(value: self.arrayTask, fieldNumber: 5)
+    }
+    if !self.step.isEmpty {
+      try visitor.visitSingularStringField(value: self.step, fieldNumber: 6)
+    }
+    if !self.rank.isEmpty {
+      try visitor.visitSingularStringField(value: self.rank, fieldNumber: 7)
+    }
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 8)
+    }
+    if !self.nodes.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodes, fieldNumber: 9)
+    }
+    if !self.cluster.isEmpty {
+      try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 10)
+    }
+    if !self.queue.isEmpty {
+      try visitor.visitSingularStringField(value: self.queue, fieldNumber: 11)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SchedulerJob, rhs: Linaje_V1_SchedulerJob) -> Bool {
+    if lhs.scheduler != rhs.scheduler {return false}
+    if lhs.jobID != rhs.jobID {return false}
+    if lhs.jobName != rhs.jobName {return false}
+    if lhs.arrayID != rhs.arrayID {return false}
+    if lhs.arrayTask != rhs.arrayTask {return false}
+    if lhs.step != rhs.step {return false}
+    if lhs.rank != rhs.rank {return false}
+    if lhs.node != rhs.node {return false}
+    if lhs.nodes != rhs.nodes {return false}
+    if lhs.cluster != rhs.cluster {return false}
+    if lhs.queue != rhs.queue {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ContainerIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ContainerIdentity"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}runtime\0\u{1}name\0\u{1}image\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.runtime) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.image) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.runtime.isEmpty {
+      try visitor.visitSingularStringField(value: self.runtime, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.image.isEmpty {
+      try visitor.visitSingularStringField(value: self.image, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ContainerIdentity, rhs: Linaje_V1_ContainerIdentity) -> Bool {
+    if lhs.runtime != rhs.runtime {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.image != rhs.image {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2062,58 +2642,118 @@ nonisolated extension Linaje_V1_SearchRunsResponse: SwiftProtobuf.Message, Swift
 
 nonisolated extension Linaje_V1_UpdateRunRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UpdateRunRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}status\0\u{3}ended_at_us\0\u{1}name\0\u{1}lifecycle\0\u{3}ended_cause\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}status\0\u{3}ended_at_us\0\u{1}name\0\u{1}lifecycle\0\u{3}ended_cause\0\u{3}process_end\0\u{3}as_wish\0")
+
+  fileprivate class _StorageClass {
+    var _id: Data = Data()
+    var _status: Linaje_V1_RunStatus? = nil
+    var _endedAtUs: Int64? = nil
+    var _name: String? = nil
+    var _lifecycle: Linaje_V1_Lifecycle? = nil
+    var _endedCause: String? = nil
+    var _processEnd: Linaje_V1_ProcessEnd? = nil
+    var _asWish: Bool = false
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _id = source._id
+      _status = source._status
+      _endedAtUs = source._endedAtUs
+      _name = source._name
+      _lifecycle = source._lifecycle
+      _endedCause = source._endedCause
+      _processEnd = source._processEnd
+      _asWish = source._asWish
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.id) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self._status) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self._endedAtUs) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self._name) }()
-      case 5: try { try decoder.decodeSingularEnumField(value: &self._lifecycle) }()
-      case 6: try { try decoder.decodeSingularStringField(value: &self._endedCause) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._id) }()
+        case 2: try { try decoder.decodeSingularEnumField(value: &_storage._status) }()
+        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._endedAtUs) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 5: try { try decoder.decodeSingularEnumField(value: &_storage._lifecycle) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._endedCause) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._processEnd) }()
+        case 8: try { try decoder.decodeSingularBoolField(value: &_storage._asWish) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.id.isEmpty {
-      try visitor.visitSingularBytesField(value: self.id, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._id.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._id, fieldNumber: 1)
+      }
+      try { if let v = _storage._status {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._endedAtUs {
+        try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._name {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._lifecycle {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 5)
+      } }()
+      try { if let v = _storage._endedCause {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._processEnd {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      if _storage._asWish != false {
+        try visitor.visitSingularBoolField(value: _storage._asWish, fieldNumber: 8)
+      }
     }
-    try { if let v = self._status {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._endedAtUs {
-      try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._name {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._lifecycle {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 5)
-    } }()
-    try { if let v = self._endedCause {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 6)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_UpdateRunRequest, rhs: Linaje_V1_UpdateRunRequest) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs._status != rhs._status {return false}
-    if lhs._endedAtUs != rhs._endedAtUs {return false}
-    if lhs._name != rhs._name {return false}
-    if lhs._lifecycle != rhs._lifecycle {return false}
-    if lhs._endedCause != rhs._endedCause {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._status != rhs_storage._status {return false}
+        if _storage._endedAtUs != rhs_storage._endedAtUs {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._lifecycle != rhs_storage._lifecycle {return false}
+        if _storage._endedCause != rhs_storage._endedCause {return false}
+        if _storage._processEnd != rhs_storage._processEnd {return false}
+        if _storage._asWish != rhs_storage._asWish {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2121,7 +2761,7 @@ nonisolated extension Linaje_V1_UpdateRunRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Linaje_V1_LogRunRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LogRunRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0\u{3}merge_provenance\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2136,6 +2776,7 @@ nonisolated extension Linaje_V1_LogRunRequest: SwiftProtobuf.Message, SwiftProto
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.modelInputs) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.modelOutputs) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._provenance) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.mergeProvenance) }()
       default: break
       }
     }
@@ -2167,6 +2808,9 @@ nonisolated extension Linaje_V1_LogRunRequest: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._provenance {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if self.mergeProvenance != false {
+      try visitor.visitSingularBoolField(value: self.mergeProvenance, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2178,6 +2822,7 @@ nonisolated extension Linaje_V1_LogRunRequest: SwiftProtobuf.Message, SwiftProto
     if lhs.modelInputs != rhs.modelInputs {return false}
     if lhs.modelOutputs != rhs.modelOutputs {return false}
     if lhs._provenance != rhs._provenance {return false}
+    if lhs.mergeProvenance != rhs.mergeProvenance {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -19,6 +19,54 @@ extension GitState {
     }
 }
 
+extension Linaje_V1_SchedulerJob {
+    package init(_ job: SchedulerJob) {
+        self.init()
+        scheduler = job.scheduler
+        jobID = job.jobID
+        jobName = job.jobName
+        arrayID = job.arrayID
+        arrayTask = job.arrayTask
+        step = job.step
+        rank = job.rank
+        node = job.node
+        nodes = job.nodes
+        cluster = job.cluster
+        queue = job.queue
+    }
+}
+
+extension SchedulerJob {
+    package init(_ message: Linaje_V1_SchedulerJob) {
+        self.init(scheduler: message.scheduler)
+        jobID = message.jobID
+        jobName = message.jobName
+        arrayID = message.arrayID
+        arrayTask = message.arrayTask
+        step = message.step
+        rank = message.rank
+        node = message.node
+        nodes = message.nodes
+        cluster = message.cluster
+        queue = message.queue
+    }
+}
+
+extension Linaje_V1_ContainerIdentity {
+    package init(_ container: ContainerIdentity) {
+        self.init()
+        runtime = container.runtime
+        name = container.name
+        image = container.image
+    }
+}
+
+extension ContainerIdentity {
+    package init(_ message: Linaje_V1_ContainerIdentity) {
+        self.init(runtime: message.runtime, name: message.name, image: message.image)
+    }
+}
+
 extension Linaje_V1_Provenance {
     package init(_ provenance: Provenance) {
         self.init()
@@ -39,6 +87,10 @@ extension Linaje_V1_Provenance {
         environment = provenance.environment
         container = provenance.container
         purpose = provenance.purpose
+        if let known = provenance.job { job = Linaje_V1_SchedulerJob(known) }
+        if let known = provenance.containerIdentity {
+            containerIdentity = Linaje_V1_ContainerIdentity(known)
+        }
     }
 }
 
@@ -63,5 +115,8 @@ extension Provenance {
         environment = message.environment
         container = message.container
         purpose = message.purpose
+        job = message.hasJob ? SchedulerJob(message.job) : nil
+        containerIdentity =
+            message.hasContainerIdentity ? ContainerIdentity(message.containerIdentity) : nil
     }
 }

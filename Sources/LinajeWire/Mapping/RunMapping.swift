@@ -36,9 +36,10 @@ extension Linaje_V1_Lease {
         self.init()
         switch lease {
         case .detached: kind = .detached
-        case .process(let pid, _):
+        case .process(let pid, _, _, let supervises):
             kind = .process
             self.pid = pid
+            self.supervises = supervises
         case .heartbeat(let timeout):
             kind = .heartbeat
             // 0 on the wire stands for the default, so less than a second is sent as one.
@@ -48,14 +49,15 @@ extension Linaje_V1_Lease {
 }
 
 extension Lease {
-    /// The start time of a process does not travel: it is 0 here, and the server, which believes
-    /// the kernel only, fills in both number and start time.
+    /// The start time and the boot of a process do not travel: the server, which believes the kernel
+    /// only, fills in all three.
     ///
     /// - Throws: `invalidArgument` for an unknown kind.
     package init(_ message: Linaje_V1_Lease) throws {
         switch message.kind {
         case .unspecified, .detached: self = .detached
-        case .process: self = .process(pid: message.pid, start: 0)
+        case .process:
+            self = .process(pid: message.pid, start: 0, supervises: message.supervises)
         case .heartbeat:
             self = .heartbeat(
                 timeout: message.heartbeatTimeoutS == 0
@@ -88,6 +90,8 @@ extension Linaje_V1_Run {
         modelOutputs = run.modelOutputs.map(Linaje_V1_ModelLink.init)
         if let known = run.provenance { provenance = Linaje_V1_Provenance(known) }
         lease = Linaje_V1_Lease(run.lease)
+        lease.lastHeardAtUs = run.ownerHeardAt?.microseconds ?? 0
+        if let end = run.processEnd { processEnd = Linaje_V1_ProcessEnd(end) }
     }
 }
 
@@ -108,6 +112,9 @@ extension Run {
             modelInputs: try message.modelInputs.map { try ModelLink($0) },
             modelOutputs: try message.modelOutputs.map { try ModelLink($0) },
             provenance: message.hasProvenance ? Provenance(message.provenance) : nil,
-            lease: try Lease(message.lease))
+            lease: try Lease(message.lease),
+            ownerHeardAt: message.lease.lastHeardAtUs == 0
+                ? nil : Timestamp(microseconds: message.lease.lastHeardAtUs),
+            processEnd: message.hasProcessEnd ? try ProcessEnd(message.processEnd) : nil)
     }
 }

@@ -569,6 +569,21 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (1, "kind", "enum", ""),
         (2, "heartbeat_timeout_s", "uint32", ""),
         (3, "pid", "int32", ""),
+        (4, "last_heard_at_us", "int64", ""),
+        (5, "supervises", "bool", ""),
+    ],
+    "ProcessEnd": [
+        (1, "reason", "enum", ""),
+        (2, "source", "enum", ""),
+        (3, "exit_code", "int32", "optional"),
+        (4, "signal", "int32", "optional"),
+        (5, "core_dumped", "bool", ""),
+        (6, "memory_limit_bytes", "uint64", "optional"),
+        (7, "peak_memory_bytes", "uint64", "optional"),
+        (8, "duration_us", "uint64", "optional"),
+        (9, "user_time_us", "uint64", "optional"),
+        (10, "system_time_us", "uint64", "optional"),
+        (11, "last_errors", "string", "repeated"),
     ],
     "Run": [
         (1, "id", "bytes", ""),
@@ -589,6 +604,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (16, "model_outputs", "ModelLink", "repeated"),
         (17, "provenance", "Provenance", ""),
         (18, "lease", "Lease", ""),
+        (19, "process_end", "ProcessEnd", ""),
     ],
     "DatasetInput": [
         (1, "name", "string", ""),
@@ -627,6 +643,26 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (15, "container", "string", ""),
         (16, "purpose", "string", ""),
         (17, "notebook_cells", "string", "repeated"),
+        (18, "job", "SchedulerJob", ""),
+        (19, "container_identity", "ContainerIdentity", ""),
+    ],
+    "SchedulerJob": [
+        (1, "scheduler", "string", ""),
+        (2, "job_id", "string", ""),
+        (3, "job_name", "string", ""),
+        (4, "array_id", "string", ""),
+        (5, "array_task", "string", ""),
+        (6, "step", "string", ""),
+        (7, "rank", "string", ""),
+        (8, "node", "string", ""),
+        (9, "nodes", "string", ""),
+        (10, "cluster", "string", ""),
+        (11, "queue", "string", ""),
+    ],
+    "ContainerIdentity": [
+        (1, "runtime", "string", ""),
+        (2, "name", "string", ""),
+        (3, "image", "string", ""),
     ],
     "GitState": [
         (1, "commit", "string", ""),
@@ -670,6 +706,8 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (4, "name", "string", "optional"),
         (5, "lifecycle", "enum", "optional"),
         (6, "ended_cause", "string", "optional"),
+        (7, "process_end", "ProcessEnd", ""),
+        (8, "as_wish", "bool", ""),
     ],
     "LogRunRequest": [
         (1, "id", "bytes", ""),
@@ -679,6 +717,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (5, "model_inputs", "ModelLink", "repeated"),
         (6, "model_outputs", "ModelLink", "repeated"),
         (7, "provenance", "Provenance", ""),
+        (8, "merge_provenance", "bool", ""),
     ],
     "AttachRunRequest": [
         (1, "id", "bytes", ""),
@@ -723,6 +762,19 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "DETACHED": 1,
         "PROCESS": 2,
         "HEARTBEAT": 3,
+    },
+    "EndReason": {
+        "UNSPECIFIED": 0,
+        "EXITED": 1,
+        "SIGNALED": 2,
+        "OUT_OF_MEMORY": 3,
+        "MACHINE_RESTARTED": 4,
+        "NOT_STARTED": 5,
+    },
+    "EndSource": {
+        "UNSPECIFIED": 0,
+        "PARENT": 1,
+        "KERNEL": 2,
     },
 }
 

@@ -55,6 +55,8 @@ class MetricQueue:
         self.created = False
         self.ended = False
         self.rejected: Optional[LinajeError] = None
+        # The lease that this process holds of the run; None: somebody else owns it.
+        self.lease: Optional[Dict[str, int]] = None
         self.retry_at = 0.0
         self._begin()
 

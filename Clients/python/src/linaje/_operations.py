@@ -71,6 +71,8 @@ def _finish_ended_run(client: Client, body: Dict[str, Any], encoded: bytes,
                       error: LinajeError) -> Any:
     """Somebody ended the run before its owner did: the owner knows better how it went."""
     request = _wire.decode("UpdateRunRequest", encoded)
+    if request.as_wish:
+        raise error
     try:
         client.call("UpdateRun", id=request.id, status=_wire.enum_number("RunStatus", "RUNNING"))
         return client.call("UpdateRun", encoded=encoded)

@@ -12,6 +12,7 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
+from . import _identity
 from ._pace import Pace
 
 DIFF_ARTIFACT = "linaje/diff.patch"
@@ -34,6 +35,9 @@ def capture_now() -> Dict[str, Any]:
         "entry_point": _entry_point(), "argv": _masked(sys.argv),
         "language": f"{platform.python_implementation()} {platform.python_version()}",
         "environment": environment(), "host": socket.gethostname(), "user": _user()}
+    job = _identity.scheduler_job(os.environ, found["host"])
+    if job:
+        found["job"] = job
     notebook = _notebook()
     if notebook:
         found["notebook"] = notebook
@@ -47,7 +51,10 @@ def capture_slowly() -> Tuple[Dict[str, Any], str]:
     found: Dict[str, Any] = {
         "packages": packages(), "os": _operating_system(),
         "kernel": f"{platform.system()} {platform.release()}", "cpu": _cpu(),
-        "memory_bytes": _memory(), "gpus": _gpus(), "container": _container()}
+        "memory_bytes": _memory(), "gpus": _gpus()}
+    found["container"], container = _identity.container(os.environ)
+    if container:
+        found["container_identity"] = container
     if git:
         found["git"] = git
     return found, patch
@@ -216,16 +223,6 @@ def _gpus() -> List[str]:
         return []
     rows = (line.rsplit(",", 1) for line in done.stdout.splitlines() if "," in line)
     return [f"{name.strip()} (driver {driver.strip()})" for name, driver in rows]
-
-
-def _container() -> str:
-    """The container's id, from the control group or the mounts; empty outside of one."""
-    for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
-        found = re.search(r"(?:docker|containers|crio|libpod|kubepods)[^\n]*?([0-9a-f]{64})",
-                          _read(path))
-        if found:
-            return found[1]
-    return "docker" if os.path.exists("/.dockerenv") else ""
 
 
 # --- Notebook ---

@@ -75,7 +75,10 @@ def _replay_operation(client: Client, spool: DeadSpool, run: str, number: int,
     try:
         perform(client, body)
     except LinajeError as error:
-        if should_retry(error):
+        # The run may be created by what `linaje run` has kept.
+        waits = (error.code == NOT_FOUND
+                 and time.time() - body.get("joined", 0.0) < _WAIT_FOR_RUN)
+        if should_retry(error) or waits:
             raise
         accepted = False
         warn(f"refused-{error.code}", f"run {run}: {describe(body)} was refused: {error}")

@@ -14,6 +14,7 @@ from . import _provenance, _upload, _wire
 from ._background import Background
 from ._client import model_bytes, new_id, run_bytes
 from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
+from ._heartbeat import heartbeat_lease
 from ._log import warn
 from ._metrics import MAX_POINTS_WAITING, Series, pack_point
 from ._operations import call_body, remove_staged
@@ -99,6 +100,8 @@ class Run:
         self._end_later: Optional[Callable[[], None]] = None
         self._provenance: Dict[str, Any] = {}
         self._on_end: List[Callable[[], None]] = []
+        # Whether `linaje run` owns the run, and this process only works on it.
+        self._joined = False
 
     def __repr__(self) -> str:
         return f"<linaje.Run {self.run_id} {self.name!r} {self.status}>"
@@ -262,7 +265,7 @@ class Run:
         """Stores a text as an artifact file."""
         folder, _, name = _upload.check_path(artifact_file).rpartition("/")
         body = _upload.upload_body([_upload.text_entry(name, text)], self._id, folder)
-        sender.submit(self._queue, body)
+        sender.submit(self._queue, self._marked(body))
 
     def _upload(self, files: Iterable[Tuple[str, str]], artifact_path: str) -> bool:
         """Hands (path in the artifact, file) over to be stored as one; False when a file cannot be
@@ -281,7 +284,7 @@ class Run:
             warn("stage", f"artifacts were not stored: {error}")
             return False
         if body["files"]:
-            sender.submit(self._queue, body)
+            sender.submit(self._queue, self._marked(body))
         return True
 
     # --- Life ---
@@ -291,38 +294,59 @@ class Run:
                 on_done: Optional[Callable[[Any], None]] = None) -> None:
         if self.status != "RUNNING" and method == "LogRun":
             raise LinajeError(RUN_NOT_ACTIVE, f"run {self.run_id} has ended; start another")
-        sender.submit(self._queue, call_body(method, fields, barrier=barrier,
-                                             experiment=experiment), on_done)
+        sender.submit(self._queue, self._marked(
+            call_body(method, fields, barrier=barrier, experiment=experiment)), on_done)
 
-    def _create(self, tags: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    def _marked(self, body: Dict[str, Any]) -> Dict[str, Any]:
+        """A change of a run that somebody else creates waits until it is there."""
+        return {**body, "joined": _time.time()} if self._joined else body
+
+    def _join(self, tags: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        """Works on the run that `linaje run` has started for this process and will end."""
+        self._joined = True
+        if self.name and not os.environ.get("LINAJE_RUN_NAME"):
+            self._submit("UpdateRun", {"id": self._id, "name": self.name})
+        if tags:
+            self.set_tags(tags)
+        if params:
+            self.log_params(params)
+
+    def _create(self, tags: Mapping[str, Any], params: Mapping[str, Any],
+                lease: Dict[str, int]) -> None:
         fields: Dict[str, Any] = {
             "id": self._id, "name": self.name, "user": _user(),
             "started_at_us": _now_ns() // 1000,
             "parent_id": bytes.fromhex(self.parent_id) if self.parent_id else b"",
             "tags": [tag_fields(key, value) for key, value in tags.items()],
             "params": [param_fields(key, value) for key, value in params.items()],
-            "lease": {"kind": _wire.enum_number("LeaseKind", "PROCESS")}}
+            "lease": lease}
         if isinstance(self.experiment, int):
             fields["experiment_id"] = self.experiment
         self._submit("CreateRun", fields, experiment=(
             self.experiment if isinstance(self.experiment, str) else None))
-        sender.own(self._queue)
+        sender.own(self._queue, lease)
 
     def _capture_provenance(self, purpose: str) -> None:
         """Starts the capture; what changes with time is taken before this returns."""
         known = _provenance.capture_now()
         known["purpose"] = purpose
+        if self._joined:
+            # `linaje run` has captured the code, the machine and the whole command line.
+            known.pop("argv")
 
         def work() -> None:
             try:
-                found, patch = _provenance.capture_slowly()
-                known.update(found)
-                if patch:
-                    self.log_text(patch, _provenance.DIFF_ARTIFACT)
+                if self._joined:
+                    known["packages"] = _provenance.packages()
+                else:
+                    found, patch = _provenance.capture_slowly()
+                    known.update(found)
+                    if patch:
+                        self.log_text(patch, _provenance.DIFF_ARTIFACT)
                 self._provenance = known
                 # Not by _submit: the run may have ended meanwhile, and its end waits for this.
-                sender.submit(self._queue, call_body("LogRun", {
-                    "id": self._id, "provenance": known}))
+                sender.submit(self._queue, self._marked(call_body("LogRun", {
+                    "id": self._id, "provenance": known, "merge_provenance": self._joined})))
             except Exception as error:  # noqa: BLE001 - provenance must not end the training
                 warn("provenance", f"provenance was not captured: {error!r}")
             finally:
@@ -352,16 +376,21 @@ class Run:
         for callback in self._on_end:
             callback()
         cells = _provenance.notebook_cells()
+        end: Dict[str, Any] = {"id": self._id, "status": _wire.enum_number("RunStatus", status)}
+        if self._joined:
+            # How it ended says who started it, by the exit code; this counts when that is 0.
+            end["as_wish"] = True
+        else:
+            end.update(ended_at_us=ended_at, ended_cause="finished by its owner")
 
         def finish() -> None:
             if self._provenance.get("notebook") and cells != self._provenance.get(
                     "notebook_cells"):
-                sender.submit(self._queue, call_body("LogRun", {"id": self._id, "provenance": {
-                    **self._provenance, "notebook_cells": cells}}))
+                sender.submit(self._queue, self._marked(call_body("LogRun", {
+                    "id": self._id, "merge_provenance": self._joined,
+                    "provenance": {**self._provenance, "notebook_cells": cells}})))
             sender.forget(self._queue)
-            self._submit("UpdateRun", {
-                "id": self._id, "status": _wire.enum_number("RunStatus", status),
-                "ended_at_us": ended_at, "ended_cause": "finished by its owner"}, barrier=True)
+            self._submit("UpdateRun", end, barrier=True)
 
         self.status = status
         # From here on every series is new again, and _admit says that the run has ended.
@@ -406,6 +435,7 @@ _local = threading.local()
 _started: List[Run] = []
 _captures: List[Run] = []
 _exit_hooked = False
+_has_joined = False
 
 
 def active_run() -> Optional[Run]:
@@ -427,7 +457,8 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
               tags: Optional[Mapping[str, Any]] = None,
               params: Optional[Mapping[str, Any]] = None,
               parent: Union[str, bytes, Run, None] = None, purpose: str = "", *,
-              run_id: Optional[str] = None, nested: bool = False) -> Run:
+              run_id: Optional[str] = None, nested: bool = False,
+              heartbeat: Optional[float] = None) -> Run:
     """Starts a run and makes it the active one; returns at once, daemon or not.
 
     `experiment` is a name (made if it is not there) or a number; without it, LINAJE_EXPERIMENT or
@@ -435,8 +466,16 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
     `run_id` an existing run of this name is resumed. As a context manager the run ends FINISHED,
     FAILED when an exception leaves the block, KILLED when that is KeyboardInterrupt; without,
     at `end_run` or with the process.
+
+    The daemon notices the end of this process by itself. With `heartbeat`, a number of seconds, it
+    waits for signs of life instead, which are sent in the background: the run is STALLED while
+    there are none for longer than that, and goes on with the next.
+
+    Below `linaje run` (LINAJE_RUN_ID) the first run of a process is the one that command has
+    started, which also ends it; the `name` counts unless the command line gave one, the
+    `experiment` does not. Further runs are parts of it.
     """
-    global _exit_hooked
+    global _exit_hooked, _has_joined
     outer = active_run()
     if outer is not None and parent is None and not nested:
         raise LinajeError(RUN_NOT_ACTIVE, f"run {outer.run_id} is active; end it first, or start a "
@@ -448,16 +487,23 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
     if experiment is None:
         experiment = os.environ.get("LINAJE_EXPERIMENT") or (
             outer.experiment if outer is not None else None)
-    identifier = run_bytes(run_id) if run_id else new_id()
-    run = Run(identifier, name or "", experiment, created=run_id is not None, parent=parent_id)
-    if run_id is None:
-        run._create(tags or {}, params or {})
+    lease = (heartbeat_lease(heartbeat) if heartbeat
+             else {"kind": _wire.enum_number("LeaseKind", "PROCESS")})
+    around = None if run_id or parent_id else _run_around()
+    joins = around is not None and not nested and not _has_joined
+    identifier = around if joins else run_bytes(run_id) if run_id else new_id()
+    run = Run(identifier, name or "", experiment, created=joins or run_id is not None,
+              parent=None if joins else parent_id or around)
+    if joins:
+        _has_joined = True
+        run._join(tags or {}, params or {})
+    elif run_id is None:
+        run._create(tags or {}, params or {}, lease)
     else:
         run._submit("UpdateRun", {"id": identifier,
                                   "status": _wire.enum_number("RunStatus", "RUNNING")})
-        run._submit("AttachRun", {"id": identifier, "lease": {
-            "kind": _wire.enum_number("LeaseKind", "PROCESS")}})
-        sender.own(run._queue)
+        sender.own(run._queue, lease)
+        run._submit("AttachRun", {"id": identifier, "lease": lease})
         if tags:
             run.set_tags(tags)
         if params:
@@ -475,6 +521,18 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
     _started.append(run)
     run._capture_provenance(purpose)
     return run
+
+
+def _run_around() -> Optional[bytes]:
+    """The run that `linaje run` has started around this process."""
+    text = os.environ.get("LINAJE_RUN_ID")
+    if not text:
+        return None
+    try:
+        return run_bytes(text)
+    except (LinajeError, ValueError) as error:
+        warn("run-id", f"LINAJE_RUN_ID is ignored: {error}")
+        return None
 
 
 def _replay() -> None:

@@ -27,6 +27,7 @@ from ._bell import Bell
 from ._client import Client, new_id
 from ._connection import Connection
 from ._errors import NOT_FOUND, RUN_NOT_ACTIVE, UNAVAILABLE, LinajeError
+from ._heartbeat import Heartbeats
 from ._log import warn
 from ._metrics import MEMORY_LIMIT, MetricQueue
 from ._operations import Operation, describe, perform, remove_staged, should_retry
@@ -81,6 +82,7 @@ class Sender:
         self._client = Client(timeout=60.0, patience=0.5, while_waiting=self._while_calling)
         self._calling_since = 0.0
         self._owned: List[MetricQueue] = []
+        self._heartbeats = Heartbeats()
         self._busy = False
 
     # --- Called by any thread ---
@@ -110,9 +112,18 @@ class Sender:
             self.queues = self.queues + [queue]
         return queue
 
-    def own(self, queue: MetricQueue) -> None:
+    def own(self, queue: MetricQueue, lease: Dict[str, int]) -> None:
         """From now on this process holds the lease of the run."""
+        queue.lease = lease
         self._owned.append(queue)
+
+    def _granted(self, queue: MetricQueue, lease: Any) -> None:
+        """The daemon has answered with the lease it grants: perhaps one that needs heartbeats,
+        because it cannot watch this process."""
+        if (queue in self._owned and lease is not None
+                and lease.kind == _wire.enum_number("LeaseKind", "HEARTBEAT")):
+            queue.lease = {"kind": lease.kind, "heartbeat_timeout_s": lease.heartbeat_timeout_s}
+            self._heartbeats.begin(queue.run_id, lease)
 
     def forget(self, queue: MetricQueue) -> None:
         """The run has ended: no more points, no lease."""
@@ -120,6 +131,7 @@ class Sender:
             queue.ended = True
             if queue in self._owned:
                 self._owned.remove(queue)
+        self._heartbeats.end(queue.run_id)
 
     def wake(self, queue: MetricQueue) -> None:
         """There are points in a queue that was idle."""
@@ -415,10 +427,9 @@ class Sender:
         for queue in list(self._owned):
             if queue.created:
                 try:
-                    connection.call("AttachRun", {
-                        "id": queue.run_id,
-                        "lease": {"kind": _wire.enum_number("LeaseKind", "PROCESS")}},
-                        key=new_id(), timeout=OPEN_TIMEOUT)
+                    run = connection.call("AttachRun", {"id": queue.run_id, "lease": queue.lease},
+                                          key=new_id(), timeout=OPEN_TIMEOUT)
+                    self._granted(queue, run.lease)
                 except LinajeError as error:
                     if connection.closed:
                         raise
@@ -449,8 +460,10 @@ class Sender:
                 try:
                     result = perform(self._client, operation.body)
                 except LinajeError as error:
-                    if should_retry(error):
-                        self.away = self.away or error.code == UNAVAILABLE
+                    # Not found: whoever started this process has not reached the daemon yet.
+                    waits = error.code == NOT_FOUND and operation.body.get("joined")
+                    if should_retry(error) or waits:
+                        self.away = self.away or waits or error.code == UNAVAILABLE
                         warn("away", f"{error}; what is logged waits in the spool")
                         self._spool_operations()
                         # Whoever logs meanwhile rings; that is no reason to try all the time.
@@ -483,6 +496,8 @@ class Sender:
             else:
                 operation.queue.created = True
             self._wake_metrics.ring()
+        if operation.body.get("method") in ("CreateRun", "AttachRun"):
+            self._granted(operation.queue, getattr(result, "lease", None))
         if operation.on_done is not None:
             try:
                 operation.on_done(result)

@@ -1,0 +1,64 @@
+import ArgumentParser
+import FoundationEssentials
+import LinajeClient
+import LinajeDomain
+import LinajeHost
+
+/// `linaje run sync`
+struct RunSyncCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync", abstract: "Tell the daemon of runs that it could not be told of.",
+        discussion: """
+            "linaje run -- COMMAND" keeps what it knows while the daemon is away; this delivers it, \
+            as does the next "linaje run". Ends with 75 when something still waits.
+
+            EXAMPLES
+              linaje run sync
+            """)
+
+    @OptionGroup var options: GlobalOptions
+
+    func run() async throws {
+        let left = KeptRuns(environment: ProcessInfo.processInfo.environment)?.left() ?? []
+        let (told, waiting) =
+            left.isEmpty ? ([], []) : await Self.deliver(left, to: try await options.connect())
+        for wait in waiting { Output.note("run \(wait.id) waits: \(wait.why)") }
+        if options.json {
+            Output.line(
+                JSONValue.object([
+                    ("delivered", .strings(told)), ("waiting", .strings(waiting.map(\.id))),
+                ]).text)
+        } else {
+            Output.line("\(told.count) runs delivered, \(waiting.count) wait")
+        }
+        if !waiting.isEmpty { throw ExitCode(ExitCodes.retryable) }
+    }
+
+    /// Delivers what was left: the ids of what the daemon took, and what still waits and why.
+    static func deliver(
+        _ left: [KeptRuns.Place], to client: LinajeClient
+    ) async -> (told: [String], waiting: [(id: String, why: String)]) {
+        var told: [String] = []
+        var waiting: [(id: String, why: String)] = []
+        for place in left {
+            let id = place.path.split(separator: "/").last.map(String.init) ?? ""
+            do {
+                var facts = try place.read()
+                if facts.end == nil {
+                    // Whoever knew the command is gone, and did not come to say how it ended.
+                    let end = ProcessEnd()
+                    facts.end = RunFacts.End(
+                        status: .failed, cause: end.cause, process: end, at: SystemClock().now())
+                }
+                try await facts.deliver(to: client, isOwner: false, patch: place.patch)
+                place.remove()
+                told.append(id)
+            } catch let error as LinajeError {
+                waiting.append((id, error.message))
+            } catch {
+                waiting.append((id, "\(error)"))
+            }
+        }
+        return (told, waiting)
+    }
+}
