@@ -59,6 +59,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -129,7 +130,11 @@ let package = Package(
         // The command line.
         layer(
             "LinajeCommands",
-            ["CSQLite", "LinajeClient", "LinajeDomain", argumentParser, crypto]),
+            [
+                "CSQLite", "CZstd", "LinajeClient", "LinajeDomain", "LinajeTransport", "LinajeWire",
+                argumentParser,
+                crypto, .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
 
         // Programs: one composition root each.
         program("linaje", ["LinajeCommands"]),

@@ -1,6 +1,8 @@
 import ArgumentParser
+import FoundationEssentials
 import LinajeClient
 import LinajeDomain
+import LinajeTransport
 
 /// What every command takes.
 struct GlobalOptions: ParsableArguments {
@@ -20,6 +22,12 @@ struct GlobalOptions: ParsableArguments {
         try await LinajeClient.connect(
             to: socket,
             configuration: ClientConfiguration(agent: "linaje/0.1.0", patience: patience))
+    }
+
+    /// Where the daemon's socket is.
+    func daemonSocket() throws -> String {
+        try SocketAddresses.find(
+            explicit: socket, environment: ProcessInfo.processInfo.environment)
     }
 
     /// How text is coloured.

@@ -193,7 +193,7 @@ extension ServerChannelHandler {
         outbound.writeInteger(frame.header.flags)
         outbound.writeInteger(frame.header.opcode)
         outbound.writeBytes(frame.payload)
-        if !reading { flush() }
+        if !reading || outbound.readableBytes >= Limits.unreadBytes / 2 { flush() }
     }
 
     func flush() {
