@@ -61,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -139,7 +140,9 @@ let package = Package(
         layer(
             "LinajeCommands",
             [
-                "CSQLite", "LinajeClient", "LinajeDomain", "LinajeHost", argumentParser, crypto,
+                "CSQLite", "CZstd", "LinajeClient", "LinajeDomain", "LinajeHost",
+                "LinajeTransport", "LinajeWire", argumentParser, crypto,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
 
         // Programs: one composition root each.

@@ -43,6 +43,9 @@ package struct VerifiedRead: AsyncSequence, Sendable {
     package struct Iterator: AsyncIteratorProtocol {
         /// Content that is fetched and decoded at a time, at most (but for one chunk).
         static let groupBytes = 1 << 20
+        /// The first bytes come chunk by chunk: what a reader that takes nothing makes the daemon
+        /// hold is a chunk, not a group.
+        static let carefulBytes: UInt64 = 4 << 20
         /// Chunks that the index is asked for at a time.
         static let chunksPerLookup = 64
 
@@ -52,7 +55,8 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         /// Where that chunk begins in the file.
         private var position: UInt64
         private var locations: ArraySlice<BlobLocation> = []
-        private var ready: ArraySlice<[UInt8]> = []
+        /// Fetched pieces, the next one last.
+        private var ready: [[UInt8]] = []
         /// Only while the whole file is read.
         private var hasher: ContentHasher?
 
@@ -74,7 +78,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
 
         package mutating func next() async throws -> [UInt8]? {
             while true {
-                if let piece = ready.popFirst() { return piece }
+                if let piece = ready.popLast() { return piece }
                 guard position < read.range.upperBound else { return nil }
                 try await fetch()
             }
@@ -97,7 +101,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
             }
             nextChunk += group.count
             try await verifyFile(contents)
-            ready = pieces[...]
+            ready = pieces.reversed()
         }
 
         private mutating func lookUp() async throws {
@@ -130,13 +134,15 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         private mutating func takeGroup() -> [BlobLocation] {
             var group: [BlobLocation] = []
             var content = 0
+            let isCareful = position < read.range.lowerBound + Iterator.carefulBytes
+            let most = isCareful ? 0 : Iterator.groupBytes
             while let location = locations.first {
                 if let last = group.last {
                     let follows =
                         location.pack == last.pack
                         && location.offset == last.offset + UInt64(last.storedLength)
                     let total = content + Int(location.contentLength)
-                    guard follows, total <= Iterator.groupBytes else { break }
+                    guard follows, total <= most else { break }
                 }
                 content += Int(location.contentLength)
                 group.append(location)

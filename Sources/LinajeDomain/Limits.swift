@@ -26,7 +26,9 @@ public enum Limits {
     /// frames.
     public static let unreadAllowance = 8 << 10
     /// Bytes of answers that may wait for a client to read them before nothing more is done for it.
-    public static let unreadBytes = 1 << 20
+    public static let unreadBytes = 64 << 10
+    /// Most bytes that are read from a connection at once.
+    public static let readBytes = 64 << 10
     /// Most connections of one daemon.
     public static let connections = 16_384
     /// Most connections of one user.

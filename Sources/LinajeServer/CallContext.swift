@@ -89,6 +89,10 @@ package struct CallStream: Sendable {
             stream: id, opcode: opcode, payload: try message.serializedBytes(), end: end)
     }
 
+    /// Returns once the client has read enough of what it was sent: before that nothing should be
+    /// fetched for it.
+    func room() async { await connection.room() }
+
     /// Sends data when the client has credit for it.
     ///
     /// - Throws: `cancelled` when the client has left.

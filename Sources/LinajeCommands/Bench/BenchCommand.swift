@@ -4,5 +4,8 @@ import ArgumentParser
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the daemon.",
-        subcommands: [BenchMetricsCommand.self])
+        subcommands: [
+            BenchMetricsCommand.self, BenchArtifactsCommand.self, BenchRegistryCommand.self,
+            BenchConnectionsCommand.self, BenchWorkerCommand.self,
+        ])
 }

@@ -68,30 +68,86 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         }
     }
 
+    /// A durable point may take at most this many times a bare fdatasync.
+    private static let syncFactor = 5.0
+    /// Batched points must reach this share of a bare SQLite program.
+    private static let batchShare = 0.4
+
     func run() async throws {
         let client = try await options.connect(patience: reconnect ? .seconds(60) : .zero)
         let status = try await client.status()
-        var report = BenchReport(agents: agents, batch: batch, points: points, seed: seed)
-        if gate {
-            let directory = directory ?? status.stateDirectory
-            report.fdatasync = try await BlockingThread.run {
-                try DiskBaseline.fdatasync(in: directory, rounds: 500)
-            }
-            let (agents, batch, points) = (agents, batch, points)
-            report.sqlitePointsPerSecond = try await BlockingThread.run {
-                try DiskBaseline.sqlitePoints(
-                    in: directory, agents: agents, batch: batch, points: points)
-            }
-        }
+        let baseline = gate ? try await measureDisk(directory ?? status.stateDirectory) : nil
         let experiment = try await client.createExperiment("linaje-bench", getExisting: true)
         let before = DaemonUsage(pid: status.pid)
-        report.elapsed = try await measureBatches(experiment.id)
-        report.usage(before, DaemonUsage(pid: status.pid))
-        if sync || gate { report.sync = try await measureSingles(client, experiment.id) }
-        report.daemonResident = DaemonUsage(pid: status.pid)?.resident
-        report.verified = verify
-        report.show(options)
-        if gate, !report.passes { throw ExitCode(ExitCodes.failed) }
+        let elapsed = try await measureBatches(experiment.id)
+        let after = DaemonUsage(pid: status.pid)
+        let singles = sync || gate ? try await measureSingles(client, experiment.id) : nil
+        var report = report(elapsed, singles: singles)
+        report.usage(before, after)
+        compare(elapsed, singles, with: baseline, &report)
+        try report.show(options)
+    }
+
+    /// What the disk and a bare SQLite program can do.
+    private func measureDisk(
+        _ directory: String
+    ) async throws -> (fdatasync: Latencies, sqlite: Double) {
+        let (agents, batch, points) = (agents, batch, points)
+        return try await BlockingThread.run {
+            (
+                try DiskBaseline.fdatasync(in: directory, rounds: 500),
+                try DiskBaseline.sqlitePoints(
+                    in: directory, agents: agents, batch: batch, points: points)
+            )
+        }
+    }
+
+    private func report(_ elapsed: Duration, singles: Latencies?) -> BenchReport {
+        var report = BenchReport()
+        let seconds = max(elapsed / .seconds(1), 1e-9)
+        let (each, extra) = points.quotientAndRemainder(dividingBy: agents)
+        let frames =
+            extra * ((each + batch) / batch) + (agents - extra) * ((each + batch - 1) / batch)
+        report.fact("agents", .count(agents))
+        report.fact("batch", .count(batch))
+        report.fact("points", .count(points))
+        report.fact("seed", .uint(seed))
+        report.line(
+            "wrote",
+            "\(Rendering.grouped(points)) points by \(agents) agents in batches of \(batch), seed "
+                + "\(seed)")
+        report.fact("seconds", .double(seconds))
+        report.line("took", Rendering.duration(elapsed) + " until all was durable")
+        report.fact("points_per_second", .double(Double(points) / seconds))
+        report.line("points/s", Rendering.grouped(Int64(Double(points) / seconds)))
+        report.fact("frames_per_second", .double(Double(frames) / seconds))
+        report.line("frames/s", Rendering.grouped(Int64(Double(frames) / seconds)))
+        report.latencies("sync", "one point", singles)
+        report.fact("verified", .bool(verify))
+        report.line("verified", verify ? "every point is there once" : nil)
+        return report
+    }
+
+    private func compare(
+        _ elapsed: Duration, _ singles: Latencies?,
+        with baseline: (fdatasync: Latencies, sqlite: Double)?, _ report: inout BenchReport
+    ) {
+        report.latencies("fdatasync", "fdatasync", baseline?.fdatasync)
+        report.fact("bare_sqlite_points_per_second", baseline.map { .double($0.sqlite) })
+        guard let baseline, let singles else { return }
+        report.line("bare SQLite", "\(Rendering.grouped(Int64(baseline.sqlite))) points/s")
+        let ratio = singles.p50 / baseline.fdatasync.p50
+        let share = Double(points) / max(elapsed / .seconds(1), 1e-9) / baseline.sqlite
+        report.fact("sync_ratio", .double(ratio))
+        report.fact("bare_sqlite_share", .double(share))
+        report.check(
+            .init(
+                name: "sync_ratio", noun: "a durable point takes", unit: "times an fdatasync",
+                value: ratio, bound: .atMost(Self.syncFactor)))
+        report.check(
+            .init(
+                name: "bare_sqlite_share", noun: "batches reach", unit: "of bare SQLite",
+                value: share, bound: .atLeast(Self.batchShare)))
     }
 
     /// Lets all agents write; returns how long it took until everything was durable.
@@ -147,18 +203,18 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         let stream = try await client.metricStream(run: run.id, reconnects: reconnect)
         let source = BenchPoints(seed: seed, agent: agents)
         let series = try MetricSeriesSet([BenchPoints.series])
-        var durations: [Duration] = []
+        var latencies = Latencies()
         for index in 0..<syncRounds {
             let columns = source.columns(index..<(index + 1))
             let start = ContinuousClock.now
             let number = try await stream.send(columns, of: series)
             try await stream.durable(through: number)
-            durations.append(ContinuousClock.now - start)
+            latencies.record(ContinuousClock.now - start)
         }
         try await stream.finish()
         _ = try await client.updateRun(
             run.id, status: .finished, lifecycle: keep ? nil : .deleted)
-        return Latencies(durations)
+        return latencies
     }
 
     /// A line about an agent that a crash test can rely on: it is written before anything else

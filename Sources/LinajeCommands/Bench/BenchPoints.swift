@@ -41,10 +41,7 @@ struct BenchPoints {
     }
 
     private func value(_ index: Int) -> Double {
-        var state = base &+ UInt64(index) &+ 0x9E37_79B9_7F4A_7C15
-        state = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
-        state ^= state >> 31
-        return Double(state >> 11) * 0x1p-53
+        var random = SplitMix(base &+ UInt64(index))
+        return Double(random.next() >> 11) * 0x1p-53
     }
 }

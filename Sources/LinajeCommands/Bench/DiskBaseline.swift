@@ -16,14 +16,14 @@ enum DiskBaseline {
             unlink(path)
         }
         let block = [UInt8](repeating: 0xA5, count: 8_192)
-        var durations: [Duration] = []
+        var latencies = Latencies()
         for round in 0..<rounds {
             let start = ContinuousClock.now
             try write(block, file, at: round * block.count, path)
             guard Glibc.fdatasync(file) == 0 else { throw failure("synced", path) }
-            durations.append(ContinuousClock.now - start)
+            latencies.record(ContinuousClock.now - start)
         }
-        return Latencies(durations)
+        return latencies
     }
 
     /// Points a second that a bare SQLite program makes durable: blobs as large as segments of
@@ -62,7 +62,7 @@ enum DiskBaseline {
         return Double(commits * agents * batch) / seconds
     }
 
-    private static func temporary(_ directory: String) -> String {
+    static func temporary(_ directory: String) -> String {
         let name = "bench-\(Hex.encode(IngestID.random().array)).tmp"
         return directory.hasSuffix("/") ? directory + name : directory + "/" + name
     }
@@ -75,7 +75,7 @@ enum DiskBaseline {
         }
     }
 
-    private static func failure(_ doing: String, _ path: String) -> LinajeError {
+    static func failure(_ doing: String, _ path: String) -> LinajeError {
         LinajeError(
             .failedPrecondition,
             "\(path) cannot be \(doing): \(String(cString: strerror(errno))); name another folder "

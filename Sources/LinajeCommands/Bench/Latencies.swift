@@ -1,36 +1,70 @@
-/// How long many small things took.
+import Histogram
+import LinajeDomain
+
+/// How long many small things took, in an HDR histogram: three significant digits of each duration,
+/// in memory that does not grow with their number (Gil Tene, HdrHistogram).
 struct Latencies: Sendable {
-    private let sorted: [Duration]
+    private var histogram = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
 
-    init(_ durations: [Duration]) { sorted = durations.sorted() }
+    init() {}
 
-    var count: Int { sorted.count }
+    init(_ durations: [Duration]) {
+        for duration in durations { record(duration) }
+    }
+
+    var count: Int { Int(histogram.totalCount) }
+
+    /// Adds a duration; less than nothing is nothing.
+    mutating func record(_ duration: Duration) {
+        record(nanoseconds: UInt64(max(0, duration / .nanoseconds(1))), count: 1)
+    }
+
+    /// Adds what another has recorded.
+    mutating func add(_ other: Latencies) {
+        for (value, count) in other.recorded { record(nanoseconds: value, count: count) }
+    }
+
+    /// Nanoseconds and how often they were recorded, to carry it between processes.
+    var recorded: [(value: UInt64, count: UInt64)] {
+        histogram.recordedValues().map { ($0.value, $0.count) }
+    }
+
+    mutating func record(nanoseconds: UInt64, count: UInt64) {
+        // A histogram that resizes itself takes every value.
+        _ = histogram.record(nanoseconds, count: count)
+    }
 
     /// The duration that a share of them did not exceed; zero when there are none.
     func percentile(_ share: Double) -> Duration {
-        guard !sorted.isEmpty else { return .zero }
-        let index = Int((share * Double(sorted.count)).rounded(.up)) - 1
-        return sorted[min(max(index, 0), sorted.count - 1)]
+        guard count > 0 else { return .zero }
+        return .nanoseconds(Int64(clamping: histogram.valueAtPercentile(share * 100)))
     }
 
     var p50: Duration { percentile(0.5) }
 
     var json: JSONValue {
-        .object([
-            ("count", .count(count)), ("p50_us", .double(microseconds(0.5))),
-            ("p90_us", .double(microseconds(0.9))), ("p99_us", .double(microseconds(0.99))),
-            ("max_us", .double(microseconds(1))),
-        ])
+        .object(
+            [("count", .count(count))]
+                + Self.shares.map { ("\($0.name.replacing(".", with: "_"))_us", micros($0.share)) })
     }
 
-    /// For people: "p50 240 µs, p90 310 µs, p99 900 µs, max 2100 µs".
+    /// For people: "p50 240 µs, p99 900 µs, p99.9 1500 µs, max 2100 µs".
     var text: String {
-        [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1)].map { name, share in
-            "\(name) \(Rendering.decimal(microseconds(share), 0)) µs"
-        }.joined(separator: ", ")
+        Self.shares.map { "\($0.name) \(Self.text(percentile($0.share)))" }.joined(separator: ", ")
     }
 
-    private func microseconds(_ share: Double) -> Double {
-        percentile(share) / .microseconds(1)
+    /// A duration of this size for people: "240 µs", "12.5 ms".
+    static func text(_ duration: Duration) -> String {
+        let micros = duration / .microseconds(1)
+        return micros < 10_000
+            ? Rendering.decimal(micros, 0) + " µs" : Rendering.decimal(micros / 1_000, 1) + " ms"
+    }
+
+    private static let shares: [(name: String, share: Double)] = [
+        ("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1),
+    ]
+
+    private func micros(_ share: Double) -> JSONValue {
+        .double(percentile(share) / .microseconds(1))
     }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import FoundationEssentials
 import LinajeClient
 import LinajeDomain
+import LinajeTransport
 
 /// What every command takes.
 struct GlobalOptions: ParsableArguments {
@@ -24,6 +26,12 @@ struct GlobalOptions: ParsableArguments {
 
     /// What the daemon is told that this program is.
     static let agent = "linaje/0.1.0"
+
+    /// Where the daemon's socket is.
+    func daemonSocket() throws -> String {
+        try SocketAddresses.find(
+            explicit: socket, environment: ProcessInfo.processInfo.environment)
+    }
 
     /// How text is coloured.
     var style: TextStyle { TextStyle(isColored: !noColor && !json && TextStyle.terminalAllows) }

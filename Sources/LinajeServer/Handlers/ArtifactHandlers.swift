@@ -52,6 +52,7 @@ extension MethodTable {
             try stream.respond(opened)
             for try await piece in try await service.read(entry, range: request.range(of: entry)) {
                 try await stream.sendBytes(piece)
+                await stream.room()
             }
             stream.end()
         }

@@ -18,10 +18,10 @@ struct ConnectionMetrics: Sendable {
     func greeted() { accepted.increment() }
 
     /// Counts what came with one read.
-    func received(frames: Int, bytes: Int) {
-        framesReceived.increment(by: frames)
-        bytesReceived.increment(by: bytes)
-    }
+    func received(bytes: Int) { bytesReceived.increment(by: bytes) }
+
+    /// Counts the frames that were taken in a row.
+    func received(frames: Int) { framesReceived.increment(by: frames) }
 
     /// Counts what left with one write.
     func sent(frames: Int, bytes: Int) {

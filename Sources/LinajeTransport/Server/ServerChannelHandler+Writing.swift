@@ -195,7 +195,7 @@ extension ServerChannelHandler {
         outbound.writeInteger(frame.header.opcode)
         outbound.writeBytes(frame.payload)
         framesToSend += 1
-        if !reading { flush() }
+        if !reading || outbound.readableBytes >= Limits.unreadBytes / 2 { flush() }
     }
 
     func flush() {

@@ -12,12 +12,12 @@ import SwiftProtobuf
 /// begins and no stream sends. What a connection can make the daemon hold is therefore bounded:
 ///
 /// - received: `Limits.connectionCredit` in requests and data that wait for their use, among them
-///   the one frame that is not complete, and one read of 256 KiB;
+///   the one frame that is not complete, and two reads of `Limits.readBytes`;
 /// - to be sent: `Limits.unreadBytes`, the one answer of at most `Limits.frameBytes` that went past
 ///   it, and for each of `Limits.concurrentStreams` a piece of data that waits.
 ///
-/// An idle connection holds no buffer at all. A client that keeps its connection waiting is cut off
-/// (`ClientDebt`).
+/// A client that only asks and never reads costs some 200 KiB, an idle one holds no buffer at all.
+/// Whoever keeps its connection waiting is cut off (`ClientDebt`).
 final class ServerChannelHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -118,25 +118,15 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !closing else { return }
-        reading = true
         var bytes = unwrapInboundIn(data)
-        let count = bytes.readableBytes
-        let framesBefore = frames
-        received &+= UInt64(count)
+        received &+= UInt64(bytes.readableBytes)
+        metrics.received(bytes: bytes.readableBytes)
         if inbound.readableBytes == 0 {
             inbound = bytes
         } else {
             inbound.writeBuffer(&bytes)
         }
-        do throws(LinajeError) {
-            try readFrames()
-        } catch {
-            closeConnection(error)
-        }
-        metrics.received(frames: Int(frames &- framesBefore), bytes: count)
-        // What has been read goes, or a client whose writes never end with a frame would make the
-        // buffer grow for ever.
-        if inbound.readableBytes == 0 { inbound = ByteBuffer() } else { inbound.discardReadBytes() }
+        takeFrames()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -148,7 +138,14 @@ final class ServerChannelHandler: ChannelInboundHandler {
         let writable = context.channel.isWritable
         gate.isClosed = !writable
         context.channel.setOption(.autoRead, value: writable).whenFailure { _ in }
-        if writable { sendWhatWaits() }
+        if writable {
+            sendWhatWaits()
+            // What had been read when the gate closed. Inside a read its own loop goes on with it.
+            if !reading, !closing, inbound.readableBytes > 0 {
+                takeFrames()
+                channelReadComplete(context: context)
+            }
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -209,6 +206,21 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     // MARK: Reading
 
+    /// Takes the frames that are there; answers are bundled until the read is complete.
+    private func takeFrames() {
+        reading = true
+        let framesBefore = frames
+        do throws(LinajeError) {
+            try readFrames()
+        } catch {
+            closeConnection(error)
+        }
+        metrics.received(frames: Int(frames &- framesBefore))
+        // What has been read goes, or a client whose writes never end with a frame would make the
+        // buffer grow for ever.
+        if inbound.readableBytes == 0 { inbound = ByteBuffer() } else { inbound.discardReadBytes() }
+    }
+
     private func readFrames() throws(LinajeError) {
         if !prefaceRead {
             let expected = FrameHeader.preface
@@ -225,7 +237,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
             inbound.moveReaderIndex(forwardBy: expected.count)
             prefaceRead = true
         }
-        while !closing, inbound.readableBytes >= FrameHeader.size {
+        while !closing, !gate.isClosed, inbound.readableBytes >= FrameHeader.size {
             let parsed = inbound.withUnsafeReadableBytes {
                 bytes -> Result<FrameHeader, LinajeError> in
                 Result { () throws(LinajeError) in

@@ -64,11 +64,11 @@ package final class UnixListener: Sendable {
                 .writeBufferWaterMark,
                 value: .init(low: Limits.unreadBytes / 4, high: Limits.unreadBytes)
             )
-            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 2_048, initial: 4_096, maximum: 262_144)
+                    minimum: 2_048, initial: 4_096, maximum: Limits.readBytes)
             )
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
