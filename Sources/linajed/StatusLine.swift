@@ -58,16 +58,17 @@ final class StatusLine: Sendable {
 struct StatusReport: Service {
     let line: StatusLine
     let notification: ServiceNotification
-    /// Seconds between two lines.
+    /// The first line comes soon: after a restart somebody looks.
+    private static let first = Duration.seconds(1)
     private static let pace = Duration.seconds(5)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var last = ""
-            while (try? await Task.sleep(for: Self.pace)) != nil {
+            var (last, pause) = ("", Self.first)
+            while (try? await Task.sleep(for: pause)) != nil {
                 let text = line.next()
                 if text != last { notification.status(text) }
-                last = text
+                (last, pause) = (text, Self.pace)
             }
         }
     }

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
-from support import Daemon, eventually, memory_cgroup
+from support import ROOT, Daemon, eventually, memory_cgroup
 
 
 @pytest.fixture
@@ -22,6 +23,19 @@ def daemon(folder):
     daemon = Daemon(folder).start()
     yield daemon
     daemon.finish()
+
+
+@pytest.fixture(scope="session")
+def stage():
+    """A staging root with everything that scripts/install puts under /usr."""
+    path = tempfile.mkdtemp(prefix="lnj-")
+    done = subprocess.run(
+        [ROOT / "scripts/install", "--configuration",
+         os.environ.get("LINAJE_INSTALL_CONFIGURATION", "debug"), "--no-build", "--prefix", "/usr",
+         "--destdir", path], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -55,13 +55,6 @@ def place():
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def stage(place):
-    """A staging root with everything under /usr."""
-    install("--prefix", PREFIX, "--destdir", f"{place}/stage")
-    return f"{place}/stage"
-
-
 def subcommands(command, names=()):
     """The names of a command and of all below it, as `--experimental-dump-help` tells."""
     names = (*names, command["commandName"])

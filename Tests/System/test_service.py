@@ -263,11 +263,11 @@ def test_the_watchdog_goes_on_under_load(folder, notify):
         thread.start()
     notify.drain()
     # Enough points for several checkpoints of the metric database.
-    count = pings(notify, 6)
+    count = pings(notify, 4.5)
     stop.set()
     for thread in threads:
         thread.join(SECONDS)
-    assert count >= 2, f"{count} signs of life in 6 s; one in 4 s is a must"
+    assert count >= 1, "no sign of life in 4.5 s; one in 4 s is a must"
     assert "no answer from" not in daemon.log, daemon.log
     client.close()
     daemon.finish()
@@ -496,7 +496,7 @@ def test_a_journal_that_does_not_read_holds_nothing_up_and_learns_how_much_it_mi
     reload(300)  # More than the queue of a datagram socket holds.
     with daemon.client() as client:
         assert client.status().pid == daemon.pid
-    fake.settimeout(1)
+    fake.settimeout(0.3)
     messages = []
 
     def read():

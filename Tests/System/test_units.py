@@ -9,30 +9,15 @@ import subprocess
 import pytest
 from support import (ROOT, SECONDS, Daemon, Writer, history, may_trace, new_run, put_tree, read)
 
-# Where scripts/install has put them; by default they are taken from the source.
-STAGED = os.environ.get("LINAJE_STAGING")
 NOBODY = 65534
 tools = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 traced = pytest.mark.skipif(not may_trace(), reason="needs strace and the right to trace")
 
 
 @pytest.fixture
-def root(tmp_path):
-    """A root directory with the units as they are installed."""
-    if STAGED:
-        return pathlib.Path(STAGED)
-    for source, target in (("systemd", "usr/lib/systemd/system"),
-                           ("systemd/user", "usr/lib/systemd/user")):
-        folder = tmp_path / target
-        folder.mkdir(parents=True)
-        for unit in sorted((ROOT / source).glob("*.s*")):
-            if unit.is_file():
-                shutil.copy(unit, folder)
-    program = tmp_path / "usr/bin/linajed"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    return tmp_path
+def root(stage):
+    """The root with the units as scripts/install puts them there."""
+    return pathlib.Path(stage)
 
 
 def analyze(*arguments, **environment):
@@ -45,9 +30,8 @@ def analyze(*arguments, **environment):
 
 @tools
 @pytest.mark.parametrize("name", ["linajed.service", "linajed.socket"])
-def test_the_system_units_are_right(root, name, tmp_path):
-    unit = root / "usr/lib/systemd/system" / name
-    status, said = verify(unit, root)
+def test_the_system_units_are_right(root, name):
+    status, said = verify(root / "usr/lib/systemd/system" / name, root)
     assert status == 0 and said == "", said
 
 
@@ -59,18 +43,15 @@ def test_the_user_units_are_right(root, name):
 
 
 def verify(unit, root, *options):
-    """What systemd-analyze has to say about a unit, but for the programs of a staging root, which
-    it looks for in the machine's."""
-    with_paths = unit.parent / f".{unit.name}.orig"
-    text = unit.read_text()
-    if unit.suffix == ".service":
-        shutil.copy(unit, with_paths)
-        unit.write_text(text.replace("ExecStart=/", f"ExecStart={root}/"))
-    try:
-        status, said = analyze("verify", "--man=no", *options, unit, XDG_RUNTIME_DIR="/tmp")
-    finally:
-        if with_paths.exists():
-            os.replace(with_paths, unit)
+    """What systemd-analyze has to say about a unit. It looks for programs in this machine's root,
+    so a copy of the unit names them in the staging root."""
+    folder = root / "tmp" / unit.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in unit.parent.iterdir():
+        (folder / each.name).write_text(each.read_text().replace("ExecStart=/",
+                                                                 f"ExecStart={root}/"))
+    status, said = analyze("verify", "--man=no", *options, folder / unit.name,
+                           XDG_RUNTIME_DIR="/tmp")
     return status, "\n".join(line for line in said.splitlines() if "linajed" in line)
 
 
@@ -86,7 +67,8 @@ def test_with_the_network_it_is_still_tight(root, tmp_path):
     folder = tmp_path / "network"
     (folder / "linajed.service.d").mkdir(parents=True)
     shutil.copy(root / "usr/lib/systemd/system/linajed.service", folder)
-    shutil.copy(ROOT / "systemd/linajed.service.d/network.conf", folder / "linajed.service.d")
+    shutil.copy(root / "usr/share/doc/linaje/examples/linajed.service.d/network.conf",
+                folder / "linajed.service.d")
     status, said = analyze("security", "--offline=true", "--threshold=15",
                            folder / "linajed.service")
     assert status == 0, said
@@ -104,8 +86,11 @@ def settings(path):
     return out
 
 
-def test_the_service_sees_its_clients_and_its_socket_outlives_it():
-    service = settings(ROOT / "systemd/linajed.service")
+def test_the_service_sees_its_clients_and_its_socket_outlives_it(root):
+    units = root / "usr/lib/systemd/system"
+    service = settings(units / "linajed.service")
+    assert service["ExecStart"] == ["/usr/bin/linajed"]
+    assert not (units / "linajed.service.d").exists(), "the network is open by default"
     # Each would make every peer somebody else, or hide the processes that own runs.
     for hiding in ("PrivateUsers", "ProtectProc", "PrivatePIDs", "ProcSubset", "DynamicUser"):
         assert hiding not in service
@@ -113,7 +98,7 @@ def test_the_service_sees_its_clients_and_its_socket_outlives_it():
     assert service["OOMPolicy"] == ["continue"]
     assert service["Type"] == ["notify"], "252 does not know notify-reload"
     assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
-    listening = settings(ROOT / "systemd/linajed.socket")
+    listening = settings(units / "linajed.socket")
     assert listening["SocketMode"] == ["0660"] and listening["DirectoryMode"] == ["0750"]
     assert listening["ListenStream"] == ["/run/linaje/linaje.sock"]
 
@@ -152,8 +137,8 @@ def as_service_user():
 
 @tools
 @traced
-def test_every_system_call_of_a_session_is_allowed(folder):
-    service = settings(ROOT / "systemd/linajed.service")
+def test_every_system_call_of_a_session_is_allowed(root, folder):
+    service = settings(root / "usr/lib/systemd/system/linajed.service")
     may = allowed(service["SystemCallFilter"])
     assert {"read", "fdatasync", "seccomp", "landlock_restrict_self"} <= may
     assert not {"mount", "setpriority", "reboot", "ptrace"} & may
