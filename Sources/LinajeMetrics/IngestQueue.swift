@@ -207,14 +207,13 @@ final class IngestQueue: Sendable {
         }
     }
 
-    /// Reports the groups as durable.
+    /// Reports the groups as durable; then tells who waits for that.
     func committed(_ groups: [Group]) {
-        let calls = state.withLock { state -> Calls in
+        let reports = state.withLock { state -> Calls in
             var calls: Calls = []
             for group in groups {
                 state.queuedBytes -= group.bytes
                 guard let found = state.channels.index(forKey: group.channel) else { continue }
-                state.channels.values[found].isCommitting = false
                 state.channels.values[found].durable = group.lastSequence
                 if !state.channels.values[found].isClosed,
                     state.channels.values[found].failure == nil
@@ -225,9 +224,17 @@ final class IngestQueue: Sendable {
                         durableThrough: group.lastSequence, releasedBytes: group.bytes)
                     calls.append { callback(progress) }
                 }
-                calls += Self.settle(group.channel, in: &state)
             }
             return calls
+        }
+        reports.forEach { $0() }
+        // Idle only after the reports: whoever asks for the end of a stream in between must hear of
+        // it after the last report, not before.
+        let calls = state.withLock { state in
+            groups.flatMap { group in
+                state.channels[group.channel]?.isCommitting = false
+                return Self.settle(group.channel, in: &state)
+            }
         }
         calls.forEach { $0() }
     }

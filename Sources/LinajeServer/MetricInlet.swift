@@ -85,8 +85,12 @@ final class MetricInlet: Sendable {
         let connection = connection
         let stream = stream
         state.value.writer?.finish { [over] in
-            connection.end(stream: stream)
-            connection.eventLoop.execute { over(nil) }
+            // Behind the acknowledgements that the committer has handed to the loop: the last one
+            // must leave before the end.
+            connection.eventLoop.execute {
+                connection.end(stream: stream)
+                over(nil)
+            }
         }
     }
 
