@@ -264,7 +264,7 @@ static void on_signal(int number) {
     errno = kept;
 }
 
-int clinux_catch_signals(void) {
+int clinux_catch_daemon_signals(void) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         return -1;

@@ -12,7 +12,7 @@ struct ProcessSignals: Sendable {
     private let descriptor: CInt
 
     /// Catches them from now on; called first thing in the process, and once.
-    static let caught = ProcessSignals(descriptor: clinux_catch_signals())
+    static let caught = ProcessSignals(descriptor: clinux_catch_daemon_signals())
 
     /// Whether the daemon was told to stop.
     static var stopWasCaught: Bool { clinux_stop_was_caught() != 0 }

@@ -88,7 +88,7 @@ int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /* Catches SIGTERM, SIGINT (unless it is ignored) and SIGHUP from now on: each writes its number as a
  * byte into a pipe, whose end to read from, which does not block, is returned. Once per process. */
-int clinux_catch_signals(void);
+int clinux_catch_daemon_signals(void);
 
 /* Whether SIGTERM or SIGINT was caught. */
 int clinux_stop_was_caught(void);
