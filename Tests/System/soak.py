@@ -192,10 +192,14 @@ class Soak:
                 f"| longest empty call beside them, ms | {control / 1e3:.1f} |"]
 
 
-def heading(arguments, took):
+def present_commit():
+    """The commit that is checked out, and whether something differs from it."""
+    return subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+                          capture_output=True, text=True, check=False).stdout.strip()
+
+
+def heading(arguments, commit, took):
     """What was run, where and when."""
-    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-                            capture_output=True, text=True, check=False).stdout.strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     kind = "release" if "/release/" in LINAJED else "debug"
     disk = "a disk in memory" if arguments.tmpfs else "the machine's disk"
@@ -242,9 +246,10 @@ def main():
         if arguments.tmpfs:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder],
                            check=True)
+        commit = present_commit()
         soak = Soak(folder, arguments.minutes * 60, arguments.seed, arguments.chaos)
         soak.run()
-        text = heading(arguments, soak.took) + soak.text() + "\n"
+        text = heading(arguments, commit, soak.took) + soak.text() + "\n"
         if arguments.report and not soak.failures:
             text += harm(soak.failures)
         print(text)

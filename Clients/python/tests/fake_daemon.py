@@ -31,6 +31,7 @@ class FakeDaemon:
     stream_credit  what a new stream may send; it comes back with each acknowledgement
     goaway_after   number of batches after which a goaway is sent, once
     repeat_acks  every acknowledgement is sent twice
+    full         the disk is: sessions that are open and meet it are lost for good
     before_frame  called before each frame is looked at; while it waits, the daemon is as if stopped
     """
 
@@ -45,6 +46,7 @@ class FakeDaemon:
         self.ack_delay, self.stream_credit = 0.0, 262_144
         self.goaway_after, self.repeat_acks = None, False
         self.before_frame = None
+        self.full, self.lost = False, set()
         self.refuse = {}
         self.corrupt_reads = False
         self.listener = None
@@ -214,7 +216,18 @@ class FakeDaemon:
         self.ingests[ingest] = {}
         return {"ingest_id": ingest, "lease_s": 3600}
 
+    def _meet_full_disk(self, ingest):
+        if self.full:
+            self.lost.add(ingest)
+        if ingest in self.lost:
+            raise Refused(202, "lost content: no space left; begin a new one", retryable=True)
+
+    def do_AbortIngest(self, request):
+        self.ingests.pop(request.ingest_id, None)
+        return {}
+
     def do_CommitIngest(self, request):
+        self._meet_full_disk(request.ingest_id)
         if request.ingest_id not in self.ingests:
             raise Refused(104, "no such session", ingest_id=request.ingest_id.hex())
         files = self.ingests.pop(request.ingest_id)
@@ -228,6 +241,7 @@ class FakeDaemon:
                                                                    files.values())}
 
     def put_file(self, request, content):
+        self._meet_full_disk(request.ingest_id)
         if request.ingest_id not in self.ingests:
             raise Refused(104, "no such session", ingest_id=request.ingest_id.hex())
         digest = hashlib.sha256(content).digest()

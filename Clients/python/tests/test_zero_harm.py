@@ -319,6 +319,21 @@ def test_files_are_stored_although_the_spool_has_no_room(
     daemon.stop()
 
 
+def test_an_upload_that_met_a_full_disk_goes_on_when_there_is_room(fake, fresh_sender, tmp_path):
+    """The session that lost content came back under its key, again and again, for a day."""
+    (tmp_path / "file").write_bytes(b"content")
+    fake.full = True
+    with linaje.start_run() as run:
+        for number in range(3):
+            linaje.log_artifact(tmp_path / "file", str(number))
+        wait_for(lambda: len(fake.lost) >= 4)
+        fake.full = False
+    assert linaje.flush(20)
+    for number in range(3):
+        assert artifact(fake, run, f"{number}/file") == b"content"
+    assert len(fake.ingests) <= 1, "sessions that are never used again are left open"
+
+
 def test_files_of_a_process_that_ends_without_a_daemon_follow_later(fake, home, tmp_path):
     fake.stop()
     (tmp_path / "small").write_bytes(b"s" * 1000)

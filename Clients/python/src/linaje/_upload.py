@@ -7,10 +7,11 @@ import io
 import os
 import stat
 import time
+from collections import deque
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._client import Client, file_parts
-from ._errors import CORRUPT, INVALID_ARGUMENT, NOT_FOUND, LinajeError
+from ._errors import CORRUPT, INVALID_ARGUMENT, NOT_FOUND, STORAGE_FULL, UNAVAILABLE, LinajeError
 from ._log import warn
 from ._spool import SpoolFolder
 
@@ -266,10 +267,14 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
     """Puts all files and commits; the Tree. Repeating it after a failure does it once.
 
     A session that the daemon no longer knows was either committed (the same key then brings the
-    same answer) or dropped (another one is begun).
+    same answer) or dropped (another one is begun). One that met a full disk has lost content for
+    good, while its key would bring it back for a day: the last session is begun under a key of
+    this try alone, so that an upload goes on whenever there is room again.
     """
-    error: Optional[LinajeError] = None
-    for attempt in range(_SESSIONS):
+    error, met_full_disk = LinajeError(NOT_FOUND, "the upload's session is gone"), False
+    attempts = deque([*map(str, range(_SESSIONS)), os.urandom(8).hex()])
+    while attempts:
+        attempt = attempts.popleft()
         begin = _key(body, f"begin {attempt}")
         commit = {"key": _key(body, f"commit {attempt}"), "path": body["path"],
                   "run_id": bytes.fromhex(body["run"])}
@@ -282,12 +287,22 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
             if failure.code == CORRUPT:
                 # The bytes on their way, not in the store: trying again would not help.
                 raise LinajeError(116, failure.message) from None
+            if failure.code == STORAGE_FULL:
+                if not attempts:
+                    with contextlib.suppress(LinajeError):
+                        client.call("AbortIngest", ingest_id=ingest_id)
+                    raise
+                attempts, met_full_disk = deque([attempts.pop()]), True
+                continue
             if failure.code != NOT_FOUND or "ingest_id" not in failure.details:
                 raise
             error = failure
         with contextlib.suppress(LinajeError):
             return client.call("CommitIngest", ingest_id=ingest_id, **commit)
-    raise error or LinajeError(NOT_FOUND, "the upload's session is gone")
+    if met_full_disk:
+        # Not for want of sessions: the next try begins another.
+        raise LinajeError(UNAVAILABLE, error.message)
+    raise error
 
 
 def _put(client: Client, ingest_id: bytes, entry: Dict[str, Any]) -> None:
