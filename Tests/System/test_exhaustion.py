@@ -50,7 +50,7 @@ def test_a_call_that_was_cancelled_while_it_waited_is_not_done_and_holds_no_memo
         run = new_run(client)
         connection = client.connection
         before = daemon.rss()
-        for index in range(200):
+        for index in range(100):
             stream = connection.open("LogRun", {
                 "id": run, "tags": {"set": [
                     {"key": f"k{index}-{part}", "value": "v" * 90_000} for part in range(10)]}},
