@@ -143,10 +143,12 @@ def test_the_completions_are_programs_of_their_shells(stage):
 def declared_keys():
     """section.key of every setting of DaemonConfiguration.swift."""
     text = (ROOT / "Sources/linajed/DaemonConfiguration.swift").read_text(encoding="utf-8")
+    sections = {kind: name for name, kind in re.findall(r"^    var (\w+) = (\w+)\(\)$", text,
+                                                        re.MULTILINE)}
     keys = set()
-    for section, body in re.findall(r"    struct (\w+): Codable.*?\{\n(.*?)\n    \}", text, re.DOTALL):
-        for key in re.findall(r"^        var (\w+): .+\?$", body, re.MULTILINE):
-            keys.add(f"{section.lower()}.{key}")
+    for kind, body in re.findall(r"    struct (\w+): Codable.*?\{\n(.*?)\n    \}", text, re.DOTALL):
+        keys |= {f"{sections[kind]}.{key}"
+                 for key in re.findall(r"^        var (\w+): .+\?$", body, re.MULTILINE)}
     return keys
 
 
