@@ -140,7 +140,7 @@ let package = Package(
         layer(
             "LinajeCommands",
             [
-                "CSQLite", "CZstd", "LinajeClient", "LinajeDomain", "LinajeHost",
+                "CLinux", "CSQLite", "CZstd", "LinajeClient", "LinajeDomain", "LinajeHost",
                 "LinajeTransport", "LinajeWire", argumentParser, crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),

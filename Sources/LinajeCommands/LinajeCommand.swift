@@ -22,11 +22,11 @@ struct LinajeCommand: AsyncParsableCommand {
               0 done; 1 the request failed; 2 the command line makes no sense; 69 no daemon is \
             reachable; 75 the same may work later.
             """,
-        version: "linaje 0.1.0",
+        version: "linaje \(LinajeProgram.version)",
         subcommands: [
             StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
             MetricCommand.self,
             ArtifactCommand.self, ModelCommand.self, LineageCommand.self, LedgerCommand.self,
-            BenchCommand.self,
+            BenchCommand.self, DoctorCommand.self,
         ])
 }

@@ -7,6 +7,9 @@ import LinajeDomain
 /// It ends with 0 when all went well, 1 when a request failed, 2 when the command line makes no
 /// sense, 69 when no daemon is reachable, 75 when the same may work later.
 package enum LinajeProgram {
+    /// Version of the command line.
+    static let version = "0.1.0"
+
     package static func main() async -> Never {
         do {
             var command = try LinajeCommand.parseAsRoot()

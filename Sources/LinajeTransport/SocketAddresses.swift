@@ -23,6 +23,18 @@ package enum SocketAddresses {
         return trimmed(temporary) + "/linaje-\(getuid())"
     }
 
+    /// Which line of the table names a socket.
+    package enum Rule: String, Sendable, Hashable {
+        /// The caller names it: `--socket`.
+        case option
+        /// `LINAJE_SOCKET` names it.
+        case environment
+        /// It is the user's own, which is there.
+        case user
+        /// It is the system's, because nothing else names one.
+        case system
+    }
+
     /// The socket a client connects to: `explicit`, else `LINAJE_SOCKET`, else the user's if it is
     /// there, else the system's.
     ///
@@ -32,15 +44,24 @@ package enum SocketAddresses {
     package static func find(
         explicit: String? = nil, environment: [String: String]
     ) throws -> String {
-        if let explicit, !explicit.isEmpty { return try checked(explicit) }
-        if let named = environment["LINAJE_SOCKET"], !named.isEmpty { return try checked(named) }
+        try choose(explicit: explicit, environment: environment).path
+    }
+
+    /// What `find` finds, and by which rule.
+    package static func choose(
+        explicit: String? = nil, environment: [String: String]
+    ) throws -> (path: String, rule: Rule) {
+        if let explicit, !explicit.isEmpty { return (try checked(explicit), .option) }
+        if let named = environment["LINAJE_SOCKET"], !named.isEmpty {
+            return (try checked(named), .environment)
+        }
         let path = user(environment: environment)
         var status = stat()
-        guard lstat(path, &status) == 0 else { return system }
+        guard lstat(path, &status) == 0 else { return (system, .system) }
         if environment["XDG_RUNTIME_DIR"]?.isEmpty ?? true {
             try checkPrivate(userDirectory(environment: environment))
         }
-        return try checked(path)
+        return (try checked(path), .user)
     }
 
     /// Checks that a folder is a folder of this user with mode 0700, and no link.

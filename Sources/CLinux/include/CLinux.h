@@ -82,6 +82,35 @@ struct clinux_caught {
  * ignored now: then it stays so. */
 void clinux_catch_signals(const int *signals, int count, int pipe);
 
+/* What a kernel may lack, as bits; Linux 6.1 has all but the last two. */
+#define CLINUX_HAS_PIDFD_OPEN 1u  /* pidfd_open, Linux 5.3 */
+#define CLINUX_HAS_OPENAT2 2u     /* openat2 with RESOLVE_BENEATH, Linux 5.6 */
+#define CLINUX_HAS_LANDLOCK 4u    /* Landlock, Linux 5.13, when it is switched on */
+#define CLINUX_HAS_SECCOMP 8u     /* seccomp filters */
+#define CLINUX_HAS_PEER_PIDFD 16u /* SO_PEERPIDFD, Linux 6.5 */
+#define CLINUX_HAS_EXIT_INFO 32u  /* PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15 */
+
+/* Which of them this kernel has, found by trying each. Makes a process and waits for its end. */
+unsigned clinux_kernel_features(void);
+
+/* A file system (statfs(2)). */
+struct clinux_file_system {
+    uint64_t magic;
+    uint64_t total_bytes;
+    /* What is free for those who are not root. */
+    uint64_t free_bytes;
+    /* Files it can hold, 0 where there is no bound. */
+    uint64_t files;
+    uint64_t free_files;
+};
+
+/* Fills `out` with the file system that holds `path`. */
+int clinux_file_system(const char *path, struct clinux_file_system *out);
+
+/* Whether files in `folder` can share their blocks (FICLONE): 1 or 0; -1 where no file without a
+ * name can be made there to try it. */
+int clinux_probe_reflink(const char *folder);
+
 /* Makes a spawned process close every descriptor from `first` on, whoever opened it meanwhile
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);

@@ -25,7 +25,7 @@ struct GlobalOptions: ParsableArguments {
     }
 
     /// What the daemon is told that this program is.
-    static let agent = "linaje/0.1.0"
+    static let agent = "linaje/\(LinajeProgram.version)"
 
     /// Where the daemon's socket is.
     func daemonSocket() throws -> String {

@@ -3,7 +3,7 @@ import Dispatch
 /// Runs a call that blocks for long on a thread of its own.
 enum BlockingThread {
     private static let queue = DispatchQueue(
-        label: "linaje.bench.blocking", attributes: .concurrent)
+        label: "linaje.blocking", attributes: .concurrent)
 
     static func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws -> Value
