@@ -139,7 +139,8 @@ class Daemon:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def client(self, timeout=SECONDS):
-        return Client(self.socket, timeout)
+        # Without patience: a test that kills the daemon wants to see the error.
+        return Client(self.socket, timeout, patience=0)
 
     def connection(self):
         return Connection(self.socket, SECONDS)

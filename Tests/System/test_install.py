@@ -23,7 +23,6 @@ from linaje._client import Client
 
 CONFIGURATION = os.environ.get("LINAJE_INSTALL_CONFIGURATION", "debug")
 BUILT = ROOT / (".build/debug" if CONFIGURATION == "debug" else ".build-install/release")
-PREFIX = "/usr"
 pytestmark = pytest.mark.skipif(
     not all((BUILT / name).exists() for name in ("linaje", "linajed", "linaje-flavor-host")),
     reason=f"the programs are not built in {BUILT}")

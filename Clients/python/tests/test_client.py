@@ -47,6 +47,27 @@ def test_nobody_at_the_socket_is_unavailable(home):
     assert "start linajed" in str(caught.value)
 
 
+def test_a_daemon_that_was_met_is_waited_for_and_the_call_made_once(fake):
+    with linaje.Client() as client:
+        client.status()
+        fake.stop()
+        started = threading.Timer(0.3, fake.start)
+        started.start()
+        assert client.call("CreateRun", id=bytes(16), name="meanwhile").name == "meanwhile"
+        started.join()
+        assert len(fake.answers) == 1
+
+
+def test_the_patience_with_a_daemon_that_is_away_has_an_end(fake):
+    with linaje.Client(patience=0.2) as client:
+        client.status()
+        fake.stop()
+        begin = time.monotonic()
+        with pytest.raises(linaje.LinajeError) as caught:
+            client.status()
+        assert caught.value.code == 200 and time.monotonic() - begin < 5
+
+
 def test_an_error_keeps_its_number_name_and_text(fake):
     with linaje.Client() as client:
         with pytest.raises(linaje.LinajeError) as caught:
