@@ -92,7 +92,7 @@ let package = Package(
             ["LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
 
         // The protocols plugins implement, and the plugins in the box.
-        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeWire", protobuf]),
+        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         layer(
             "FilesystemStorage", ["LinajeDomain", "LinajePluginKit"],

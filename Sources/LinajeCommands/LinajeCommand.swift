@@ -11,6 +11,7 @@ struct LinajeCommand: AsyncParsableCommand {
 
             EXAMPLES
               linaje status
+              linaje run --experiment fraud --create-experiment -- python train.py
               linaje run create --experiment fraud --create-experiment
               python train.py | linaje metric stream RUN
               linaje artifact put model/ --run RUN --path model

@@ -1,6 +1,6 @@
 import Dispatch
-import Glibc
 import LinajeDomain
+import LinajeHost
 import Synchronization
 
 /// A thread of its own on which blocking calls run one after the other, in the order in which they
@@ -47,7 +47,7 @@ final class BlockingLane: Sendable {
             let accepted = state.withLock { state in
                 guard !state.isClosed else { return false }
                 if !state.isRunning {
-                    guard startThread() else { return false }
+                    guard OwnThread.start({ [self] in loop() }) else { return false }
                     state.isRunning = true
                 }
                 state.jobs.append(job)
@@ -60,24 +60,6 @@ final class BlockingLane: Sendable {
         func close() {
             state.withLock { $0.isClosed = true }
             wake.signal()
-        }
-
-        private func startThread() -> Bool {
-            var thread = pthread_t()
-            let context = Unmanaged.passRetained(self)
-            let failure = pthread_create(
-                &thread, nil,
-                { pointer in
-                    guard let pointer else { return nil }
-                    Unmanaged<Core>.fromOpaque(pointer).takeRetainedValue().loop()
-                    return nil
-                }, context.toOpaque())
-            guard failure == 0 else {
-                context.release()
-                return false
-            }
-            pthread_detach(thread)
-            return true
         }
 
         private func loop() {

@@ -219,6 +219,33 @@ print(sorted(seen))
     assert (process.returncode, run.status) == (0, FINISHED)
 
 
+def test_an_interrupt_from_a_terminal_reaches_the_command_once(shell):
+    script = """
+import signal, time
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+print("ready", flush=True)
+while not seen: time.sleep(0.01)
+time.sleep(0.3)
+print(len(seen))
+raise SystemExit(9)
+"""
+    controller, terminal = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    process = shell.start(sys.executable, "-c", script, stdin=terminal, preexec_fn=take_terminal)
+    assert process.stdout.readline() == b"ready\n"
+    os.write(controller, b"\x03")
+    output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, output) == (9, b"1\n"), errors
+    os.close(controller)
+    os.close(terminal)
+    run, = shell.found()
+    assert (run.status, run.ended_cause) == (KILLED, "stopped by SIGINT: exited with code 9")
+
+
 def test_a_kill_of_linaje_itself_leaves_the_command_alone(shell):
     script = "echo ready; read line; echo more >&2; echo more >&2; echo over"
     process = shell.start("sh", "-c", script, stdin=subprocess.PIPE)
