@@ -26,6 +26,6 @@ struct LinajeCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, ExperimentCommand.self, RunCommand.self, MetricCommand.self,
             ArtifactCommand.self, ModelCommand.self, LineageCommand.self, LedgerCommand.self,
-            BenchCommand.self,
+            MaintainCommand.self, BenchCommand.self,
         ])
 }

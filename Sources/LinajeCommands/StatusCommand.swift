@@ -27,6 +27,13 @@ struct StatusCommand: AsyncParsableCommand {
                 ("version", .string(plugin.version)), ("failure", .optional(plugin.failure)),
             ])
         }
+        let migrations = status.migrations.map { migration in
+            JSONValue.object([
+                ("namespace", .string(migration.namespace)), ("name", .string(migration.name)),
+                ("done", .uint(migration.done)), ("total", .uint(migration.total)),
+                ("percent", .count(migration.percent)),
+            ])
+        }
         Output.line(
             JSONValue.object(
                 [
@@ -43,6 +50,7 @@ struct StatusCommand: AsyncParsableCommand {
                     ("free_bytes", .uint(status.free.bytes)), ("chunks", .uint(status.chunks)),
                     ("stored_bytes", .uint(status.stored.bytes)),
                     ("content_bytes", .uint(status.content.bytes)), ("plugins", .array(plugins)),
+                    ("migrations", .array(migrations)),
                     ("failure", .optional(status.failure)),
                 ]
             ).text)
@@ -70,6 +78,11 @@ struct StatusCommand: AsyncParsableCommand {
         for plugin in status.plugins {
             let failure = plugin.failure.map { ": \($0)" } ?? ""
             fields.add("plugin", "\(plugin.name) \(plugin.version), \(plugin.kind)\(failure)")
+        }
+        for migration in status.migrations {
+            fields.add(
+                "migrating",
+                "\(migration.namespace) \"\(migration.name)\": \(migration.percent) %")
         }
         fields.show(style)
         if let failure = status.failure {

@@ -1,4 +1,4 @@
-import LinajePluginKit
+package import LinajePluginKit
 
 /// The tables of the metric engine, migrations "metrics".
 ///
@@ -20,10 +20,12 @@ import LinajePluginKit
 /// makes batches exactly-once. Summaries are written later, now and then; what is missing in them
 /// is in the segments after `folded_through`. Values are kept as the 64 bits of the double, since
 /// databases have no NaN.
-enum MetricSchema {
-    static let namespace = "metrics"
+package enum MetricSchema {
+    /// What the backend files the steps under.
+    package static let namespace = "metrics"
 
-    static let migrations = [
+    /// All steps, oldest first. A step that was released is never changed.
+    package static let migrations = [
         SQLMigration(
             "segments",
             [

@@ -15,6 +15,7 @@ package struct Services: Sendable {
     package let experiments: ExperimentService
     package let ledger: LedgerService
     package let loggedModels: LoggedModelService
+    package let maintenance: MaintenanceService
     package let metrics: MetricService
     package let registry: RegistryService
     package let runs: RunService
@@ -24,13 +25,15 @@ package struct Services: Sendable {
 
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
-        artifacts store: ArtifactStore, plugins: [PluginDescriptor], flavor: (any ModelFlavor)?,
-        clock: any WallClock, stateDirectory: String, version: String, logger: Logger
+        artifacts store: ArtifactStore, databases: [MaintenanceService.Database],
+        plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, clock: any WallClock,
+        stateDirectory: String, version: String, logger: Logger
     ) {
         self.access = access
         owners = OwnerWatch(catalog: catalog, logger: logger) { metricStore.endTails($0) }
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
+        maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
         loggedModels = LoggedModelService(
@@ -40,7 +43,7 @@ package struct Services: Sendable {
             catalog: catalog, artifacts: artifacts, inspection: inspection)
         runs = RunService(catalog: catalog, metrics: metricStore, owners: owners)
         status = StatusService(
-            store: store, metrics: metricStore, plugins: plugins, clock: clock,
+            catalog: catalog, store: store, metrics: metricStore, plugins: plugins, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

@@ -1,11 +1,13 @@
 import Glibc
 package import LinajeArtifacts
+import LinajeCatalog
 package import LinajeDomain
 package import LinajeMetrics
 package import LinajePluginKit
 
 /// How the daemon is.
 package struct StatusService: Sendable {
+    let catalog: CatalogStore
     let store: ArtifactStore
     let metrics: MetricStore
     let plugins: [PluginDescriptor]
@@ -15,10 +17,11 @@ package struct StatusService: Sendable {
     let startedAt: Timestamp
 
     init(
-        store: ArtifactStore, metrics: MetricStore, plugins: [PluginDescriptor],
+        catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, plugins: [PluginDescriptor],
         clock: any WallClock,
         stateDirectory: String, version: String
     ) {
+        self.catalog = catalog
         self.store = store
         self.metrics = metrics
         self.plugins = plugins
@@ -32,11 +35,12 @@ package struct StatusService: Sendable {
     package func current() async throws -> DaemonStatus {
         let artifacts = try await store.statistics()
         try await metrics.checkReading()
+        let migrations = try await catalog.pendingBackfills() + metrics.pendingBackfills()
         return DaemonStatus(
             version: version, stateDirectory: stateDirectory, startedAt: startedAt, pid: getpid(),
             metrics: metrics.statistics, artifacts: artifacts,
             residentBytes: Self.residentBytes(), freeBytes: Self.freeBytes(stateDirectory),
-            plugins: plugins)
+            plugins: plugins, migrations: migrations)
     }
 
     /// Resident memory of this process, from /proc/self/statm.
@@ -71,4 +75,6 @@ package struct DaemonStatus: Sendable {
     package var residentBytes: UInt64
     package var freeBytes: UInt64
     package var plugins: [PluginDescriptor]
+    /// What migrations have left to do while the daemon serves.
+    package var migrations: [SQLBackfillProgress]
 }

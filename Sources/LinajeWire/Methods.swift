@@ -37,6 +37,8 @@ package struct Method<Request: Message & Sendable, Response: Message & Sendable>
 package enum Methods {
     package static let getStatus = Method<Linaje_V1_GetStatusRequest, Linaje_V1_Status>(
         0x0101, "GetStatus", role: .reader)
+    package static let maintain = Method<Linaje_V1_MaintainRequest, Linaje_V1_MaintainOpened>(
+        0x0103, "Maintain", .serverStreaming, role: .admin)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment

@@ -31,6 +31,14 @@ extension MethodTable {
                 message.version = plugin.version
                 return message
             }
+            answer.migrations = status.migrations.map { migration in
+                var message = Linaje_V1_MigrationStatus()
+                message.namespace = migration.namespace
+                message.name = migration.name
+                message.done = migration.done
+                message.total = migration.total
+                return message
+            }
             return answer
         }
     }
