@@ -21,7 +21,7 @@ package struct ChunkIndex: Sendable {
     /// statements are prepared.
     private static let keysPerQuery = 256
 
-    private let sql: any SQLBackend
+    let sql: any SQLBackend
 
     package init(sql: any SQLBackend) { self.sql = sql }
 

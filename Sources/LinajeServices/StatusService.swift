@@ -17,9 +17,9 @@ package struct StatusService: Sendable {
     let startedAt: Timestamp
 
     init(
-        catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, plugins: [PluginDescriptor],
-        clock: any WallClock,
-        stateDirectory: String, version: String
+        catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore,
+        plugins: [PluginDescriptor], clock: any WallClock, stateDirectory: String,
+        version: String
     ) {
         self.catalog = catalog
         self.store = store

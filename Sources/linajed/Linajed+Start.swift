@@ -37,7 +37,7 @@ extension Linajed {
 
         let inherited = try ListeningSocket.inherited(environment: environment)
         let state = try StateDirectory(settings.stateDirectory)
-        try StoreCheck.requireKnown(state.path, version: Self.version)
+        try StoreCheck.requireKnown(state.path)
         let clock = SystemClock()
         let progress = StartProgress(notification, logger: logger)
         let stores = try await DaemonStores(

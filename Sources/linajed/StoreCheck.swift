@@ -22,9 +22,9 @@ enum StoreCheck {
 
     /// - Throws: `storeTooNew` naming what is newer and both versions, `failedPrecondition` for a
     ///   repair that was interrupted, `corrupt` for a database whose migrations cannot be read.
-    static func requireKnown(_ directory: String, version: String) throws {
+    static func requireKnown(_ directory: String) throws {
         let format = try StateFormat.read(directory)
-        try format?.requireKnown(directory, version: version)
+        try format?.requireKnown(directory, version: Linajed.version)
         for database in databases {
             let path = "\(directory)/\(database.name)"
             guard !FileFacts.exists(path + RecoveredDatabase.finishedSuffix) else {
@@ -34,15 +34,18 @@ enum StoreCheck {
             }
             guard FileFacts.size(path) > 0 else { continue }
             try requireKnown(
-                SQLiteFile(path, for: .look).migrations(), database.known, path: path,
-                format: format, version: version)
+                SQLiteFile(path, for: .look).migrations(), database.known, path: path)
         }
     }
 
-    private static func requireKnown(
-        _ seen: [String: [String]], _ known: [String: [SQLMigration]], path: String,
-        format: StateFormat?, version: String
+    /// - Parameters:
+    ///   - seen: the migrations that a database has seen, by namespace.
+    ///   - known: those that this version knows.
+    static func requireKnown(
+        _ seen: [String: [String]], _ known: [String: [SQLMigration]], path: String
     ) throws {
+        let format = try? StateFormat.read(FileFacts.folder(of: path))
+        let version = Linajed.version
         let writer = format.map { ", last opened by linajed \($0.writer)" } ?? ""
         for (namespace, names) in seen.sorted(by: { $0.key < $1.key }) {
             guard let migrations = known[namespace] else {

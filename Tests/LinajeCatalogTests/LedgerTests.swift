@@ -141,7 +141,9 @@ import Testing
     func insertion() async throws {
         try await CatalogFixture.with { fixture in
             try await Self.fill(fixture)
-            let last = try await fixture.read { try $0.events(EventQuery(page: Page())).elements[4] }
+            let last = try await fixture.read {
+                try $0.events(EventQuery(page: Page())).elements[4]
+            }
             let hash = LedgerChain.hash(
                 previous: last.hash, sequence: 6, canonical: last.canonical)
             let insert = """

@@ -12,8 +12,7 @@ import subprocess
 import time
 
 import pytest
-from support import (ROOT, SECONDS, SEED, LinajeError, Writer, eventually, history, linaje_plain,
-                     new_run)
+from support import ROOT, SECONDS, SEED, Writer, eventually, history, new_run
 
 LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 with_command = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
