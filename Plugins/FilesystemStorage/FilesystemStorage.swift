@@ -17,9 +17,12 @@ public import LinajePluginKit
 public struct FilesystemStorage: ArtifactBackend {
     private let directory: StorageDirectory
 
-    /// - Parameter root: an absolute path; the folder is made by the first call that needs it.
-    public init(root: String) {
-        self.directory = StorageDirectory(root: root)
+    /// - Parameters:
+    ///   - root: an absolute path; the folder is made by the first call that needs it.
+    ///   - keepsTemporaryFiles: whether what a crash left stays, and no folder is made: for
+    ///     somebody who only looks.
+    public init(root: String, keepsTemporaryFiles: Bool = false) {
+        self.directory = StorageDirectory(root: root, onlyLooks: keepsTemporaryFiles)
     }
 
     public var descriptor: PluginDescriptor {

@@ -10,13 +10,15 @@ final class StorageDirectory: Sendable {
     let root: String
     let threads = StorageThreads(width: StorageDirectory.threads)
     /// Whether the folders were made and old temporary files removed.
-    private let isPrepared = Mutex(false)
+    private let isPrepared: Mutex<Bool>
     /// Numbers the temporary files of this process.
     private let nextNumber = Atomic<UInt64>(0)
     /// Folders whose names are known to be durable.
     private let durableFolders = Mutex<Set<String>>([])
 
-    init(root: String) {
+    /// - Parameter onlyLooks: whether the folders are left as they are found.
+    init(root: String, onlyLooks: Bool = false) {
+        isPrepared = Mutex(onlyLooks)
         self.root = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
     }
 

@@ -1,7 +1,7 @@
 import Dispatch
 import GRDB
 import GRDBSQLite
-import LinajeDomain
+public import LinajeDomain
 public import LinajePluginKit
 import Synchronization
 
@@ -39,6 +39,10 @@ public final class SQLiteBackend: SQLBackend {
         configuration.busyMode = .timeout(Double(WriterState.busyWait) / 1_000)
         configuration.persistentReadOnlyConnections = true
         configuration.prepareDatabase { database in
+            // Only before the first table can a file be made so that `vacuum` can shrink it.
+            if try Int.fetchOne(database, sql: "PRAGMA page_count") == 0 {
+                _ = try Row.fetchOne(database, sql: "PRAGMA auto_vacuum=INCREMENTAL")
+            }
             for pragma in [
                 "PRAGMA wal_autocheckpoint=0", "PRAGMA mmap_size=0", "PRAGMA foreign_keys=ON",
                 "PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF",
@@ -104,31 +108,29 @@ public final class SQLiteBackend: SQLBackend {
     }
 
     public func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        _ = try await write { connection in
-            try connection.execute(
-                """
-                CREATE TABLE IF NOT EXISTS linaje_migrations (
-                    namespace TEXT NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL,
-                    PRIMARY KEY (namespace, name), UNIQUE (namespace, position))
-                """)
-        }
-        let seen = try await read { connection in
-            try connection.all(
-                "SELECT name FROM linaje_migrations WHERE namespace = ? ORDER BY position",
-                [.text(namespace)]
-            ) { try $0.text(0) }
-        }
-        for (position, name) in seen.enumerated()
-        where position >= migrations.count || migrations[position].name != name {
-            throw LinajeError(
-                .storeTooNew,
-                "database \"\(path)\" was written by a newer version of linaje (step \"\(name)\" "
-                    + "of \(namespace) is not known here); update linaje or restore an older copy")
-        }
-        for position in seen.count..<max(seen.count, migrations.count) {
-            try await apply(migrations[position], at: position, namespace: namespace)
+        do {
+            try await SQLMigrator(namespace, migrations).apply(to: self)
+        } catch var error as LinajeError where error.code == .storeTooNew {
+            error.message = "database \"\(path)\": \(error.message)"
+            throw error
         }
     }
+
+    public func maintain(
+        _ task: MaintenanceTask, from cursor: String?
+    ) async throws -> SQLMaintenanceStep {
+        try refuseIfClosed()
+        if let failure = writer.failure { throw failure }
+        return try await withCheckedThrowingContinuation { continuation in
+            pool.asyncWriteWithoutTransaction { [writer] database in
+                continuation.resume(
+                    with: Result { try writer.maintain(database, task, from: cursor) })
+                writer.checkpointIfDue(database)
+            }
+        }
+    }
+
+    public var changes: UInt64 { writer.changes }
 
     /// Moves the whole log into the database file and empties it. Waits for readers, at most the
     /// busy timeout of 5 s; a log that a reader still needs stays, which is no error.
@@ -163,23 +165,6 @@ public final class SQLiteBackend: SQLBackend {
                         SQLiteFailure.mapped($0, path: path)
                     })
             }
-        }
-    }
-
-    private func apply(
-        _ migration: SQLMigration, at position: Int, namespace: String
-    ) async throws {
-        let dialect = dialect
-        _ = try await write { connection in
-            for statement in migration.statements {
-                try connection.execute(
-                    statement
-                        .replacing("{blob}", with: dialect.blob)
-                        .replacing("{identity}", with: dialect.identity))
-            }
-            try connection.execute(
-                "INSERT INTO linaje_migrations (namespace, name, position) VALUES (?, ?, ?)",
-                [.text(namespace), .text(migration.name), .integer(Int64(position))])
         }
     }
 

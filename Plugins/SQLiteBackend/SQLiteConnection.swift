@@ -49,27 +49,12 @@ struct SQLiteConnection: SQLConnection {
         _ sql: String, _ arguments: [SQLValue], row: (OpaquePointer) throws -> Void
     ) throws {
         let statement = try prepared(sql)
-        let pointer = statement.sqliteStatement
-        guard Int(sqlite3_bind_parameter_count(pointer)) == arguments.count else {
-            throw LinajeError(
-                .internalError,
-                "statement on database \"\(path)\" has \(arguments.count) arguments for "
-                    + "\(sqlite3_bind_parameter_count(pointer)) places: \(sql)")
-        }
-        defer {
-            sqlite3_reset(pointer)
-            if !arguments.isEmpty { sqlite3_clear_bindings(pointer) }
-        }
         // A statement may be released by its cache while the closure runs others.
         try withExtendedLifetime(statement) {
-            try bind(arguments, from: 0, to: pointer) {
-                while true {
-                    let code = sqlite3_step(pointer)
-                    if code == SQLITE_DONE { return }
-                    guard code == SQLITE_ROW else { throw failure(code, sql) }
-                    try row(pointer)
-                }
-            }
+            try SQLiteStatement(
+                pointer: statement.sqliteStatement, handle: handle, path: path, sql: sql,
+                failed: failed
+            ).run(arguments, row: row)
         }
     }
 
@@ -84,78 +69,6 @@ struct SQLiteConnection: SQLConnection {
                 error, path: path, system: sqlite3_system_errno(handle))
             if let mapped = mapped as? LinajeError { failed(mapped) }
             throw mapped
-        }
-    }
-
-    /// Binds the arguments from `index` on, then runs `body`; bytes are lent for that time.
-    private func bind(
-        _ arguments: [SQLValue], from index: Int, to statement: OpaquePointer,
-        _ body: () throws -> Void
-    ) throws {
-        for index in index..<arguments.count {
-            let place = Int32(index + 1)
-            let code: Int32
-            switch arguments[index] {
-            case .null: code = sqlite3_bind_null(statement, place)
-            case .integer(let value): code = sqlite3_bind_int64(statement, place, value)
-            case .real(let value): code = sqlite3_bind_double(statement, place, value)
-            case .text(var text):
-                code = text.withUTF8 { bytes in
-                    bytes.withMemoryRebound(to: CChar.self) {
-                        // A null pointer would bind NULL.
-                        $0.count == 0
-                            ? sqlite3_bind_text(statement, place, "", 0, Self.transient)
-                            : sqlite3_bind_text64(
-                                statement, place, $0.baseAddress, UInt64($0.count),
-                                Self.transient, UInt8(SQLITE_UTF8))
-                    }
-                }
-            case .blob(let bytes) where bytes.isEmpty:
-                code = sqlite3_bind_zeroblob(statement, place, 0)
-            case .blob(let bytes):
-                return try bytes.withUnsafeBytes { buffer in
-                    let code = sqlite3_bind_blob64(
-                        statement, place, buffer.baseAddress, UInt64(buffer.count), nil)
-                    guard code == SQLITE_OK else { throw failure(code, "bind") }
-                    try bind(arguments, from: index + 1, to: statement, body)
-                }
-            }
-            guard code == SQLITE_OK else { throw failure(code, "bind") }
-        }
-        try body()
-    }
-
-    private func failure(_ code: Int32, _ sql: String) -> LinajeError {
-        let error = SQLiteFailure.error(of: handle, code: code, path: path, doing: sql)
-        failed(error)
-        return error
-    }
-
-    /// Makes SQLite copy a text before the call returns.
-    private static var transient: sqlite3_destructor_type? {
-        unsafeBitCast(-1, to: sqlite3_destructor_type?.self)
-    }
-}
-
-/// The row a statement stands on.
-private struct SQLiteRow: SQLRow {
-    let statement: OpaquePointer
-
-    subscript(index: Int) -> SQLValue {
-        let column = Int32(truncatingIfNeeded: index)
-        switch sqlite3_column_type(statement, column) {
-        case SQLITE_INTEGER: return .integer(sqlite3_column_int64(statement, column))
-        case SQLITE_FLOAT: return .real(sqlite3_column_double(statement, column))
-        case SQLITE_TEXT:
-            guard let text = sqlite3_column_text(statement, column) else { return .text("") }
-            let count = Int(sqlite3_column_bytes(statement, column))
-            return .text(
-                String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self))
-        case SQLITE_BLOB:
-            guard let bytes = sqlite3_column_blob(statement, column) else { return .blob([]) }
-            let count = Int(sqlite3_column_bytes(statement, column))
-            return .blob([UInt8](UnsafeRawBufferPointer(start: bytes, count: count)))
-        default: return .null
         }
     }
 }

@@ -18,11 +18,12 @@ final class WriterState: Sendable {
     /// Milliseconds that a restart of the log waits for readers.
     private static let restartWait: Int32 = 100
 
-    private let path: String
+    let path: String
     private let metrics: SQLiteMetrics
     private let failed = Mutex<LinajeError?>(nil)
     private let logFrames = Atomic<Int>(0)
     private let dueFrames = Atomic<Int>(WriterState.checkpointFrames)
+    private let commits = Atomic<UInt64>(0)
 
     init(path: String, metrics: SQLiteMetrics) {
         self.path = path
@@ -31,6 +32,9 @@ final class WriterState: Sendable {
 
     /// The first failed write or fsync, after which nothing is written any more.
     var failure: LinajeError? { failed.withLock { $0 } }
+
+    /// Transactions so far that changed something.
+    var changes: UInt64 { commits.load(ordering: .relaxed) }
 
     /// Sets up the writer once the pool has switched to WAL.
     ///
@@ -53,6 +57,7 @@ final class WriterState: Sendable {
                 let state = Unmanaged<WriterState>.fromOpaque(context).takeUnretainedValue()
                 state.logFrames.store(Int(frames), ordering: .relaxed)
                 state.metrics.logHas(frames: Int(frames))
+                state.commits.add(1, ordering: .relaxed)
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())
     }
@@ -84,22 +89,30 @@ final class WriterState: Sendable {
         let frames = logFrames.load(ordering: .relaxed)
         guard frames >= dueFrames.load(ordering: .relaxed), failure == nil else { return }
         // What matters of an error is noted; the commits so far are durable in the log.
-        guard frames >= Self.restartFrames, let handle = database.sqliteConnection else {
-            try? checkpoint(database, SQLITE_CHECKPOINT_PASSIVE)
+        guard frames >= Self.restartFrames else {
+            _ = try? checkpoint(database, SQLITE_CHECKPOINT_PASSIVE)
             return
         }
-        // The next commit waits for this: readers get a moment, not the usual time.
+        _ = try? checkpointBriefly(database, SQLITE_CHECKPOINT_RESTART)
+    }
+
+    /// A checkpoint that may wait for readers, but only a moment: the next commit waits for it.
+    @discardableResult
+    func checkpointBriefly(_ database: Database, _ mode: Int32) throws -> (left: Int, moved: Int) {
+        guard let handle = database.sqliteConnection else { return (0, 0) }
         sqlite3_busy_timeout(handle, Self.restartWait)
-        try? checkpoint(database, SQLITE_CHECKPOINT_RESTART)
-        sqlite3_busy_timeout(handle, Self.busyWait)
+        defer { sqlite3_busy_timeout(handle, Self.busyWait) }
+        return try checkpoint(database, mode)
     }
 
     /// Moves the log into the database file.
     ///
+    /// - Returns: frames that a reader still holds in the log, and all that were moved of it.
     /// - Throws: `storageFailed` when an fsync or write fails, `storageFull`.
-    func checkpoint(_ database: Database, _ mode: Int32) throws {
+    @discardableResult
+    func checkpoint(_ database: Database, _ mode: Int32) throws -> (left: Int, moved: Int) {
         if let failure { throw failure }
-        guard let handle = database.sqliteConnection else { return }
+        guard let handle = database.sqliteConnection else { return (0, 0) }
         var left: Int32 = 0
         var moved: Int32 = 0
         let started = ContinuousClock.now
@@ -114,14 +127,14 @@ final class WriterState: Sendable {
             metrics.logHas(frames: 0)
         }
         guard result != SQLITE_OK, result & 0xff != SQLITE_BUSY, result & 0xff != SQLITE_LOCKED
-        else { return }
+        else { return (max(0, Int(left) - Int(moved)), max(0, Int(moved))) }
         let error = SQLiteFailure.error(
             of: handle, code: result, path: path, doing: "checkpoint")
         fail(error)
         throw error
     }
 
-    private func fail(_ error: LinajeError) {
+    func fail(_ error: LinajeError) {
         guard error.code == .storageFailed else { return }
         failed.withLock { if $0 == nil { $0 = error } }
     }

@@ -284,3 +284,7 @@ int clinux_catch_daemon_signals(void) {
 }
 
 int clinux_stop_was_caught(void) { return stop_caught; }
+
+ssize_t clinux_copy_range(int in, int out, size_t length) {
+    return copy_file_range(in, NULL, out, NULL, length, 0);
+}

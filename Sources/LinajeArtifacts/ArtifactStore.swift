@@ -15,11 +15,11 @@ import Synchronization
 ///
 /// All methods may be called at the same time.
 package final class ArtifactStore: Sendable {
-    private let backend: any ArtifactBackend
+    let backend: any ArtifactBackend
     private let clock: any WallClock
     private let logger: Logger
     private let pool = WorkerPool(label: "linaje.artifacts", width: 2)
-    private let index: ChunkIndex
+    let index: ChunkIndex
     private let sink: PackSink
     private let writer: BlobWriter
     let reader: BlobReader

@@ -21,10 +21,14 @@ package struct ChunkIndex: Sendable {
     /// statements are prepared.
     private static let keysPerQuery = 256
 
-    private let sql: any SQLBackend
+    let sql: any SQLBackend
 
     package init(sql: any SQLBackend) { self.sql = sql }
 
+    /// What the backend files the steps under.
+    package static let namespace = "artifacts"
+
+    /// All steps, oldest first. A step that was released is never changed.
     package static let migrations = [
         SQLMigration(
             "1 packs and chunk index",
@@ -56,7 +60,7 @@ package struct ChunkIndex: Sendable {
     ]
 
     package func prepare() async throws {
-        try await sql.migrate("artifacts", ChunkIndex.migrations)
+        try await sql.migrate(ChunkIndex.namespace, ChunkIndex.migrations)
     }
 
     /// Enters a pack and its blobs, in one transaction; again makes no difference.

@@ -2,15 +2,13 @@ package import LinajeDomain
 import LinajePluginKit
 
 extension CatalogReader {
-    /// A page of events, oldest first; `nil`: of all models, of any version.
+    /// A page of events, oldest first.
     ///
     /// A model's events are all those of its name, those of deleted models of that name included,
     /// and, where it was renamed, those of its former names until then.
-    package func events(model: String? = nil, version: UInt64? = nil, page: Page) throws
-        -> Paged<LedgerEvent>
-    {
+    package func events(_ query: EventQuery) throws -> Paged<LedgerEvent> {
         var filter = SQLFilter()
-        if let model {
+        if let model = query.model {
             let names = try formerNames(of: model)
             let each = names.map { _ in "(model = ? AND sequence <= ?)" }
             filter.add(
@@ -18,23 +16,52 @@ extension CatalogReader {
                 names.count == 1
                     ? [.text(model)] : names.flatMap { [.text($0.name), .integer($0.until)] })
         }
-        if let version {
+        if let version = query.version {
             filter.add("version = ?", [.integer(Int64(clamping: version))])
         }
-        filter.add("sequence", after: try PageToken(page.token, of: .events), descending: false)
-        let found = try connection.all(
-            """
-            SELECT sequence, canonical, previous_hash, hash FROM events\(filter.text)
-            ORDER BY sequence LIMIT ?
-            """, filter.arguments + [.integer(Int64(page.limit) + 1)]
-        ) { row in
-            LedgerEvent(
-                sequence: try row.count(0), canonical: try row.blob(1),
-                previousHash: try row.requiredDigest(2), hash: try row.requiredDigest(3))
+        let isByTime = query.since != nil || query.until != nil
+        let areTimesComplete = try isByTime && EventTimes.areComplete(connection)
+        if areTimesComplete {
+            filter.add(
+                "sequence IN (SELECT sequence FROM event_times WHERE at_us >= ? AND at_us < ?)",
+                [
+                    .integer(query.since?.microseconds ?? .min),
+                    .integer(query.until?.microseconds ?? .max),
+                ])
         }
-        return paged(found, page, of: .events, weight: { $0.canonical.count + 128 }) {
+        filter.add(
+            "sequence", after: try PageToken(query.page.token, of: .events), descending: false)
+        let found = try events(
+            filter, limit: query.page.limit + 1,
+            // While times are being entered, the texts themselves are asked.
+            where: isByTime && !areTimesComplete ? query.contains : { _ in true })
+        return paged(found, query.page, of: .events, weight: { $0.canonical.count + 128 }) {
             [.integer(Int64(clamping: $0.sequence))]
         }
+    }
+
+    /// The first events that match the filter and the closure, at most `limit`.
+    private func events(
+        _ filter: SQLFilter, limit: Int, where isWanted: (LedgerEvent) -> Bool
+    ) throws -> [LedgerEvent] {
+        struct Enough: Error {}
+        var found: [LedgerEvent] = []
+        do {
+            try connection.query(
+                """
+                SELECT sequence, canonical, previous_hash, hash FROM events\(filter.text)
+                ORDER BY sequence
+                """, filter.arguments
+            ) { row in
+                let event = LedgerEvent(
+                    sequence: try row.count(0), canonical: try row.blob(1),
+                    previousHash: try row.requiredDigest(2), hash: try row.requiredDigest(3))
+                guard isWanted(event) else { return }
+                found.append(event)
+                if found.count >= limit { throw Enough() }
+            }
+        } catch is Enough {}
+        return found
     }
 
     /// Recomputes the chain of all events, and compares what stands beside them for look-ups.
@@ -42,12 +69,14 @@ extension CatalogReader {
     /// Reads one event at a time and stops at the first that does not fit. `firstBad` is the number
     /// that event has or, for one that is gone or has another's number, should have.
     package func verifyLedger() throws -> LedgerVerification {
-        var check = LedgerCheck()
+        var check = LedgerCheck(areTimesComplete: try EventTimes.areComplete(connection))
         do {
             try connection.query(
                 """
-                SELECT sequence, canonical, previous_hash, hash, model, version, new_name
-                FROM events ORDER BY sequence
+                SELECT e.sequence, e.canonical, e.previous_hash, e.hash, e.model, e.version,
+                    e.new_name, t.at_us
+                FROM events e LEFT JOIN event_times t ON t.sequence = e.sequence
+                ORDER BY e.sequence
                 """, []
             ) { row in
                 try check.take(row)

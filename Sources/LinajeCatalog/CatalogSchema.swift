@@ -45,6 +45,7 @@ package import LinajePluginKit
 ///                  model  version  new_name?                      copies of facts, for look-ups
 /// ledger_head      single*  sequence  hash                        the last event, so that a
 ///                                                                 ledger cut short is noticed
+/// event_times      sequence*  at_us                               copy of `at`, see EventTimes
 /// catalog_idempotency  (principal key)*  request  answer  created_at_us
 /// catalog_counters name*  value                                   internal ids, never used twice
 /// ```
@@ -66,6 +67,7 @@ package enum CatalogSchema {
         SQLMigration("6 idempotency", idempotency),
         SQLMigration("7 stalled runs", stalledRuns),
         SQLMigration("8 process ends", processEnds),
+        EventTimes.migration,
     ]
 
     private static let experiments = [

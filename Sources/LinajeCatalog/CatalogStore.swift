@@ -28,6 +28,18 @@ package final class CatalogStore: Sendable {
         try await change(.untracked(by: daemon)) { try $0.createDefaultExperiment() }
     }
 
+    /// Does the next batch of what a migration left to do while the catalog is in use.
+    ///
+    /// - Returns: how far that is; `nil` when nothing is left.
+    package func backfill() async throws -> SQLBackfillProgress? {
+        try await backend.backfill(CatalogSchema.namespace, CatalogSchema.migrations)
+    }
+
+    /// What migrations have left to do, over all that is kept in the catalog's database.
+    package func pendingBackfills() async throws -> [SQLBackfillProgress] {
+        try await backend.pendingBackfills()
+    }
+
     /// Makes one change: one transaction with the look-up of the idempotency key, `body`, its rows
     /// in the ledger and the record of the answer.
     ///

@@ -35,6 +35,9 @@ extension CatalogTransaction {
                 operation == .modelRename ? facts["to"]?.column ?? .null : .null,
             ])
         try connection.execute(
+            "INSERT INTO event_times (sequence, at_us) VALUES (?, ?)",
+            [try .count(sequence, of: "number of events"), .time(now)])
+        try connection.execute(
             """
             INSERT INTO ledger_head (single, sequence, hash) VALUES (1, ?, ?)
             ON CONFLICT (single) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash

@@ -13,8 +13,12 @@ struct LedgerCheck {
     struct Stop: Error {}
 
     private(set) var verification = LedgerVerification(events: 0, head: nil)
+    private let areTimesComplete: Bool
 
-    /// Takes the next row: sequence, canonical, previous_hash, hash, model, version, new_name.
+    /// - Parameter areTimesComplete: whether every event must have its moment beside it.
+    init(areTimesComplete: Bool) { self.areTimesComplete = areTimesComplete }
+
+    /// Takes the next row: sequence, canonical, previous_hash, hash, model, version, new_name, at_us.
     ///
     /// - Throws: `Stop` when it does not fit; `verification` then says why.
     mutating func take(_ row: any SQLRow) throws {
@@ -99,6 +103,9 @@ struct LedgerCheck {
         guard row[6] == .optional(newName), newName == nil || exact(row[6], newName ?? "") else {
             return "event \(number) is filed under another new name than it says"
         }
+        guard row[7] == .integer(facts.at) || (row.isNull(7) && !areTimesComplete) else {
+            return "event \(number) is filed under another time than it says"
+        }
         return nil
     }
 
@@ -111,6 +118,7 @@ struct LedgerCheck {
 
 /// The facts of an event that are also in columns.
 private struct FiledFacts: Decodable {
+    var at: Int64
     var op: String
     var model: String
     var version: UInt64?

@@ -51,6 +51,8 @@ public struct DaemonStatus: Sendable, Hashable {
     public var kernelFeatures: [KernelFeature]
     /// Why the daemon no longer accepts changes; `nil` while it does.
     public var failure: String?
+    /// Migrations of the schema that go on while the daemon serves.
+    public var migrations: [MigrationStatus]
 
     init(_ message: Linaje_V1_Status) {
         version = message.version
@@ -83,6 +85,30 @@ public struct DaemonStatus: Sendable, Hashable {
         plugins = message.plugins.map { PluginStatus($0) }
         kernelFeatures = message.kernelFeatures.map { KernelFeature($0) }
         failure = message.failure.isEmpty ? nil : message.failure
+        migrations = message.migrations.map { MigrationStatus($0) }
+    }
+}
+
+/// A migration of the schema that goes on while the daemon serves.
+public struct MigrationStatus: Sendable, Hashable {
+    /// What it belongs to: "catalog", "artifacts" or "metrics".
+    public var namespace: String
+    public var name: String
+    /// Rows worked through.
+    public var done: UInt64
+    /// Rows there were to work through when it began.
+    public var total: UInt64
+
+    /// 0 to 99.
+    public var percent: Int {
+        total == 0 ? 0 : min(99, Int(Double(done) / Double(total) * 100))
+    }
+
+    init(_ message: Linaje_V1_MigrationStatus) {
+        namespace = message.namespace
+        name = message.name
+        done = message.done
+        total = message.total
     }
 }
 

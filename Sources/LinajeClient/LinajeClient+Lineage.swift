@@ -19,12 +19,17 @@ extension LinajeClient {
     /// - Parameters:
     ///   - model: only about this model; empty: all.
     ///   - version: only about this version; 0: any.
+    ///   - since: only from this moment on.
+    ///   - until: only before this moment.
     public func events(
-        model: String = "", version: UInt64 = 0, page: Page? = nil
+        model: String = "", version: UInt64 = 0, since: Timestamp? = nil,
+        until: Timestamp? = nil, page: Page? = nil
     ) async throws -> Paged<LedgerEvent> {
         var request = Linaje_V1_ListEventsRequest()
         request.model = model
         request.version = version
+        request.sinceUs = since?.microseconds ?? 0
+        request.untilUs = until?.microseconds ?? 0
         if let page { request.page = Linaje_V1_Page(page) }
         let response = try await call(Methods.listEvents, request)
         return Paged(

@@ -28,6 +28,6 @@ struct LinajeCommand: AsyncParsableCommand {
             StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
             MetricCommand.self,
             ArtifactCommand.self, ModelCommand.self, LineageCommand.self, LedgerCommand.self,
-            BenchCommand.self, DoctorCommand.self,
+            MaintainCommand.self, DoctorCommand.self, BenchCommand.self,
         ])
 }

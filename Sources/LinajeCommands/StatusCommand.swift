@@ -79,6 +79,11 @@ struct StatusCommand: AsyncParsableCommand {
         for feature in status.kernelFeatures where !feature.isAvailable {
             fields.add("kernel", "no \(feature.name): \(feature.meaning)")
         }
+        for migration in status.migrations {
+            fields.add(
+                "migrating",
+                "\(migration.namespace) \"\(migration.name)\": \(migration.percent) %")
+        }
         fields.show(style)
         if let failure = status.failure {
             Output.line(style.bad("failed") + ": " + printable(failure))

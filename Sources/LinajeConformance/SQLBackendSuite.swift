@@ -9,13 +9,14 @@ public enum SQLBackendSuite {
     public static func cases(
         make: @Sendable @escaping () async throws -> any SQLBackend
     ) -> [ConformanceCase] {
-        transactions(make) + values(make) + migrations(make) + concurrency(make)
+        transactions(make) + values(make) + migrations(make) + backfills(make) + upkeep(make)
+            + concurrency(make)
     }
 
-    private typealias Make = @Sendable () async throws -> any SQLBackend
+    typealias Make = @Sendable () async throws -> any SQLBackend
 
     /// What a case throws inside a transaction to roll it back.
-    private struct Stop: Error {}
+    struct Stop: Error {}
 
     private static func transactions(_ make: @escaping Make) -> [ConformanceCase] {
         [
@@ -306,9 +307,9 @@ public enum SQLBackendSuite {
 
     // MARK: Parts
 
-    private static let namespace = "conformance"
+    static let namespace = "conformance"
 
-    private static let table = SQLMigration(
+    static let table = SQLMigration(
         "table",
         [
             """
@@ -322,7 +323,7 @@ public enum SQLBackendSuite {
             """
         ])
 
-    private static func with(
+    static func with(
         _ make: Make, _ migrations: [SQLMigration] = [],
         _ body: (any SQLBackend) async throws -> Void
     ) async throws {
@@ -337,7 +338,7 @@ public enum SQLBackendSuite {
         try await database.close()
     }
 
-    private static func names(in database: any SQLBackend) async throws -> [String] {
+    static func names(in database: any SQLBackend) async throws -> [String] {
         try await database.read { connection in
             try connection.all("SELECT name FROM things ORDER BY id") { try $0.text(0) }
         }

@@ -1,4 +1,4 @@
-import LinajePluginKit
+package import LinajePluginKit
 
 /// The tables of the metric engine, migrations "metrics".
 ///
@@ -16,14 +16,20 @@ import LinajePluginKit
 ///                                              first_/last_ step, time, bits, segment
 ///                                              touched   last segment with a point of the series
 /// ```
+/// `metric_quarantine` holds what recovery could not keep among the segments, by the number it had:
+/// damaged bytes as they were found, or no bytes for batches that are gone; `finding` says what is
+/// wrong. Nothing reads it but people and the next recovery.
+///
 /// A segment and the `durable_through` that it raises are written in one transaction: that is what
 /// makes batches exactly-once. Summaries are written later, now and then; what is missing in them
 /// is in the segments after `folded_through`. Values are kept as the 64 bits of the double, since
 /// databases have no NaN.
-enum MetricSchema {
-    static let namespace = "metrics"
+package enum MetricSchema {
+    /// What the backend files the steps under.
+    package static let namespace = "metrics"
 
-    static let migrations = [
+    /// All steps, oldest first. A step that was released is never changed.
+    package static let migrations = [
         SQLMigration(
             "segments",
             [
@@ -55,6 +61,18 @@ enum MetricSchema {
                     touched BIGINT NOT NULL,
                     PRIMARY KEY (run, writer, series))
                 """,
-            ])
+            ]),
+        SQLMigration(
+            "quarantine",
+            [
+                """
+                CREATE TABLE metric_quarantine (
+                    id {identity}, segment BIGINT NOT NULL, run {blob} NOT NULL,
+                    writer {blob} NOT NULL,
+                    first_batch BIGINT NOT NULL, last_batch BIGINT NOT NULL,
+                    points BIGINT NOT NULL, data {blob} NOT NULL, finding TEXT NOT NULL)
+                """,
+                "CREATE INDEX metric_quarantine_by_run ON metric_quarantine (run, writer)",
+            ]),
     ]
 }

@@ -22,7 +22,8 @@ extension MetricSegment {
         }
     }
 
-    private static func decode(_ bytes: UnsafeRawBufferPointer) throws -> MetricSegment {
+    /// - Throws: `SegmentFlaw` for bytes that are no segment, or not as they were written.
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws -> MetricSegment {
         guard bytes.count >= header.count + 6 + 8 else { throw SegmentFlaw("is too short") }
         let body = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 8)])
         let digest = SHA256.hash(data: body)

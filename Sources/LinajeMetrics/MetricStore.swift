@@ -45,6 +45,18 @@ package final class MetricStore: Service, Sendable {
         try await backend.migrate(MetricSchema.namespace, MetricSchema.migrations)
     }
 
+    /// Does the next batch of what a migration left to do while the engine is in use.
+    ///
+    /// - Returns: how far that is; `nil` when nothing is left.
+    package func backfill() async throws -> SQLBackfillProgress? {
+        try await backend.backfill(MetricSchema.namespace, MetricSchema.migrations)
+    }
+
+    /// What migrations have left to do.
+    package func pendingBackfills() async throws -> [SQLBackfillProgress] {
+        try await backend.pendingBackfills()
+    }
+
     /// Commits batches until graceful shutdown (or cancellation), then drains the queue, stores
     /// the summaries and ends all tails. Does not return early when writing has failed: reading
     /// goes on.

@@ -1,4 +1,4 @@
-import LinajeDomain
+public import LinajeDomain
 
 /// A relational database: SQLite in the box, PostgreSQL for fleets.
 ///
@@ -27,13 +27,38 @@ public protocol SQLBackend: Sendable {
     ) async throws -> Value
 
     /// Applies the migrations that the database has not seen, in order, each in a transaction.
+    /// Backfills among them are left pending: `backfill` works through them later.
     ///
     /// - Throws: `storeTooNew` when the database has seen migrations of this namespace that are
     ///   not in the list.
     func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws
 
+    /// Does one bounded part of a maintenance task, in one turn of the writer, so that commits wait
+    /// for that part at most. What the part changed is durable when this returns.
+    ///
+    /// - Parameter cursor: the `next` of the part before; `nil` for the first.
+    /// - Throws: `failedPrecondition` when this database cannot do the task and a person has to act.
+    func maintain(_ task: MaintenanceTask, from cursor: String?) async throws
+        -> SQLMaintenanceStep
+
+    /// Counts up with every transaction that changed something: equal numbers mean that nothing was
+    /// written in between.
+    var changes: UInt64 { get }
+
     /// Closes the database. Nothing else may be called afterwards.
     func close() async throws
+}
+
+extension SQLBackend {
+    /// Nothing to do, for databases that look after themselves.
+    public func maintain(
+        _ task: MaintenanceTask, from cursor: String?
+    ) async throws -> SQLMaintenanceStep {
+        SQLMaintenanceStep()
+    }
+
+    /// 0: not counted.
+    public var changes: UInt64 { 0 }
 }
 
 /// A connection inside a closure of `SQLBackend`; not valid outside it.
@@ -144,16 +169,4 @@ public struct SQLDialect: Sendable, Hashable {
 
     public static let sqlite = SQLDialect(
         blob: "BLOB", identity: "INTEGER PRIMARY KEY AUTOINCREMENT")
-}
-
-/// A named step of a schema. Steps are only ever appended.
-public struct SQLMigration: Sendable {
-    public var name: String
-    /// Statements, run in order. "{blob}" and "{identity}" stand for the dialect's types.
-    public var statements: [String]
-
-    public init(_ name: String, _ statements: [String]) {
-        self.name = name
-        self.statements = statements
-    }
 }

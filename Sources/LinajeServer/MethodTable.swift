@@ -28,6 +28,7 @@ package struct MethodTable: Sendable {
     /// All methods over `services`.
     package init(_ services: Services, connections: ConnectionCount) {
         addStatus(services.status, connections: connections)
+        addMaintenance(services.maintenance)
         addExperiments(services.experiments)
         addRuns(services.runs)
         addMetrics(services.metrics)

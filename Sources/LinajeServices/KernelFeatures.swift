@@ -35,12 +35,32 @@ package struct KernelFeatures: Sendable, Hashable {
             bootID: !ProcessIdentity.boot.isEmpty)
     }
 
-    /// Each by its name for people, and whether it is there.
-    package var all: [(name: String, isThere: Bool)] {
+    /// One of them, for people.
+    package struct Feature: Sendable {
+        package var name: String
+        package var isThere: Bool
+        /// What is lost without it.
+        package var without: String
+    }
+
+    /// Each of them.
+    package var all: [Feature] {
         [
-            ("pidfd_open", processDescriptors), ("SO_PEERPIDFD", peerDescriptors),
-            ("PIDFD_INFO_EXIT", processEnds), ("memory cgroup", memoryCgroup != nil),
-            ("boot id", bootID),
+            Feature(
+                name: "pidfd_open", isThere: processDescriptors,
+                without: "owners of runs are looked for four times a second"),
+            Feature(
+                name: "SO_PEERPIDFD", isThere: peerDescriptors,
+                without: "owners in another pid namespace have to send heartbeats"),
+            Feature(
+                name: "PIDFD_INFO_EXIT", isThere: processEnds,
+                without: "exit codes and signals are known under \"linaje run --\" only"),
+            Feature(
+                name: "memory cgroup", isThere: memoryCgroup != nil,
+                without: "kills for lack of memory are seen for the whole machine only"),
+            Feature(
+                name: "boot id", isThere: bootID,
+                without: "a restart of the machine looks like one of the daemon"),
         ]
     }
 }

@@ -1,4 +1,4 @@
-import LinajeCatalog
+package import LinajeCatalog
 package import LinajeDomain
 import LinajeMetrics
 
@@ -8,10 +8,8 @@ package struct LedgerService: Sendable {
     let metrics: MetricStore
 
     /// Events, oldest first.
-    package func events(
-        model: String?, version: UInt64?, page: Page
-    ) async throws -> Paged<LedgerEvent> {
-        try await catalog.read { try $0.events(model: model, version: version, page: page) }
+    package func events(_ query: EventQuery) async throws -> Paged<LedgerEvent> {
+        try await catalog.read { try $0.events(query) }
     }
 
     /// Recomputes the chain.

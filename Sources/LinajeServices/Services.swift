@@ -16,6 +16,7 @@ package struct Services: Sendable {
     package let experiments: ExperimentService
     package let ledger: LedgerService
     package let loggedModels: LoggedModelService
+    package let maintenance: MaintenanceService
     package let metrics: MetricService
     package let registry: RegistryService
     package let runs: RunService
@@ -27,9 +28,9 @@ package struct Services: Sendable {
 
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
-        artifacts store: ArtifactStore, plugins: [PluginDescriptor], flavor: (any ModelFlavor)?,
-        telemetry: TelemetryRegistry, clock: any WallClock, stateDirectory: String,
-        version: String, logger: Logger
+        artifacts store: ArtifactStore, databases: [MaintenanceService.Database],
+        plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, telemetry: TelemetryRegistry,
+        clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
         self.access = access
         kernel = KernelFeatures.probe()
@@ -38,6 +39,7 @@ package struct Services: Sendable {
         }
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
+        maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
         loggedModels = LoggedModelService(
@@ -48,7 +50,7 @@ package struct Services: Sendable {
         runs = RunService(catalog: catalog, metrics: metricStore, owners: owners)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, owners: owners,
-            plugins: plugins, telemetry: telemetry, clock: clock,
+            plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

@@ -13,6 +13,7 @@ package struct StatusService: Sendable {
     let metrics: MetricStore
     let owners: OwnerWatch
     let plugins: [PluginDescriptor]
+    let kernel: KernelFeatures
     let telemetry: TelemetryRegistry
     let stateDirectory: String
     package let version: String
@@ -20,14 +21,15 @@ package struct StatusService: Sendable {
 
     init(
         catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, owners: OwnerWatch,
-        plugins: [PluginDescriptor], telemetry: TelemetryRegistry, clock: any WallClock,
-        stateDirectory: String, version: String
+        plugins: [PluginDescriptor], kernel: KernelFeatures, telemetry: TelemetryRegistry,
+        clock: any WallClock, stateDirectory: String, version: String
     ) {
         self.catalog = catalog
         self.store = store
         self.metrics = metrics
         self.owners = owners
         self.plugins = plugins
+        self.kernel = kernel
         self.telemetry = telemetry
         self.stateDirectory = stateDirectory
         self.version = version
@@ -53,7 +55,9 @@ package struct StatusService: Sendable {
             refusedConnections: telemetry.total("linaje_connections_refused_total"),
             cutConnections: telemetry.total("linaje_connections_cut_total"),
             watchedRuns: UInt64(clamping: owners.watchedCount),
-            stalledRuns: try await catalog.read { try $0.stalledRunCount() })
+            stalledRuns: try await catalog.read { try $0.stalledRunCount() },
+            kernel: kernel,
+            migrations: try await catalog.pendingBackfills() + metrics.pendingBackfills())
     }
 
     /// Why the daemon accepts no more changes, or `nil`.
@@ -140,4 +144,8 @@ package struct DaemonStatus: Sendable {
     /// Runs whose owner is watched, and runs that are STALLED.
     package var watchedRuns: UInt64
     package var stalledRuns: UInt64
+    /// What the kernel offers to watch owners by.
+    package var kernel: KernelFeatures
+    /// What migrations have left to do while the daemon serves.
+    package var migrations: [SQLBackfillProgress]
 }

@@ -40,6 +40,8 @@ package enum Methods {
     package static let getDaemonMetrics = Method<
         Linaje_V1_GetDaemonMetricsRequest, Linaje_V1_DaemonMetrics
     >(0x0102, "GetDaemonMetrics", role: .reader)
+    package static let maintain = Method<Linaje_V1_MaintainRequest, Linaje_V1_MaintainOpened>(
+        0x0103, "Maintain", .serverStreaming, role: .admin)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment

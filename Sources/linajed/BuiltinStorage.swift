@@ -4,8 +4,11 @@ import SQLiteBackend
 
 /// The storage plugins in the box: the one place of the daemon that knows them.
 enum BuiltinStorage {
-    static func artifacts(stateDirectory: String) -> any ArtifactBackend {
-        FilesystemStorage(root: stateDirectory)
+    /// - Parameter keepingTemporaryFiles: whether packs that a killed daemon had on their way stay.
+    static func artifacts(
+        stateDirectory: String, keepingTemporaryFiles: Bool = false
+    ) -> any ArtifactBackend {
+        FilesystemStorage(root: stateDirectory, keepsTemporaryFiles: keepingTemporaryFiles)
     }
 
     static func catalog(stateDirectory: String) throws -> any SQLBackend {

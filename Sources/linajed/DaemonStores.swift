@@ -3,6 +3,7 @@ import LinajeCatalog
 import LinajeDomain
 import LinajeMetrics
 import LinajePluginKit
+import LinajeServices
 import Logging
 
 /// The databases and packs of a state directory, opened and brought up to date.
@@ -12,7 +13,8 @@ struct DaemonStores: Sendable {
     let artifacts: ArtifactStore
     /// The plugins behind them.
     let descriptors: [PluginDescriptor]
-    private let backends: [any SQLBackend]
+    /// The databases, for whoever looks after them.
+    let databases: [MaintenanceService.Database]
 
     /// Opens everything, step by step. What it finds is recovered from a crash on the way.
     ///
@@ -40,11 +42,14 @@ struct DaemonStores: Sendable {
         self.metrics = metrics
         self.artifacts = artifacts
         descriptors = [artifactBackend.descriptor, catalogBackend.descriptor]
-        backends = [metricsBackend, catalogBackend]
+        databases = [
+            .init(name: "catalog", backend: catalogBackend) { try await catalog.backfill() },
+            .init(name: "metrics", backend: metricsBackend) { try await metrics.backfill() },
+        ]
     }
 
     /// Closes the databases; nothing may be called afterwards.
     func close() async {
-        for backend in backends { try? await backend.close() }
+        for database in databases.reversed() { try? await database.backend.close() }
     }
 }

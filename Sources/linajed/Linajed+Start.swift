@@ -42,11 +42,13 @@ extension Linajed {
 
         let inherited = try ListeningSocket.inherited(environment: environment)
         let state = try StateDirectory(settings.stateDirectory)
+        try StoreCheck.requireKnown(state.path)
         let clock = SystemClock()
         let progress = StartProgress(notification, logger: logger)
         let stores = try await DaemonStores(
             state.path, queueBytes: settings.queueBytes, clock: clock, progress: progress,
             logger: logger)
+        try StateFormat.stamp(state.path, version: Self.version)
         // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
         // waits on a socket that will not be served.
         let listening =
@@ -61,7 +63,7 @@ extension Linajed {
         let access = AccessControl(settings.access)
         let services = Services(
             access: access, catalog: stores.catalog, metrics: stores.metrics,
-            artifacts: stores.artifacts,
+            artifacts: stores.artifacts, databases: stores.databases,
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
@@ -96,6 +98,7 @@ extension Linajed {
             .init(
                 service: ExpiryService(
                     catalog: stores.catalog, store: stores.artifacts, logger: logger)),
+            .init(service: services.maintenance),
         ]
         running += endpoint.map { .init(service: $0) }
         running.append(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import LinajeDomain
 
 /// The daemon's command line.
@@ -37,6 +38,28 @@ struct Linajed: AsyncParsableCommand {
     @Flag(help: "Check the configuration, say what would be used, and exit.")
     var checkConfig = false
 
+    @Flag(
+        help: """
+            Look at everything in the state directory while no daemon uses it, put right what can \
+            be, and exit: 0 when all is well then, 1 when something is lost or needs a person.
+            """)
+    var recover = false
+
+    @Flag(help: "With --recover: change nothing, only say what would be done.")
+    var dryRun = false
+
+    @Flag(help: "With --recover: also rewrite databases that `linaje maintain` cannot shrink.")
+    var vacuum = false
+
+    @Flag(help: "With --recover: print one JSON object instead of text for people.")
+    var json = false
+
+    func validate() throws {
+        guard recover || !(dryRun || vacuum || json) else {
+            throw ValidationError("--dry-run, --vacuum and --json belong to --recover")
+        }
+    }
+
     static func main() async {
         _ = ProcessSignals.caught
         await main(nil)
@@ -54,6 +77,8 @@ struct Linajed: AsyncParsableCommand {
                 print("socket: \(settings.socket)")
                 print("metrics over HTTP: \(settings.telemetrySocket?.path ?? "off")")
                 print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
+            } else if recover {
+                try await recover(settings, environment: environment)
             } else {
                 try await serve(settings, running: configuration, from: source)
             }
@@ -63,6 +88,31 @@ struct Linajed: AsyncParsableCommand {
             StandardError.write("linajed: error: \(error.message) (\(error.code.name))")
             throw ExitCode(error.code == .invalidArgument ? 78 : 1)
         }
+    }
+
+    private func recover(
+        _ settings: DaemonSettings, environment: [String: String]
+    ) async throws {
+        umask(0o077)
+        // A recovery may be interrupted anywhere; the daemon's way to stop would make it wait.
+        for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
+        let report = RecoveryReport(isDryRun: dryRun, isQuiet: json)
+        let recovery = Recovery(
+            directory: settings.stateDirectory, rewriting: vacuum, report: report,
+            environment: environment, socket: settings.socket)
+        var failure: LinajeError?
+        do {
+            try await recovery.run()
+        } catch let error as LinajeError {
+            failure = error
+        }
+        if json {
+            print(try report.json(settings.stateDirectory, failure: failure))
+        } else if failure == nil {
+            print(report.summary)
+        }
+        if let failure { throw failure }
+        if report.isBad { throw ExitCode(1) }
     }
 
     private static var executablePath: String {

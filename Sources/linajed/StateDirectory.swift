@@ -15,7 +15,7 @@ final class StateDirectory: Sendable {
         self.path = path
         try Self.create(path)
         var status = stat()
-        guard stat(path, &status) == 0 else { throw Self.failure("examine", path) }
+        guard stat(path, &status) == 0 else { throw FileFacts.failure("examine", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw LinajeError(.invalidArgument, "state directory \(path) is no directory")
         }
@@ -30,8 +30,30 @@ final class StateDirectory: Sendable {
                 .readOnly,
                 "state directory \(path) cannot be written; fix its permissions or mount")
         }
-        lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { throw Self.failure("create the lock in", path) }
+        lock = try Self.takeLock(path)
+    }
+
+    /// Takes the lock of a directory that is there and ours, whatever its mode.
+    ///
+    /// - Throws: `notFound`, `permissionDenied` when it is somebody else's, `alreadyRunning`.
+    init(recovering path: String) throws {
+        self.path = path
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw LinajeError(
+                .notFound, "state directory \(path) is not there; check --state-directory")
+        }
+        guard status.st_uid == getuid() else {
+            throw LinajeError(
+                .permissionDenied,
+                "state directory \(path) belongs to user \(status.st_uid); run this as that user")
+        }
+        lock = try Self.takeLock(path)
+    }
+
+    private static func takeLock(_ path: String) throws -> CInt {
+        let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw FileFacts.failure("create the lock in", path) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
             throw LinajeError(
@@ -39,6 +61,7 @@ final class StateDirectory: Sendable {
                 "another daemon runs on state directory \(path); stop it or use another "
                     + "--state-directory")
         }
+        return lock
     }
 
     deinit { close(lock) }
@@ -49,7 +72,9 @@ final class StateDirectory: Sendable {
         var prefix = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             prefix += part
-            if mkdir(prefix, 0o700) != 0, errno != EEXIST { throw failure("create", prefix) }
+            if mkdir(prefix, 0o700) != 0, errno != EEXIST {
+                throw FileFacts.failure("create", prefix)
+            }
             prefix += "/"
         }
     }
@@ -57,17 +82,5 @@ final class StateDirectory: Sendable {
     private static func isReadOnlyMount(_ path: String) -> Bool {
         var status = statvfs()
         return statvfs(path, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
-    }
-
-    private static func failure(_ action: String, _ path: String) -> LinajeError {
-        let number = errno
-        let code: LinajeError.Code =
-            switch number {
-            case EACCES, EPERM, EROFS: .readOnly
-            case ENOSPC, EDQUOT: .storageFull
-            default: .storageFailed
-            }
-        return LinajeError(
-            code, "cannot \(action) \(path): \(String(cString: strerror(number)))")
     }
 }

@@ -82,7 +82,9 @@ final class CatalogFixture: Sendable {
     /// Operations of all events, with versions: "version.create 1".
     func operations(model: String? = nil, version: UInt64? = nil) async throws -> [String] {
         let page = try Page(limit: 1_000)
-        let events = try await read { try $0.events(model: model, version: version, page: page) }
+        let events = try await read {
+            try $0.events(EventQuery(model: model, version: version, page: page))
+        }
         return try events.elements.map { event in
             let facts = try JSONDecoder().decode(EventFacts.self, from: Data(event.canonical))
             return facts.version.map { "\(facts.op) \($0)" } ?? facts.op

@@ -32,7 +32,7 @@ import Testing
             #expect(empty == LedgerVerification(events: 0, head: nil))
             try await Self.fill(fixture)
             let (full, events) = try await fixture.read {
-                (try $0.verifyLedger(), try $0.events(page: Page()).elements)
+                (try $0.verifyLedger(), try $0.events(EventQuery(page: Page())).elements)
             }
             #expect(full == LedgerVerification(events: 5, head: events.last?.hash))
             #expect(events.map(\.sequence) == [1, 2, 3, 4, 5])
@@ -141,7 +141,9 @@ import Testing
     func insertion() async throws {
         try await CatalogFixture.with { fixture in
             try await Self.fill(fixture)
-            let last = try await fixture.read { try $0.events(page: Page()).elements[4] }
+            let last = try await fixture.read {
+                try $0.events(EventQuery(page: Page())).elements[4]
+            }
             let hash = LedgerChain.hash(
                 previous: last.hash, sequence: 6, canonical: last.canonical)
             let insert = """

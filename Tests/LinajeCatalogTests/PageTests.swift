@@ -159,7 +159,7 @@ import Testing
         },
         { fixture, limit, token in
             let page = try await fixture.read {
-                try $0.events(page: Page(limit: limit, token: token))
+                try $0.events(EventQuery(page: Page(limit: limit, token: token)))
             }
             return (page.elements.map { "\($0.sequence)" }, page.nextPageToken)
         },

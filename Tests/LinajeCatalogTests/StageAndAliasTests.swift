@@ -21,7 +21,7 @@ import Testing
             #expect(model.latestVersions.map(\.stage) == [.staging, .production, .archived])
             #expect(model.latestVersions.map(\.version) == [3, 4, 2])
             let events = try await fixture.read {
-                try $0.events(model: "iris", page: Page(limit: 1_000)).elements
+                try $0.events(EventQuery(model: "iris", page: Page(limit: 1_000))).elements
             }
             let last = try events.suffix(3).map {
                 try JSONDecoder().decode(EventFacts.self, from: Data($0.canonical))

@@ -22,8 +22,8 @@ struct MethodTableTests {
 
     private var implemented: [String] {
         [
-            row(Methods.getStatus), row(Methods.getDaemonMetrics), row(Methods.createExperiment),
-            row(Methods.getExperiment),
+            row(Methods.getStatus), row(Methods.getDaemonMetrics), row(Methods.maintain),
+            row(Methods.createExperiment), row(Methods.getExperiment),
             row(Methods.searchExperiments), row(Methods.updateExperiment), row(Methods.createRun),
             row(Methods.getRun), row(Methods.searchRuns), row(Methods.updateRun),
             row(Methods.logRun), row(Methods.attachRun), row(Methods.heartbeat),

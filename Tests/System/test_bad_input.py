@@ -342,6 +342,14 @@ def deadline(world):
         raw.send(request("TailMetrics", {"run_id": world.run}, header=tail)).failure()
 
 
+def maintain(*tasks):
+    """Maintenance tasks by number, sent as they are."""
+    def act(world):
+        with world.raw() as raw:
+            raw.send(request("Maintain", {"tasks": list(tasks)})).failure()
+    return act
+
+
 def pending_source(world):
     world.client.create_model_version("forest", f"models:/m-{world.pending.hex()}")
 
@@ -415,6 +423,7 @@ REGISTRY = [
     Row("a logged model that is pending", pending_source, 116, "incomplete"),
     call("a logged model READY without a tree", "UpdateLoggedModel", 107, "failed_precondition",
          id=lambda w: w.pending, status=2),
+    Row("a maintenance task that is not known", maintain(1, 99), 102, "invalid_argument"),
     call("an unknown stage", "TransitionStage", 102, "invalid_argument", name="forest",
          version=1, stage="Limbo"),
     call("a stage for a version that doesn't exist", "TransitionStage", 104, "not_found",

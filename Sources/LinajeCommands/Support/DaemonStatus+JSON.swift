@@ -27,6 +27,7 @@ extension DaemonStatus {
                 ("open_files_limit", .uint(openFilesLimit)),
                 ("plugins", .array(plugins.map(\.json))),
                 ("kernel_features", .array(kernelFeatures.map(\.json))),
+                ("migrations", .array(migrations.map(\.json))),
                 ("failure", .optional(failure)),
             ])
     }
@@ -40,6 +41,15 @@ extension PluginStatus {
         .object([
             ("name", .string(name)), ("kind", .string(kind)), ("version", .string(version)),
             ("failure", .optional(failure)),
+        ])
+    }
+}
+
+extension MigrationStatus {
+    fileprivate var json: JSONValue {
+        .object([
+            ("namespace", .string(namespace)), ("name", .string(name)), ("done", .uint(done)),
+            ("total", .uint(total)), ("percent", .count(percent)),
         ])
     }
 }

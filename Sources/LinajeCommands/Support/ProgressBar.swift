@@ -50,3 +50,17 @@ final class ProgressBar: Sendable {
         )
     }
 }
+
+/// Shows on a terminal which step a piece of work is at; elsewhere nothing.
+struct StepBar {
+    private let isShown: Bool
+
+    init(isQuiet: Bool) { isShown = !isQuiet && isatty(STDERR_FILENO) == 1 }
+
+    func draw(_ text: String) {
+        if isShown { Output.diagnostic("\r\u{1B}[K\(text)") }
+    }
+
+    /// Removes what was drawn.
+    func clear() { draw("") }
+}

@@ -1,3 +1,4 @@
+import LinajeCatalog
 import LinajeDomain
 import LinajeServices
 import LinajeWire
@@ -12,8 +13,12 @@ extension MethodTable {
         }
         unary(Methods.listEvents) { request, _ in
             let page = try await service.events(
-                model: request.model.isEmpty ? nil : request.model,
-                version: request.version == 0 ? nil : request.version, page: Page(request.page))
+                EventQuery(
+                    model: request.model.isEmpty ? nil : request.model,
+                    version: request.version == 0 ? nil : request.version,
+                    since: request.sinceUs == 0 ? nil : Timestamp(microseconds: request.sinceUs),
+                    until: request.untilUs == 0 ? nil : Timestamp(microseconds: request.untilUs),
+                    page: Page(request.page)))
             var answer = Linaje_V1_ListEventsResponse()
             answer.events = page.elements.map(Linaje_V1_Event.init)
             answer.nextPageToken = page.nextPageToken

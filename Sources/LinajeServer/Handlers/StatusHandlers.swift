@@ -38,6 +38,14 @@ extension MethodTable {
                 return message
             }
             answer.addFigures(of: status)
+            answer.migrations = status.migrations.map { migration in
+                var message = Linaje_V1_MigrationStatus()
+                message.namespace = migration.namespace
+                message.name = migration.name
+                message.done = migration.done
+                message.total = migration.total
+                return message
+            }
             return answer
         }
     }
@@ -65,5 +73,12 @@ extension Linaje_V1_Status {
         stalledRuns = status.stalledRuns
         openFiles = status.process.openFiles
         openFilesLimit = status.process.openFilesLimit
+        kernelFeatures = status.kernel.all.map { feature in
+            var message = Linaje_V1_KernelFeature()
+            message.name = feature.name
+            message.available = feature.isThere
+            message.meaning = "without it " + feature.without
+            return message
+        }
     }
 }

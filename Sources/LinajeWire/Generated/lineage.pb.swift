@@ -150,6 +150,12 @@ package nonisolated struct Linaje_V1_ListEventsRequest: Sendable {
   /// Clears the value of `page`. Subsequent reads from it will return its default value.
   package mutating func clearPage() {self._page = nil}
 
+  /// Only from this moment on, in microseconds since 1970 UTC; 0: from the first.
+  package var sinceUs: Int64 = 0
+
+  /// Only before this moment, in microseconds since 1970 UTC; 0: to the last.
+  package var untilUs: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -419,7 +425,7 @@ nonisolated extension Linaje_V1_Event: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension Linaje_V1_ListEventsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ListEventsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}page\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}page\0\u{3}since_us\0\u{3}until_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -430,6 +436,8 @@ nonisolated extension Linaje_V1_ListEventsRequest: SwiftProtobuf.Message, SwiftP
       case 1: try { try decoder.decodeSingularStringField(value: &self.model) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.sinceUs) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.untilUs) }()
       default: break
       }
     }
@@ -449,6 +457,12 @@ nonisolated extension Linaje_V1_ListEventsRequest: SwiftProtobuf.Message, SwiftP
     try { if let v = self._page {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if self.sinceUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.sinceUs, fieldNumber: 4)
+    }
+    if self.untilUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.untilUs, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -456,6 +470,8 @@ nonisolated extension Linaje_V1_ListEventsRequest: SwiftProtobuf.Message, SwiftP
     if lhs.model != rhs.model {return false}
     if lhs.version != rhs.version {return false}
     if lhs._page != rhs._page {return false}
+    if lhs.sinceUs != rhs.sinceUs {return false}
+    if lhs.untilUs != rhs.untilUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

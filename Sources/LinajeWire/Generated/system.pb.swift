@@ -20,6 +20,57 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// What a database is looked after by.
+package nonisolated enum Linaje_V1_MaintenanceTask: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Not given.
+  case unspecified // = 0
+
+  /// Give pages that nothing uses back to the file system.
+  case vacuum // = 1
+
+  /// Renew what the query planner knows of the tables.
+  case analyze // = 2
+
+  /// Move the write-ahead log into the database file and empty it.
+  case checkpoint // = 3
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .vacuum
+    case 2: self = .analyze
+    case 3: self = .checkpoint
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .vacuum: return 1
+    case .analyze: return 2
+    case .checkpoint: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Linaje_V1_MaintenanceTask] = [
+    .unspecified,
+    .vacuum,
+    .analyze,
+    .checkpoint,
+  ]
+
+}
+
 /// Asks how the daemon is.
 package nonisolated struct Linaje_V1_GetStatusRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -221,6 +272,12 @@ package nonisolated struct Linaje_V1_Status: @unchecked Sendable {
     set {_uniqueStorage()._kernelFeatures = newValue}
   }
 
+  /// Migrations of the schema that go on while the daemon serves.
+  package var migrations: [Linaje_V1_MigrationStatus] {
+    get {_storage._migrations}
+    set {_uniqueStorage()._migrations = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -320,9 +377,94 @@ package nonisolated struct Linaje_V1_DaemonMetrics: Sendable {
   package init() {}
 }
 
+/// A migration of the schema that goes on while the daemon serves.
+package nonisolated struct Linaje_V1_MigrationStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What it belongs to: "catalog", "artifacts" or "metrics".
+  package var namespace: String = String()
+
+  /// Its name.
+  package var name: String = String()
+
+  /// Rows worked through.
+  package var done: UInt64 = 0
+
+  /// Rows there were to work through when it began.
+  package var total: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Asks the daemon to look after its databases while it goes on serving. A cancel stops it between
+/// two parts; what was done stays.
+package nonisolated struct Linaje_V1_MaintainRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What to do, in this order; none: everything.
+  package var tasks: [Linaje_V1_MaintenanceTask] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The work begins; each part is a MaintenanceProgress in a data frame.
+package nonisolated struct Linaje_V1_MaintainOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How far the daemon is with a task on one of its databases.
+package nonisolated struct Linaje_V1_MaintenanceProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "catalog" or "metrics".
+  package var database: String = String()
+
+  /// The task.
+  package var task: Linaje_V1_MaintenanceTask = .unspecified
+
+  /// Pages (vacuum, checkpoint) or tables (analyze) taken care of so far.
+  package var done: UInt64 = 0
+
+  /// How many are left, as far as is known.
+  package var left: UInt64 = 0
+
+  /// Bytes given back to the file system so far.
+  package var freedBytes: UInt64 = 0
+
+  /// Whether this is the last word on this task and database.
+  package var finished: Bool = false
+
+  /// Why the task could not be done; empty while it goes well.
+  package var failure: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "linaje.v1"
+
+nonisolated extension Linaje_V1_MaintenanceTask: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAINTENANCE_TASK_UNSPECIFIED\0\u{1}MAINTENANCE_TASK_VACUUM\0\u{1}MAINTENANCE_TASK_ANALYZE\0\u{1}MAINTENANCE_TASK_CHECKPOINT\0")
+}
 
 nonisolated extension Linaje_V1_GetStatusRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GetStatusRequest"
@@ -345,7 +487,7 @@ nonisolated extension Linaje_V1_GetStatusRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0\u{3}commit_latency\0\u{3}queue_limit_bytes\0\u{3}total_bytes\0\u{3}cpu_us\0\u{1}calls\0\u{3}failed_calls\0\u{3}received_bytes\0\u{3}sent_bytes\0\u{3}refused_connections\0\u{3}cut_connections\0\u{3}watched_runs\0\u{3}stalled_runs\0\u{3}open_files\0\u{3}open_files_limit\0\u{3}kernel_features\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0\u{3}commit_latency\0\u{3}queue_limit_bytes\0\u{3}total_bytes\0\u{3}cpu_us\0\u{1}calls\0\u{3}failed_calls\0\u{3}received_bytes\0\u{3}sent_bytes\0\u{3}refused_connections\0\u{3}cut_connections\0\u{3}watched_runs\0\u{3}stalled_runs\0\u{3}open_files\0\u{3}open_files_limit\0\u{3}kernel_features\0\u{2}\u{a}migrations\0")
 
   fileprivate class _StorageClass {
     var _version: String = String()
@@ -378,6 +520,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _openFiles: UInt64 = 0
     var _openFilesLimit: UInt64 = 0
     var _kernelFeatures: [Linaje_V1_KernelFeature] = []
+    var _migrations: [Linaje_V1_MigrationStatus] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -418,6 +561,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
       _openFiles = source._openFiles
       _openFilesLimit = source._openFilesLimit
       _kernelFeatures = source._kernelFeatures
+      _migrations = source._migrations
     }
   }
 
@@ -466,6 +610,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 28: try { try decoder.decodeSingularUInt64Field(value: &_storage._openFiles) }()
         case 29: try { try decoder.decodeSingularUInt64Field(value: &_storage._openFilesLimit) }()
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._kernelFeatures) }()
+        case 40: try { try decoder.decodeRepeatedMessageField(value: &_storage._migrations) }()
         default: break
         }
       }
@@ -568,6 +713,9 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._kernelFeatures.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._kernelFeatures, fieldNumber: 30)
       }
+      if !_storage._migrations.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._migrations, fieldNumber: 40)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -607,6 +755,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._openFiles != rhs_storage._openFiles {return false}
         if _storage._openFilesLimit != rhs_storage._openFilesLimit {return false}
         if _storage._kernelFeatures != rhs_storage._kernelFeatures {return false}
+        if _storage._migrations != rhs_storage._migrations {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -790,6 +939,160 @@ nonisolated extension Linaje_V1_DaemonMetrics: SwiftProtobuf.Message, SwiftProto
 
   package static func ==(lhs: Linaje_V1_DaemonMetrics, rhs: Linaje_V1_DaemonMetrics) -> Bool {
     if lhs.text != rhs.text {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MigrationStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MigrationStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}done\0\u{1}total\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.done) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.total) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.namespace.isEmpty {
+      try visitor.visitSingularStringField(value: self.namespace, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if self.done != 0 {
+      try visitor.visitSingularUInt64Field(value: self.done, fieldNumber: 3)
+    }
+    if self.total != 0 {
+      try visitor.visitSingularUInt64Field(value: self.total, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MigrationStatus, rhs: Linaje_V1_MigrationStatus) -> Bool {
+    if lhs.namespace != rhs.namespace {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.total != rhs.total {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MaintainRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MaintainRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tasks\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedEnumField(value: &self.tasks) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tasks.isEmpty {
+      try visitor.visitPackedEnumField(value: self.tasks, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MaintainRequest, rhs: Linaje_V1_MaintainRequest) -> Bool {
+    if lhs.tasks != rhs.tasks {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MaintainOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MaintainOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MaintainOpened, rhs: Linaje_V1_MaintainOpened) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MaintenanceProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MaintenanceProgress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}database\0\u{1}task\0\u{1}done\0\u{1}left\0\u{3}freed_bytes\0\u{1}finished\0\u{1}failure\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.database) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.task) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.done) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.left) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.freedBytes) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.failure) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.database.isEmpty {
+      try visitor.visitSingularStringField(value: self.database, fieldNumber: 1)
+    }
+    if self.task != .unspecified {
+      try visitor.visitSingularEnumField(value: self.task, fieldNumber: 2)
+    }
+    if self.done != 0 {
+      try visitor.visitSingularUInt64Field(value: self.done, fieldNumber: 3)
+    }
+    if self.left != 0 {
+      try visitor.visitSingularUInt64Field(value: self.left, fieldNumber: 4)
+    }
+    if self.freedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.freedBytes, fieldNumber: 5)
+    }
+    if self.finished != false {
+      try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 6)
+    }
+    if !self.failure.isEmpty {
+      try visitor.visitSingularStringField(value: self.failure, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MaintenanceProgress, rhs: Linaje_V1_MaintenanceProgress) -> Bool {
+    if lhs.database != rhs.database {return false}
+    if lhs.task != rhs.task {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.left != rhs.left {return false}
+    if lhs.freedBytes != rhs.freedBytes {return false}
+    if lhs.finished != rhs.finished {return false}
+    if lhs.failure != rhs.failure {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

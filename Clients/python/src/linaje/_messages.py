@@ -171,6 +171,8 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (1, "model", "string", ""),
         (2, "version", "uint64", ""),
         (3, "page", "Page", ""),
+        (4, "since_us", "int64", ""),
+        (5, "until_us", "int64", ""),
     ],
     "ListEventsResponse": [
         (1, "events", "Event", "repeated"),
@@ -511,6 +513,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (28, "open_files", "uint64", ""),
         (29, "open_files_limit", "uint64", ""),
         (30, "kernel_features", "KernelFeature", "repeated"),
+        (40, "migrations", "MigrationStatus", "repeated"),
     ],
     "LatencyHistogram": [
         (1, "upper_bound_us", "uint64", "repeated"),
@@ -533,6 +536,26 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     ],
     "DaemonMetrics": [
         (1, "text", "string", ""),
+    ],
+    "MigrationStatus": [
+        (1, "namespace", "string", ""),
+        (2, "name", "string", ""),
+        (3, "done", "uint64", ""),
+        (4, "total", "uint64", ""),
+    ],
+    "MaintainRequest": [
+        (1, "tasks", "enum", "repeated"),
+    ],
+    "MaintainOpened": [
+    ],
+    "MaintenanceProgress": [
+        (1, "database", "string", ""),
+        (2, "task", "enum", ""),
+        (3, "done", "uint64", ""),
+        (4, "left", "uint64", ""),
+        (5, "freed_bytes", "uint64", ""),
+        (6, "finished", "bool", ""),
+        (7, "failure", "string", ""),
     ],
     "Experiment": [
         (1, "id", "int64", ""),
@@ -748,6 +771,12 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "READY": 2,
         "UPLOAD_FAILED": 3,
     },
+    "MaintenanceTask": {
+        "UNSPECIFIED": 0,
+        "VACUUM": 1,
+        "ANALYZE": 2,
+        "CHECKPOINT": 3,
+    },
     "RunStatus": {
         "UNSPECIFIED": 0,
         "RUNNING": 1,
@@ -782,6 +811,7 @@ ENUMS: Dict[str, Dict[str, int]] = {
 METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "GetStatus": (0x0101, "U", False, "GetStatusRequest", "Status"),
     "GetDaemonMetrics": (0x0102, "U", False, "GetDaemonMetricsRequest", "DaemonMetrics"),
+    "Maintain": (0x0103, "S", False, "MaintainRequest", "MaintainOpened"),
     "CreateExperiment": (0x0201, "U", True, "CreateExperimentRequest", "Experiment"),
     "GetExperiment": (0x0202, "U", False, "GetExperimentRequest", "Experiment"),
     "SearchExperiments": (0x0203, "U", False, "SearchExperimentsRequest",

@@ -1,0 +1,79 @@
+import ArgumentParser
+import LinajeClient
+import LinajeDomain
+
+/// `linaje maintain`
+struct MaintainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "maintain",
+        abstract: "Look after the daemon's databases while it goes on serving.",
+        discussion: """
+            vacuum gives pages that nothing uses back to the file system, analyze renews what the \
+            query planner knows of the tables, checkpoint moves the write-ahead logs into the \
+            database files; all does the three in this order. The daemon works in small parts and \
+            lets commits go in between; interrupted, it stops after the part it is at. It does \
+            analyze and checkpoint by itself now and then. Needs role admin.
+
+            EXAMPLES
+              linaje maintain
+              linaje maintain vacuum
+              linaje maintain checkpoint --json
+            """)
+
+    /// What may be asked for.
+    enum Choice: String, ExpressibleByArgument, CaseIterable {
+        case checkpoint, analyze, vacuum, all
+
+        var tasks: [MaintenanceTask] {
+            switch self {
+            case .checkpoint: [.checkpoint]
+            case .analyze: [.analyze]
+            case .vacuum: [.vacuum]
+            case .all: []
+            }
+        }
+    }
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "checkpoint, analyze, vacuum or all.")
+    var task: Choice = .all
+
+    func run() async throws {
+        let client = try await options.connect()
+        var failures: [String] = []
+        let bar = StepBar(isQuiet: options.json)
+        for try await progress in try await client.maintain(task.tasks) {
+            if options.json {
+                Output.lineNow(json(progress).text)
+            } else if progress.isFinished {
+                bar.clear()
+                Output.lineNow(text(progress))
+            } else {
+                bar.draw(text(progress))
+            }
+            if let failure = progress.failure { failures.append(failure) }
+        }
+        if let first = failures.first {
+            throw LinajeError(.failedPrecondition, "not everything could be done: \(first)")
+        }
+    }
+
+    private func text(_ progress: MaintenanceProgress) -> String {
+        let name = "\(progress.task.rawValue) \(progress.database)"
+        if let failure = progress.failure { return "\(name): \(printable(failure))" }
+        let noun = progress.task == .analyze ? "tables" : "pages"
+        var out = "\(name): \(Rendering.grouped(progress.done)) \(noun)"
+        if progress.left > 0 { out += ", \(Rendering.grouped(progress.left)) left" }
+        if progress.task == .vacuum { out += ", \(progress.freed) given back" }
+        return out
+    }
+
+    private func json(_ progress: MaintenanceProgress) -> JSONValue {
+        .object([
+            ("database", .string(progress.database)), ("task", .string(progress.task.rawValue)),
+            ("done", .uint(progress.done)), ("left", .uint(progress.left)),
+            ("freed_bytes", .uint(progress.freed.bytes)),
+            ("finished", .bool(progress.isFinished)), ("failure", .optional(progress.failure)),
+        ])
+    }
+}
