@@ -78,7 +78,7 @@ struct Linajed: AsyncParsableCommand {
                 print("metrics over HTTP: \(settings.telemetrySocket?.path ?? "off")")
                 print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
             } else if recover {
-                try await recover(settings, environment: environment)
+                try await recover(settings)
             } else {
                 try await serve(settings, running: configuration, from: source)
             }
@@ -90,16 +90,14 @@ struct Linajed: AsyncParsableCommand {
         }
     }
 
-    private func recover(
-        _ settings: DaemonSettings, environment: [String: String]
-    ) async throws {
+    private func recover(_ settings: DaemonSettings) async throws {
         umask(0o077)
         // A recovery may be interrupted anywhere; the daemon's way to stop would make it wait.
         for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
         let report = RecoveryReport(isDryRun: dryRun, isQuiet: json)
         let recovery = Recovery(
             directory: settings.stateDirectory, rewriting: vacuum, report: report,
-            environment: environment, socket: settings.socket)
+            environment: ProcessInfo.processInfo.environment, socket: settings.socket)
         var failure: LinajeError?
         do {
             try await recovery.run()
