@@ -15,6 +15,7 @@ let house: [SwiftSetting] = [
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let lifecycle: Target.Dependency =
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -37,6 +38,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // Without its traits it counts no allocations and needs no library to do so.
@@ -55,12 +57,17 @@ let package = Package(
         layer(
             "SQLiteBackend",
             [
-                "LinajeDomain", "LinajePluginKit", .product(name: "GRDB", package: "GRDB.swift"),
+                "LinajeDomain", "LinajePluginKit", metrics,
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
-        layer("LinajeArtifacts", ["CZstd", "LinajeDomain", "LinajePluginKit", crypto, logging]),
-        layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", crypto]),
-        layer("LinajeMetrics", ["LinajeDomain", "LinajePluginKit", crypto, logging, lifecycle]),
+        layer(
+            "LinajeArtifacts",
+            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging]),
+        layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
+        layer(
+            "LinajeMetrics",
+            ["LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
 
         benchmark("Wire", ["LinajeDomain", "LinajeWire"]),
         benchmark("Metrics", ["LinajeDomain", "LinajeMetrics", "SQLiteBackend", logging]),

@@ -26,7 +26,7 @@ public enum Limits {
     /// frames.
     public static let unreadAllowance = 8 << 10
     /// Bytes of answers that may wait for a client to read them before nothing more is done for it.
-    public static let unreadBytes = 64 << 10
+    public static let unreadBytes = 32 << 10
     /// Most bytes that are read from a connection at once.
     public static let readBytes = 64 << 10
     /// Most connections of one daemon.

@@ -3,9 +3,9 @@ package import LinajeDomain
 /// What a client owes its connection, and for how long: a hello, the rest of a frame that it has
 /// begun, the reading of what it was sent (PROTOCOL.md, "Slow clients").
 ///
-/// It is asked once a second and counts those seconds itself instead of reading a clock: a daemon
-/// that was stopped or starved for a minute has missed the ticks, too, and blames nobody for its
-/// own absence. A client that owes nothing may be silent for ever.
+/// It is asked about once a second and told how long the last second was, at most two: a daemon that
+/// was stopped for a minute blames nobody for its own absence. A client that owes nothing may be
+/// silent for ever.
 package struct ClientDebt: Sendable {
     /// Why a client is cut off.
     package enum Offence: Sendable, Hashable, CaseIterable {
@@ -47,10 +47,13 @@ package struct ClientDebt: Sendable {
     private static let honestBytes = UInt64(Limits.slowClientBytes)
     private static let allowance = UInt64(Limits.unreadAllowance)
 
+    /// How long something has been owed, in milliseconds; `nil`: nothing is.
+    private typealias Owed = UInt32?
+
     private let patience: UInt32
-    private var helloTicks: UInt32 = 0
-    private var frameTicks: UInt32 = 0
-    private var unreadTicks: UInt32 = 0
+    private var hello: Owed = nil
+    private var frame: Owed = nil
+    private var reading: Owed = nil
     private var frames: UInt64 = 0
     /// Bytes received when the current patience with a frame began.
     private var receivedBefore: UInt64 = 0
@@ -59,7 +62,7 @@ package struct ClientDebt: Sendable {
 
     /// - Parameter patience: whole seconds without progress that are borne.
     package init(patience: Duration) {
-        self.patience = UInt32(clamping: patience.components.seconds)
+        self.patience = UInt32(clamping: patience.components.seconds * 1_000)
     }
 
     /// Whether it was owed something at the last tick, or was sent something since: only then need
@@ -68,30 +71,37 @@ package struct ClientDebt: Sendable {
 
     /// A second has passed. Returns why the client should be cut off, if it should.
     ///
-    /// The tick that first sees a debt is up to a second late, so a patience of n seconds is over
-    /// between n and n + 1 seconds after the debt began.
-    package mutating func tick(_ now: Observation) -> Offence? {
-        countHello(now)
-        countFrame(now)
-        countUnread(now)
-        if helloTicks > UInt32(clamping: Limits.handshakeTimeout.components.seconds) {
-            return .noHello
-        }
-        if unreadTicks > patience { return .unread }
-        return frameTicks > patience ? .slowFrame : nil
+    /// The tick that first sees a debt is up to a second late and begins to count, so a patience of
+    /// n seconds is over between n and n + 1 seconds after the debt began.
+    ///
+    /// - Parameter elapsed: milliseconds since the last tick.
+    package mutating func tick(_ now: Observation, after elapsed: UInt32 = 1_000) -> Offence? {
+        let elapsed = min(elapsed, Self.longestTick)
+        hello = now.hasGreeted ? nil : Self.later(hello, elapsed)
+        countFrame(now, elapsed)
+        countUnread(now, elapsed)
+        if let hello, hello >= Self.helloPatience { return .noHello }
+        if let reading, reading >= patience { return .unread }
+        if let frame, frame >= patience { return .slowFrame }
+        return nil
     }
 
-    private mutating func countHello(_ now: Observation) {
-        helloTicks = now.hasGreeted ? 0 : helloTicks + 1
+    private static let longestTick: UInt32 = 2_000
+    private static let helloPatience = UInt32(
+        clamping: Limits.handshakeTimeout.components.seconds * 1_000)
+
+    private static func later(_ owed: Owed, _ elapsed: UInt32) -> Owed {
+        owed.map { $0 + elapsed } ?? 0
     }
 
-    private mutating func countFrame(_ now: Observation) {
+    private mutating func countFrame(_ now: Observation, _ elapsed: UInt32) {
         let isHonest = now.received - receivedBefore >= Self.honestBytes
         if !now.isMidFrame || now.frames != frames || isHonest {
-            frameTicks = 0
+            // A frame that is there again or still begins to be owed now.
+            frame = now.isMidFrame ? 0 : nil
             receivedBefore = now.received
         } else {
-            frameTicks += 1
+            frame = Self.later(frame, elapsed)
         }
         frames = now.frames
     }
@@ -100,10 +110,10 @@ package struct ClientDebt: Sendable {
     /// something if less is held than was held before and came on top. A few small frames are no
     /// debt: a client that reads only when it wants something leaves the credit that came after its
     /// answer, a suspended trainer the last acknowledgements.
-    private mutating func countUnread(_ now: Observation) {
+    private mutating func countUnread(_ now: Observation, _ elapsed: UInt32) {
         let isRead =
             now.unread <= Self.allowance || now.unread < unread + (now.sent - sent)
-        unreadTicks = isRead ? 0 : unreadTicks + 1
+        reading = isRead ? nil : Self.later(reading, elapsed)
         unread = now.unread
         sent = now.sent
     }

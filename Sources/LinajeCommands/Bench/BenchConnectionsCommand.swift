@@ -14,8 +14,8 @@ struct BenchConnectionsCommand: AsyncParsableCommand {
             fixed rate; a batch counts from the moment at which it was to be sent, until it is \
             durable. In quiet rounds the others are idle; in abusive rounds a third of them ask \
             for a file and never read it, a third send a frame byte by byte, and a third are \
-            stopped (SIGSTOP) with their answers unread. A round begins once all of them do so, \
-            and lasts until the daemon has cut them off.
+            stopped (SIGSTOP) with their answers unread. A round begins once all of them do so \
+            and what they asked for is done, and lasts until the daemon has cut them off.
 
             Quiet and abusive rounds take turns, and each abusive round is compared with the quiet \
             one before it: what else the machine does meanwhile touches both alike. The ratio is \

@@ -135,6 +135,7 @@ struct ConnectionsBench {
             if other.role == .stopped { other.worker.pause() }
         }
         let pid = pid
+        await settle()
         let sampling = Task {
             var most = ByteCount(0)
             while !Task.isCancelled {
@@ -159,6 +160,18 @@ struct ConnectionsBench {
         let most = await sampling.value
         if most.bytes > mostResident.bytes { mostResident = most }
         return round
+    }
+
+    /// Waits until the daemon has done what the abusers asked for, but not so long that they have
+    /// been cut off before the round begins.
+    private func settle() async {
+        let deadline = ContinuousClock.now + .seconds(8)
+        while ContinuousClock.now < deadline {
+            let before = DaemonUsage(pid: pid)
+            try? await Task.sleep(for: .milliseconds(250))
+            guard let before, let after = DaemonUsage(pid: pid) else { return }
+            if after.processor - before.processor < .milliseconds(50) { return }
+        }
     }
 
     /// How long it takes until the stopped clients, which cannot say so themselves, and all other

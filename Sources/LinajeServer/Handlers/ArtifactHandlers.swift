@@ -52,7 +52,6 @@ extension MethodTable {
             try stream.respond(opened)
             for try await piece in try await service.read(entry, range: request.range(of: entry)) {
                 try await stream.sendBytes(piece)
-                await stream.room()
             }
             stream.end()
         }
@@ -115,13 +114,17 @@ extension CallStream {
     fileprivate func sendBytes(_ bytes: [UInt8]) async throws {
         var start = 0
         while start < bytes.count {
+            // Before the bytes are copied: they may have to wait for long.
+            await room()
             let end = min(start + Self.bytesPerFrame, bytes.count)
             try await send(start == 0 && end == bytes.count ? bytes : Array(bytes[start..<end]))
             start = end
         }
+        // Nothing more is fetched for a client that does not read.
+        await room()
     }
 
-    private static let bytesPerFrame = 64 << 10
+    private static let bytesPerFrame = 32 << 10
 }
 
 extension Linaje_V1_BeginIngestResponse {

@@ -151,15 +151,15 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     // MARK: Slow clients
 
-    /// A second has passed.
-    func tick() {
+    /// About a second has passed since the last time.
+    func tick(after elapsed: UInt32) {
         guard let context, let peer else { return }
         let unread = debt.mayOweReading(sent: sent.total) ? unreadBytes(context) : 0
         let offence = debt.tick(
             ClientDebt.Observation(
                 hasGreeted: hasGreeted, received: received, frames: frames,
                 isMidFrame: inbound.readableBytes > 0 && !gate.isClosed && !closing,
-                sent: sent.total, unread: unread))
+                sent: sent.total, unread: unread), after: elapsed)
         guard let offence else { return }
         watch.report(offence, by: peer)
         // The error is of use only if it leaves at once: nobody waits for an offender.

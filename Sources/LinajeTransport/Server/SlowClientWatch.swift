@@ -38,11 +38,13 @@ package final class SlowClientWatch {
 
     func report(_ offence: ClientDebt.Offence, by peer: PeerCredentials) { onCut(offence, peer) }
 
-    /// The next tick is a period after the last one ended, however late that was: a tick means that
+    /// The next tick is a period after the last one ended, however late that was: between two ticks
     /// the loop had a second to read and write in.
     private func schedule() {
+        let last = NIODeadline.now()
         eventLoop.assumeIsolated().scheduleTask(in: Self.period) {
-            for connection in self.connections.values { connection.tick() }
+            let elapsed = UInt32(clamping: (NIODeadline.now() - last).nanoseconds / 1_000_000)
+            for connection in self.connections.values { connection.tick(after: elapsed) }
             self.isTicking = !self.connections.isEmpty
             if self.isTicking { self.schedule() }
         }
