@@ -51,8 +51,9 @@ let package = Package(
         .systemLibrary(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         layer("LinajeDomain", []),
+        layer("LinajeHost", ["CLinux", "LinajeDomain"]),
         layer("LinajeWire", ["LinajeDomain", protobuf]),
-        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeWire", protobuf]),
+        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("FilesystemStorage", ["LinajeDomain", "LinajePluginKit"]),
         layer(
             "SQLiteBackend",
