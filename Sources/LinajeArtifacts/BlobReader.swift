@@ -8,6 +8,7 @@ package final class BlobReader: Sendable {
     private let index: ChunkIndex
     private let pool: WorkerPool
     let metrics = ArtifactMetrics()
+    private let turns = FetchTurns(width: 8)
     /// What headers say of recipes, by pack: small files share a pack, and its header is long.
     private let listings = Mutex(
         LeastRecentlyUsed<[SHA256Digest: PackEntry]>(capacity: 16 << 20, maximumEntries: 64))
@@ -24,14 +25,16 @@ package final class BlobReader: Sendable {
     /// - Throws: `corrupt` naming the chunk and its pack, `incomplete` when the pack is gone.
     package func chunks(_ locations: [BlobLocation]) async throws -> [[UInt8]] {
         guard let first = locations.first, let last = locations.last else { return [] }
-        let stored = try await bytes(
-            of: first.pack, first.offset..<last.offset + UInt64(last.storedLength))
-        return try await pool.run {
-            try locations.map { location in
-                let start = Int(location.offset - first.offset)
-                let end = min(start + Int(location.storedLength), stored.count)
-                let part = Array(stored[min(start, end)..<end])
-                return try self.counted { try BlobReader.content(part, at: location) }
+        return try await turns.take {
+            let stored = try await bytes(
+                of: first.pack, first.offset..<last.offset + UInt64(last.storedLength))
+            return try await pool.run {
+                try locations.map { location in
+                    let start = Int(location.offset - first.offset)
+                    let end = min(start + Int(location.storedLength), stored.count)
+                    let part = Array(stored[min(start, end)..<end])
+                    return try self.counted { try BlobReader.content(part, at: location) }
+                }
             }
         }
     }

@@ -124,7 +124,8 @@ extension CallStream {
         await room()
     }
 
-    private static let bytesPerFrame = 32 << 10
+    /// With its header a frame fills a buffer, whose size is a power of two.
+    private static let bytesPerFrame = (32 << 10) - FrameHeader.size
 }
 
 extension Linaje_V1_BeginIngestResponse {

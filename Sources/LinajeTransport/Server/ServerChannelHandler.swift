@@ -151,16 +151,16 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     // MARK: Slow clients
 
-    /// About a second has passed since the last time.
-    func tick(after elapsed: UInt32) {
-        guard let context, let peer else { return }
+    /// About a second has passed since the last time. Says whether the client was cut off.
+    func tick(after elapsed: UInt32) -> Bool {
+        guard let context, let peer else { return false }
         let unread = debt.mayOweReading(sent: sent.total) ? unreadBytes(context) : 0
         let offence = debt.tick(
             ClientDebt.Observation(
                 hasGreeted: hasGreeted, received: received, frames: frames,
                 isMidFrame: inbound.readableBytes > 0 && !gate.isClosed && !closing,
                 sent: sent.total, unread: unread), after: elapsed)
-        guard let offence else { return }
+        guard let offence else { return false }
         watch.report(offence, by: peer)
         // The error is of use only if it leaves at once: nobody waits for an offender.
         if offence == .unread {
@@ -169,6 +169,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
             closeConnection(LinajeError(offence, patience: watch.patience))
         }
         closeNow()
+        return true
     }
 
     /// Bytes that were sent and that the client has not read: those that wait here, and those that
