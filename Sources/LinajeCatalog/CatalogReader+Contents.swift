@@ -27,11 +27,4 @@ extension CatalogReader {
         }
         return out
     }
-
-    /// The name of a registered model by its internal number, or `nil`.
-    package func modelName(_ id: Int64) throws -> String? {
-        try connection.first(
-            "SELECT name FROM registered_models WHERE id = ?", [.integer(id)]
-        ) { try $0.text(0) }
-    }
 }

@@ -7,6 +7,8 @@ import LinajeWire
 struct RawClients {
     /// How long the daemon may take to cut them off before they give up.
     private static let patience = Duration.seconds(45)
+    /// How often a second they are looked at.
+    private static let passes = 20
 
     let connected: WorkerProcess.Answer
     private let role: BenchWorkerCommand.Role
@@ -55,18 +57,21 @@ struct RawClients {
         let start = ContinuousClock.now
         var polled = sockets.map { pollfd(fd: $0, events: 0, revents: 0) }
         var last = Duration.zero
-        var bytes = 0
+        var pass = 0
         while !polled.isEmpty, ContinuousClock.now - start < Self.patience {
             poll(&polled, nfds_t(polled.count), 0)
             let before = polled.count
             polled.removeAll { Int32($0.revents) & (POLLHUP | POLLERR) != 0 }
             let now = ContinuousClock.now - start
             if polled.count < before { last = now }
-            if role == .dribble, now > .seconds(bytes) {
-                for socket in polled { send(socket.fd, [0]) }
-                bytes += 1
+            // Each is a client of its own: a byte a second from each, not from all at once.
+            if role == .dribble {
+                for index in stride(from: pass % Self.passes, to: polled.count, by: Self.passes) {
+                    send(polled[index].fd, [0])
+                }
             }
-            usleep(50_000)
+            pass += 1
+            usleep(1_000_000 / UInt32(Self.passes))
         }
         return WorkerProcess.Answer(
             event: "cut", count: sockets.count - polled.count, seconds: last / .seconds(1))
