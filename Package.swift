@@ -20,6 +20,7 @@ let nio: [Target.Dependency] = [
 ]
 let argumentParser: Target.Dependency =
     .product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -55,6 +56,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -92,7 +94,7 @@ let package = Package(
             ["LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
 
         // The protocols plugins implement, and the plugins in the box.
-        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
+        layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         layer(
             "FilesystemStorage", ["LinajeDomain", "LinajePluginKit"],
@@ -116,7 +118,7 @@ let package = Package(
         // The engines of the daemon, its use cases and its door.
         layer(
             "LinajeArtifacts",
-            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging]),
+            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, deque, logging]),
         layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
         layer(
             "LinajeMetrics",
@@ -154,7 +156,7 @@ let package = Package(
             "linajed",
             [
                 "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
-                "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
+                "LinajeHost", "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
                 "LinajeTelemetry", "LinajeTransport", "LinajeWire", "SQLiteBackend",
                 argumentParser, metrics, logging, lifecycle, nio[1],
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -172,7 +174,10 @@ let package = Package(
             ["LinajeCatalog", "LinajeDomain", "LinajePluginKit", "SQLiteBackend"]),
         tests(
             "LinajeClientTests",
-            ["LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeTransport", "LinajeWire"]),
+            [
+                "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost", "LinajeTransport",
+                "LinajeWire",
+            ]),
         tests("LinajeDomainTests", ["LinajeDomain"]),
         tests("LinajeHostTests", ["LinajeDomain", "LinajeHost"]),
         tests(

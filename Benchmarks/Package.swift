@@ -13,6 +13,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -26,7 +27,7 @@ func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: name,
+        name: "\(name)Benchmarks",
         dependencies: [.product(name: "Benchmark", package: "package-benchmark")] + dependencies,
         path: "Benchmarks/\(name)", swiftSettings: house,
         plugins: [.plugin(name: "BenchmarkPlugin", package: "package-benchmark")])
@@ -36,6 +37,7 @@ let package = Package(
     name: "linaje-benchmarks",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -53,8 +55,7 @@ let package = Package(
         layer("LinajeDomain", []),
         layer("LinajeHost", ["CLinux", "LinajeDomain"]),
         layer("LinajeWire", ["LinajeDomain", protobuf]),
-        layer("LinajePluginKit", ["CLinux", "LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
-        layer("FilesystemStorage", ["LinajeDomain", "LinajePluginKit"]),
+        layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer(
             "SQLiteBackend",
             [
@@ -64,7 +65,7 @@ let package = Package(
             ]),
         layer(
             "LinajeArtifacts",
-            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging]),
+            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, deque, logging]),
         layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
         layer(
             "LinajeMetrics",

@@ -19,7 +19,8 @@ public struct SQLiteSalvage {
         /// Whether the index could be read to its end, so that `lost` names all of them.
         public var isExact: Bool
 
-        public var isWhole: Bool { gaps.isEmpty && lost.isEmpty }
+        /// Whether nothing is lost: what stands in the gaps may be numbers that no row has.
+        public var isWhole: Bool { isExact && lost.isEmpty }
     }
 
     /// The key of a lost row: column and value.
@@ -68,7 +69,7 @@ public struct SQLiteSalvage {
             return Outcome(table: table, copied: 0, gaps: [], lost: [], isExact: true)
         }
         try fresh.transaction { try copyRows(&copy) }
-        let (lost, isExact) = try lostKeys(of: copy)
+        let (lost, isExact) = try lostKeys(of: &copy)
         return Outcome(
             table: table, copied: copy.copied, gaps: copy.gaps, lost: lost, isExact: isExact)
     }
@@ -123,6 +124,12 @@ public struct SQLiteSalvage {
                 """, [.integer(low), .integer(high)]
             ) { row in
                 let id = try row.int(0)
+                guard descending ? id <= next : id >= next else {
+                    // A damaged page, whose rows are out of order: going on from here could go in
+                    // circles.
+                    copy.addGap(id, id)
+                    return
+                }
                 do {
                     try fresh.execute(insert, [.integer(id)] + (1...count).map { row[$0] })
                     copy.copied += 1
@@ -144,12 +151,14 @@ public struct SQLiteSalvage {
     }
 
     /// The first row number after `low` from which on a row can be read: looked for in growing
-    /// steps, then by halving the last of them.
+    /// steps, then by halving the last of them. Steps stay small for long, so that what can be read
+    /// between two damages is found.
     private func nextReadable(_ table: String, after low: Int64) -> Int64? {
         var unreadable = low
         var step: Int64 = 1
+        var looks = 0
         while true {
-            let (probe, overflow) = low.addingReportingOverflow(step)
+            let (probe, overflow) = unreadable.addingReportingOverflow(step)
             guard !overflow else { return nil }
             if var readable = firstRow(table, from: probe) {
                 var high = probe
@@ -164,18 +173,24 @@ public struct SQLiteSalvage {
                 return readable
             }
             unreadable = probe
+            looks += 1
+            guard step < Self.smallStep || looks > Self.smallSteps else { continue }
             let (doubled, isTooLarge) = step.multipliedReportingOverflow(by: 2)
             guard !isTooLarge else { return nil }
             step = doubled
         }
     }
 
+    private static let smallStep: Int64 = 16
+    private static let smallSteps = 4_096
+
     private func firstRow(_ table: String, from low: Int64) -> Int64? {
         let found = try? damaged.first(
             "SELECT rowid FROM \"\(table)\" NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT 1",
             [.integer(low)]
         ) { try $0.int(0) }
-        return found ?? nil
+        guard let found = found ?? nil, found >= low else { return nil }
+        return found
     }
 
     /// Whether the new database refused one row, which the damage has made nonsense.
@@ -189,28 +204,45 @@ public struct SQLiteSalvage {
         try file.all("SELECT name FROM pragma_table_info(?)", [.text(table)]) { try $0.text(0) }
     }
 
-    /// The keys of rows that an index knows and the new database does not hold.
-    private func lostKeys(of copy: TableCopy) throws -> (keys: [Key], isExact: Bool) {
+    /// The keys of rows that an index knows and that cannot be had: each is tried alone once more.
+    private func lostKeys(of copy: inout TableCopy) throws -> (keys: [Key], isExact: Bool) {
         guard !copy.gaps.isEmpty, let index = uniqueIndex(of: copy.table) else {
             return ([], copy.gaps.isEmpty)
         }
         let list = index.columns.map { "\"\($0)\"" }.joined(separator: ", ")
-        var lost: [Key] = []
+        let table = copy.table
+        var missing: [(row: SQLValue, key: Key)] = []
+        var isExact = true
+        var failure: (any Error)?
         do {
             try damaged.query(
-                "SELECT rowid, \(list) FROM \"\(copy.table)\" INDEXED BY \"\(index.name)\"", []
+                "SELECT rowid, \(list) FROM \"\(table)\" INDEXED BY \"\(index.name)\"", []
             ) { row in
-                let isThere = try fresh.first(
-                    "SELECT 1 FROM \"\(copy.table)\" WHERE rowid = ?", [row[0]]
-                ) { _ in true }
-                guard isThere == nil else { return }
+                do {
+                    guard try !isCopied(row[0], table) else { return }
+                } catch {
+                    failure = error
+                    throw error
+                }
                 let values = (0..<index.columns.count).map { Self.text(row[$0 + 1]) }
-                lost.append(Key(columns: index.columns, values: values))
+                missing.append((row[0], Key(columns: index.columns, values: values)))
             }
-            return (lost, true)
         } catch {
-            return (lost, false)
+            if let failure { throw failure }
+            isExact = false
         }
+        let lost = try fresh.transaction {
+            try missing.compactMap { row, key -> Key? in
+                guard case .integer(let id) = row else { return key }
+                _ = try copyRun(&copy, from: id, through: id, descending: false)
+                return try isCopied(row, table) ? nil : key
+            }
+        }
+        return (lost, isExact)
+    }
+
+    private func isCopied(_ row: SQLValue, _ table: String) throws -> Bool {
+        try fresh.first("SELECT 1 FROM \"\(table)\" WHERE rowid = ?", [row]) { _ in true } != nil
     }
 
     /// The unique index with most columns: it says most about a row.

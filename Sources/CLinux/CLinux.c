@@ -120,16 +120,23 @@ static int clinux_write_all(int fd, const unsigned char *bytes, size_t count) {
 static void clinux_relay(int input, int output, struct clinux_relay *shared) {
     static unsigned char bytes[1 << 16];
     struct pollfd ready = {.fd = input, .events = POLLIN};
+    /* SIGWINCH, a change of the window or a question, comes while we wait and at no other time, so
+     * that none is missed. */
+    sigset_t window, waiting;
+    sigemptyset(&window);
+    sigaddset(&window, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &window, &waiting);
+    sigdelset(&waiting, SIGWINCH);
     for (;;) {
         if (clinux_window_changed) {
             clinux_window_changed = 0;
             clinux_copy_window(output, input);
         }
+        uint32_t asked = __atomic_load_n(&shared->asked, __ATOMIC_SEQ_CST);
         if (poll(&ready, 1, 0) == 0) {
-            __atomic_store_n(&shared->busy, 0, __ATOMIC_SEQ_CST);
-            if (poll(&ready, 1, -1) < 0) continue;
+            __atomic_store_n(&shared->answered, asked, __ATOMIC_SEQ_CST);
+            if (ppoll(&ready, 1, NULL, &waiting) < 0) continue;
         }
-        __atomic_store_n(&shared->busy, 1, __ATOMIC_SEQ_CST);
         ssize_t count = read(input, bytes, sizeof bytes);
         if (count < 0 && errno == EINTR) continue;
         /* A pseudo terminal that nobody holds open any more says EIO. */
@@ -147,7 +154,6 @@ pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared) {
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return -1;
     *shared = memory;
-    (*shared)->busy = 1;
     pid_t child = fork();
     if (child != 0) return child;
     const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2};
@@ -171,8 +177,14 @@ uint64_t clinux_relay_tail(const struct clinux_relay *shared, unsigned char *out
     return carried;
 }
 
-int clinux_relay_idle(const struct clinux_relay *shared) {
-    return __atomic_load_n(&shared->busy, __ATOMIC_SEQ_CST) == 0;
+void clinux_relay_ask(struct clinux_relay *shared, pid_t relay) {
+    __atomic_add_fetch(&shared->asked, 1, __ATOMIC_SEQ_CST);
+    kill(relay, SIGWINCH);
+}
+
+int clinux_relay_answered(const struct clinux_relay *shared) {
+    return __atomic_load_n(&shared->answered, __ATOMIC_SEQ_CST) ==
+           __atomic_load_n(&shared->asked, __ATOMIC_SEQ_CST);
 }
 
 int clinux_open_terminal(int model, int *controller, int *terminal) {
@@ -210,6 +222,8 @@ static int clinux_pipe_ignored_at_start;
 __attribute__((constructor)) static void clinux_note_start(void) {
     sigprocmask(SIG_BLOCK, NULL, &clinux_blocked_at_start);
     clinux_pipe_ignored_at_start = clinux_is_ignored(SIGPIPE);
+    /* Ignored, it would let the kernel reap our children before we learn how they ended. */
+    if (clinux_is_ignored(SIGCHLD)) signal(SIGCHLD, SIG_DFL);
 }
 
 int clinux_signals_at_start(sigset_t *blocked) {
@@ -248,42 +262,6 @@ void clinux_limit_heap(void) {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_ARENA_MAX, 2);
 }
-
-static int signal_pipe[2] = {-1, -1};
-static volatile sig_atomic_t stop_caught;
-
-static void on_signal(int number) {
-    int kept = errno;
-    unsigned char byte = (unsigned char)number;
-    if (number != SIGHUP) {
-        stop_caught = 1;
-    }
-    /* A full pipe holds enough of them. */
-    ssize_t written = write(signal_pipe[1], &byte, 1);
-    (void)written;
-    errno = kept;
-}
-
-int clinux_catch_daemon_signals(void) {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-        return -1;
-    }
-    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-        struct sigaction old;
-        sigfillset(&action.sa_mask);
-        /* A shell that starts a program in the background asks it to ignore its terminal's ^C. */
-        if (numbers[i] == SIGINT && sigaction(SIGINT, NULL, &old) == 0 &&
-            old.sa_handler == SIG_IGN) {
-            continue;
-        }
-        sigaction(numbers[i], &action, NULL);
-    }
-    return signal_pipe[0];
-}
-
-int clinux_stop_was_caught(void) { return stop_caught; }
 
 ssize_t clinux_copy_range(int in, int out, size_t length) {
     return copy_file_range(in, NULL, out, NULL, length, 0);

@@ -1,3 +1,4 @@
+import DequeModule
 import Synchronization
 
 /// Lets a few fetches at a time run and the others wait in the order they came, so that thousands of
@@ -5,9 +6,8 @@ import Synchronization
 final class FetchTurns: Sendable {
     private struct State {
         var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
-        /// Those before it have been resumed.
-        var next = 0
+        /// First come, first served.
+        var waiting: Deque<CheckedContinuation<Void, Never>> = []
     }
 
     private let state: Mutex<State>
@@ -39,18 +39,8 @@ final class FetchTurns: Sendable {
 
     private func end() {
         let following = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard state.next < state.waiting.count else {
-                state.free += 1
-                return nil
-            }
-            defer {
-                state.next += 1
-                if state.next == state.waiting.count {
-                    state.waiting = []
-                    state.next = 0
-                }
-            }
-            return state.waiting[state.next]
+            if state.waiting.isEmpty { state.free += 1 }
+            return state.waiting.popFirst()
         }
         following?.resume()
     }

@@ -14,6 +14,8 @@ package struct PackReconciliation: Sendable {
     package var missing: [PackName] = []
     /// Packs that cannot be read as a whole; the index has forgotten them too.
     package var damaged: [ArtifactDamage] = []
+    /// Packs that the disk does not give; left as they are.
+    package var unreadable: [ArtifactDamage] = []
     /// What a newer version wrote; left as it is.
     package var tooNew: [ArtifactDamage] = []
 }
@@ -23,6 +25,7 @@ extension ArtifactStore {
     /// (`verify` does). What it has done once it finds done the next time.
     package func reconcile() async throws -> PackReconciliation {
         var report = PackReconciliation()
+        try await index.beginReconciling()
         var known = try await index.packs()
         var good: [(pack: PackName, size: UInt64, known: UInt64?)] = []
         for object in try await backend.list(prefix: "packs/") {
@@ -40,6 +43,10 @@ extension ArtifactStore {
             } catch let error as LinajeError where error.code == .storeTooNew {
                 known[pack] = nil
                 report.tooNew.append(ArtifactDamage(pack: pack.key, finding: error.message))
+            } catch let error as LinajeError where error.code == .storageFailed {
+                // The disk does not give it: it may once more, so it is neither moved nor forgotten.
+                known[pack] = nil
+                report.unreadable.append(ArtifactDamage(pack: pack.key, finding: error.message))
             } catch let error as LinajeError where [.corrupt, .incomplete].contains(error.code) {
                 if known.removeValue(forKey: pack) != nil { try await index.forget(pack) }
                 report.damaged.append(ArtifactDamage(pack: pack.key, finding: error.message))
@@ -56,6 +63,7 @@ extension ArtifactStore {
             let isChanged = try await index.correct(pack, size: size, known: known, header)
             if isChanged, known != nil { report.corrected.append(pack) }
         }
+        try await index.endReconciling()
         return report
     }
 }
@@ -93,16 +101,24 @@ extension ChunkIndex {
             }
         }
         guard !isRight else { return false }
-        try await forget(pack)
-        try await removeStrays()
+        if known != nil { try await forget(pack) }
         try await insert(pack, size: size, header)
         return true
     }
 
-    private func removeStrays() async throws {
+    /// Makes looking for the blobs of a pack quick, and removes those of packs that are in no list:
+    /// the number of such a pack may be given again.
+    func beginReconciling() async throws {
         try await sql.write { connection in
-            _ = try connection.execute(
+            try connection.execute(
+                "CREATE INDEX IF NOT EXISTS chunk_index_by_pack ON chunk_index (pack)")
+            try connection.execute(
                 "DELETE FROM chunk_index WHERE pack NOT IN (SELECT id FROM artifact_packs)")
         }
+    }
+
+    /// Takes the index away again: a daemon that serves has no use for it.
+    func endReconciling() async throws {
+        _ = try await sql.write { try $0.execute("DROP INDEX IF EXISTS chunk_index_by_pack") }
     }
 }

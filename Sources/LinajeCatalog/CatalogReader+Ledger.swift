@@ -31,10 +31,10 @@ extension CatalogReader {
         }
         filter.add(
             "sequence", after: try PageToken(query.page.token, of: .events), descending: false)
-        let found = try events(
-            filter, limit: query.page.limit + 1,
-            // While times are being entered, the texts themselves are asked.
-            where: isByTime && !areTimesComplete ? query.contains : { _ in true })
+        // While times are being entered, the texts themselves are asked.
+        let isWanted: ((LedgerEvent) -> Bool)? =
+            isByTime && !areTimesComplete ? { query.contains($0) } : nil
+        let found = try events(filter, limit: query.page.limit + 1, where: isWanted)
         return paged(found, query.page, of: .events, weight: { $0.canonical.count + 128 }) {
             [.integer(Int64(clamping: $0.sequence))]
         }
@@ -42,21 +42,22 @@ extension CatalogReader {
 
     /// The first events that match the filter and the closure, at most `limit`.
     private func events(
-        _ filter: SQLFilter, limit: Int, where isWanted: (LedgerEvent) -> Bool
+        _ filter: SQLFilter, limit: Int, where isWanted: ((LedgerEvent) -> Bool)?
     ) throws -> [LedgerEvent] {
         struct Enough: Error {}
         var found: [LedgerEvent] = []
+        let most = isWanted == nil ? Int64(limit) : .max
         do {
             try connection.query(
                 """
                 SELECT sequence, canonical, previous_hash, hash FROM events\(filter.text)
-                ORDER BY sequence
-                """, filter.arguments
+                ORDER BY sequence LIMIT ?
+                """, filter.arguments + [.integer(most)]
             ) { row in
                 let event = LedgerEvent(
                     sequence: try row.count(0), canonical: try row.blob(1),
                     previousHash: try row.requiredDigest(2), hash: try row.requiredDigest(3))
-                guard isWanted(event) else { return }
+                guard isWanted?(event) ?? true else { return }
                 found.append(event)
                 if found.count >= limit { throw Enough() }
             }

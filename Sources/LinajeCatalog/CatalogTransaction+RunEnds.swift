@@ -1,4 +1,4 @@
-import LinajeDomain
+package import LinajeDomain
 import LinajePluginKit
 
 /// What a change says of a run's end; what it does not say is `nil`.
@@ -46,6 +46,11 @@ extension CatalogTransaction {
                 .text(known.status.rawValue), .time(end.at ?? now), .text(known.cause),
                 .optional(process),
             ] + (try Lease.detached.columns()) + [.id(id)])
+    }
+
+    /// Ends a run whose owner is gone; a deleted one too, which may be restored.
+    package func endOrphan(_ id: RunID, cause: String, _ process: ProcessEnd) throws {
+        try set(.failed, of: id, RunEnd(cause: cause, process: process))
     }
 
     /// Notes what somebody below the owner of a run says of how it went. A run that has ended is

@@ -28,8 +28,13 @@ extension Lease {
         switch self {
         case .detached: return [.text("detached"), .null, .null, .null, .null, .integer(0)]
         case .process(let pid, let start, let boot, let supervises):
-            guard pid >= 0, boot.utf8.count <= 64 else {
+            guard pid >= 0 else {
                 throw LinajeError(.invalidArgument, "process id \(pid) of the lease is none")
+            }
+            guard boot.utf8.count <= 64 else {
+                throw LinajeError(
+                    .invalidArgument,
+                    "boot id of the lease has \(boot.utf8.count) bytes; at most 64 are allowed")
             }
             return [
                 .text("process"), .integer(Int64(pid)), .integer(Int64(bitPattern: start)), .null,

@@ -1,4 +1,4 @@
-import LinajeDomain
+public import LinajeDomain
 
 /// How a client behaves.
 public struct ClientConfiguration: Sendable {
@@ -14,8 +14,8 @@ public struct ClientConfiguration: Sendable {
     public var patience: Duration
 
     public init(
-        agent: String = "linaje-swift/0.1.0", deadline: Duration? = .seconds(60),
-        attempts: Int = 4, patience: Duration = .seconds(60)
+        agent: String = "linaje-swift/\(LinajeVersion.current)",
+        deadline: Duration? = .seconds(60), attempts: Int = 4, patience: Duration = .seconds(60)
     ) {
         self.agent = agent
         self.deadline = deadline

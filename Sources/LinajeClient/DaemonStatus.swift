@@ -101,7 +101,7 @@ public struct MigrationStatus: Sendable, Hashable {
 
     /// 0 to 99.
     public var percent: Int {
-        total == 0 ? 0 : min(99, Int(Double(done) / Double(total) * 100))
+        total == 0 ? 0 : Int(min(99, Double(done) / Double(total) * 100))
     }
 
     init(_ message: Linaje_V1_MigrationStatus) {

@@ -56,6 +56,9 @@ public struct ArtifactReading: Sendable, AsyncSequence {
         let reading: ArtifactReading
         var stream: ClientStream<Linaje_V1_ReadArtifactOpened>
         var delivered: UInt64 = 0
+        /// Until when a daemon that gives nothing is asked again, and after which pause.
+        private var deadline: ContinuousClock.Instant?
+        private var backoff = Backoff()
 
         init(_ reading: ArtifactReading) {
             self.reading = reading
@@ -71,8 +74,13 @@ public struct ArtifactReading: Sendable, AsyncSequence {
                 do {
                     let bytes = try await stream.next()
                     delivered += UInt64(bytes?.count ?? 0)
+                    (deadline, backoff) = (nil, Backoff())
                     return bytes
                 } catch let error as LinajeError where error.code == .unavailable {
+                    let end = deadline ?? .now + reading.client.configuration.patience
+                    deadline = end
+                    guard ContinuousClock.now < end else { throw error }
+                    try await backoff.wait()
                     guard let next = try await reading.resumed(after: delivered) else {
                         return nil
                     }

@@ -46,15 +46,22 @@ extension LinajeClient {
         let files = try await BlockingWork.run { try LocalTree.files(at: path) }
         // A daemon that is restarted forgets its sessions, not what was sent: it is sent again, and
         // found in the store.
-        let deadline = ContinuousClock.now + configuration.patience
+        var backoff = Backoff()
+        var attempt = 1
+        // Counted from the first time on: how long the upload itself takes is nobody's impatience.
+        var deadline: ContinuousClock.Instant?
         while true {
             do {
                 return try await upload(files, to: run, at: destination, observer: observer)
-            } catch let error as LinajeError
-                where error.details["ingest_id"] != nil && ContinuousClock.now < deadline
-            {
-                continue
+            } catch let error as LinajeError where error.details["ingest_id"] != nil {
+                let end = deadline ?? .now + configuration.patience
+                deadline = end
+                guard attempt < configuration.attempts || ContinuousClock.now < end else {
+                    throw error
+                }
             }
+            attempt += 1
+            try await backoff.wait()
         }
     }
 

@@ -8,7 +8,7 @@ import LinajeDomain
 /// sense, 69 when no daemon is reachable, 75 when the same may work later.
 package enum LinajeProgram {
     /// Version of the command line.
-    static let version = "0.1.0"
+    static let version = LinajeVersion.current
 
     package static func main() async -> Never {
         do {

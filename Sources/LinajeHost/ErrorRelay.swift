@@ -46,9 +46,14 @@ package final class ErrorRelay: @unchecked Sendable {
     package func finish() -> (tail: [UInt8], isCut: Bool) {
         let clock = ContinuousClock()
         let begin = clock.now
+        var isAsked = false
         while waitpid(process, nil, WNOHANG) == 0 {
             let waited = begin.duration(to: clock.now)
-            if waited > .milliseconds(100), clinux_relay_idle(shared) == 1 { break }
+            if !isAsked, waited > .milliseconds(100) {
+                clinux_relay_ask(shared, process)
+                isAsked = true
+            }
+            if isAsked, clinux_relay_answered(shared) == 1 { break }
             if waited > .seconds(2) { break }
             usleep(2_000)
         }

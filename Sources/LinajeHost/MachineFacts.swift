@@ -17,7 +17,7 @@ package enum MachineFacts {
         found.cpu = processor(SmallFile.lines("/proc/cpuinfo"))
         found.memoryBytes = memory()
         found.host = host()
-        found.user = user()
+        found.user = user(environment)
         found.job = SchedulerJob.detect(environment, host: found.host)
         let container = ContainerTraces.ofThisProcess(environment)
         found.container = container.id
@@ -39,7 +39,11 @@ package enum MachineFacts {
         }
     }
 
-    package static func user() -> String {
+    /// As Python's getpass.getuser: what the environment says, which asks no directory service.
+    private static func user(_ environment: [String: String]) -> String {
+        for name in ["LOGNAME", "USER", "LNAME", "USERNAME"] {
+            if let user = environment[name], !user.isEmpty { return user }
+        }
         guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else {
             return "\(getuid())"
         }

@@ -1,24 +1,46 @@
 package import LinajeDomain
 
-/// Notices whether the kernel has killed for lack of memory since the watch began.
+/// Notices whether the kernel has just killed for lack of memory.
+///
+/// A cgroup may hold many processes and live for days, so a kill counts only when it is younger than
+/// the count before last: `follow` counts anew.
 package struct MemoryWatch: Sendable {
+    private struct Counts: Sendable {
+        /// Of the own cgroup and those above it.
+        var kills: [UInt64?]
+        var machineKills: UInt64?
+
+        init(_ group: MemoryGroup?) {
+            kills = group?.kills() ?? []
+            machineKills = SmallFile.counter("oom_kill", in: "/proc/vmstat")
+        }
+    }
+
     private let group: MemoryGroup?
-    private let kills: [UInt64?]
     private let limit: UInt64?
-    private let machineKills: UInt64?
+    /// The last count, and the one before: a process may take a while to die after the first was
+    /// taken.
+    private var before: Counts
+    private var last: Counts
 
     /// Begins to watch the memory cgroup of a process.
     package init(pid: Int32) {
         group = MemoryGroup.of(pid: pid)
-        kills = group?.kills() ?? []
         limit = group?.limit()
-        machineKills = Self.machineKills()
+        last = Counts(group)
+        before = last
     }
 
-    /// Begins anew when the process has moved into another cgroup.
+    /// Counts anew, or begins anew when the process has moved into another cgroup. Call it every few
+    /// seconds.
     package mutating func follow(pid: Int32) {
-        guard MemoryGroup.of(pid: pid) != group else { return }
-        self = MemoryWatch(pid: pid)
+        guard let now = MemoryGroup.of(pid: pid) else { return }
+        guard now == group else {
+            self = MemoryWatch(pid: pid)
+            return
+        }
+        before = last
+        last = Counts(group)
     }
 
     /// What the counters say now.
@@ -33,20 +55,18 @@ package struct MemoryWatch: Sendable {
 
     package func evidence() -> Evidence {
         if let group {
-            let now = group.kills()
-            if let before = kills.first ?? nil, let own = now.first ?? nil {
-                return own > before ? .certain(limit: limit) : .none
+            if let own = before.kills.first ?? nil, let now = group.ownKills() {
+                return now > own ? .certain(limit: limit) : .none
             }
             // The own cgroup is gone. In version 2 those above have counted too.
-            for (before, after) in zip(kills, now) {
+            for (before, after) in zip(before.kills, group.kills()) {
                 if group.mount.isVersion2, let before, let after {
                     return after > before ? .likely(limit: limit) : .none
                 }
             }
         }
-        guard let before = machineKills, let now = Self.machineKills(), now > before else {
-            return .none
-        }
+        guard let before = before.machineKills, let now = Counts(nil).machineKills, now > before
+        else { return .none }
         return .likely(limit: group == nil ? nil : limit)
     }
 
@@ -78,9 +98,5 @@ package struct MemoryWatch: Sendable {
             let how = known.signal == nil ? "process ended" : known.cause
             return (known, "\(how), probably out of memory (\(memory))")
         }
-    }
-
-    private static func machineKills() -> UInt64? {
-        SmallFile.counter("oom_kill", in: "/proc/vmstat")
     }
 }

@@ -28,12 +28,6 @@ package final class ProcessDescriptor: Sendable {
 
     deinit { close(number) }
 
-    /// Whether the process has ended.
-    package var hasEnded: Bool {
-        var ready = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        return poll(&ready, 1, 0) > 0
-    }
-
     /// How the process ended, as far as the kernel tells a stranger: from Linux 6.15 on, and only
     /// once its parent has reaped it. `nil`: not known, perhaps not yet.
     package func end() -> ProcessEnd? {

@@ -1,24 +1,22 @@
 import Glibc
 
-/// Small files of the kernel (/proc, /sys), read in one piece.
+/// Small files of the kernel (/proc, /sys).
 package enum SmallFile {
     /// The first `limit` bytes; `nil` when it cannot be read.
     package static func read(_ path: String, limit: Int = 64 << 10) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: limit)
-        var count = 0
-        while count < limit {
-            let got = bytes.withUnsafeMutableBytes {
-                Glibc.read(descriptor, $0.baseAddress.map { $0 + count }, limit - count)
-            }
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: min(limit, 16 << 10))
+        while bytes.count < limit {
+            let got = Glibc.read(descriptor, &part, min(part.count, limit - bytes.count))
             if got < 0, errno == EINTR { continue }
             if got < 0 { return nil }
             if got == 0 { break }
-            count += got
+            bytes += part[..<got]
         }
-        return Array(bytes[..<count])
+        return bytes
     }
 
     /// Its text without the line break at the end; empty when it cannot be read.

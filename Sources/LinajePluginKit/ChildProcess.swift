@@ -1,6 +1,6 @@
-import CLinux
 import Glibc
 import LinajeDomain
+import LinajeHost
 import Synchronization
 
 /// A process of ours: standard input and output are one end of a socket, standard error another,
@@ -44,7 +44,14 @@ final class ChildProcess: Sendable {
         do {
             let (socket, childSocket) = try socketPair(&opened)
             let (errors, childErrors) = try socketPair(&opened)
-            let pid = try spawn(executable, arguments, io: childSocket, errors: childErrors)
+            let pid: pid_t
+            do {
+                pid = try SpawnedProcess.start(
+                    [executable] + arguments, environment: environment, input: childSocket,
+                    output: childSocket, errors: childErrors, bond: .none)
+            } catch {
+                throw failure("cannot be started", error.number)
+            }
             close(childSocket)
             close(childErrors)
             return ChildProcess(pid: pid, socket: socket, errors: errors)
@@ -115,41 +122,6 @@ final class ChildProcess: Sendable {
         }
         opened += ends
         return (ends[0], ends[1])
-    }
-
-    private static func spawn(
-        _ executable: String, _ arguments: [String], io: Int32, errors: Int32
-    ) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_adddup2(&actions, io, STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, io, STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        clinux_spawn_close_from(&actions, STDERR_FILENO + 1)
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
-        var argv = ([executable] + arguments).map { text in text.withCString { strdup($0) } }
-        var environment = environment.map { text in text.withCString { strdup($0) } }
-        defer { for pointer in argv + environment { free(pointer) } }
-        argv.append(nil)
-        environment.append(nil)
-        var pid: pid_t = 0
-        let error = posix_spawn(&pid, executable, &actions, &attributes, argv, environment)
-        guard error == 0 else { throw failure("cannot be started", error) }
-        return pid
     }
 
     private static let environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]

@@ -1,5 +1,5 @@
 import Glibc
-import LinajeDomain
+public import LinajeDomain
 
 /// Runs flavors in a process of their own: what the `main` of a plugin executable calls.
 public enum FlavorHost {
@@ -13,7 +13,8 @@ public enum FlavorHost {
     /// - Returns: The exit status for the process: 0 after a clean end, 1 after a peer that broke
     ///   the protocol.
     public static func serve(
-        _ flavors: [any ModelFlavor], name: String = "linaje-flavor-host", version: String = "0.1.0"
+        _ flavors: [any ModelFlavor], name: String = "linaje-flavor-host",
+        version: String = LinajeVersion.current
     ) async -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         let output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)

@@ -128,7 +128,9 @@ actor FlavorHostSession {
                 }
             case .cancelled(let stream): cancel(stream)
             case .pong(let payload): channel.post(Frame(.pong, payload: payload))
-            case .refuse(let stream, let error): refuse(stream, error)
+            case .refuse(let stream, let error, let bytes):
+                refuse(stream, error)
+                grant(bytes)
             case .data, .finished, .credit, .drop, .ignore: break
             }
         }

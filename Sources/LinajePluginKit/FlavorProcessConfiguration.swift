@@ -11,7 +11,7 @@ public struct FlavorProcessConfiguration: Sendable, Hashable {
     public var longestBackOff: Duration
 
     public init(
-        deadline: Duration = .seconds(60), handshake: Duration = .seconds(10),
+        deadline: Duration = .seconds(60), handshake: Duration = .seconds(30),
         firstBackOff: Duration = .milliseconds(100), longestBackOff: Duration = .seconds(30)
     ) {
         self.deadline = deadline

@@ -78,7 +78,7 @@ public struct SQLBackfillProgress: Sendable, Hashable {
     public var percent: Int {
         guard !isFinished else { return 100 }
         guard total > 0 else { return 0 }
-        return min(99, Int(Double(done) / Double(total) * 100))
+        return Int(min(99, Double(done) / Double(total) * 100))
     }
 }
 
@@ -167,7 +167,7 @@ public struct SQLMigrator: Sendable {
     }
 
     /// The names that `linaje_migrations` holds for a namespace, oldest first.
-    public static func seen(
+    private static func seen(
         _ connection: any SQLConnection, _ namespace: String
     ) throws -> [String] {
         try connection.all(

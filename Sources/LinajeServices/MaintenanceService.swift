@@ -113,6 +113,8 @@ package struct MaintenanceService: Sendable, Service {
 
     private func keepTidy() async {
         var known = databases.map(\.backend.changes)
+        /// What was known when the log was moved last: nothing has come to it since.
+        var tidied: [UInt64?] = databases.map { _ in nil }
         var looks = 0
         while (try? await Task.sleep(for: Self.idleInterval)) != nil {
             looks += 1
@@ -122,7 +124,10 @@ package struct MaintenanceService: Sendable, Service {
                 known[index] = changes
                 var tasks: [MaintenanceTask] = []
                 if looks % Self.looksPerAnalysis == 0 { tasks.append(.analyze) }
-                if isIdle { tasks.append(.checkpoint) }
+                if isIdle, tidied[index] != changes {
+                    tasks.append(.checkpoint)
+                    tidied[index] = changes
+                }
                 for task in tasks { await doQuietly(task, database) }
             }
         }

@@ -148,7 +148,8 @@ package final class OwnerWatch: Service, Sendable {
     }
 
     package func run() async throws {
-        for owned in try await catalog.read({ try $0.runsWithLiveLease() }) {
+        for owned in try await catalog.read({ try $0.runsWithLiveLease() })
+        where !isKnown(owned.id) {
             await resume(owned)
         }
         let timer = DispatchSource.makeTimerSource(queue: queue)
@@ -163,13 +164,15 @@ package final class OwnerWatch: Service, Sendable {
                 case .processEnded(let run, let lease): orphan(run, lease)
                 case .resumed(let run): await resumeStalled(run)
                 case .tick:
+                    ticks += 1
+                    let isTenth = ticks.isMultiple(of: 40)
                     for (_, watch) in state.withLock({ Array($0.processes.values) }) {
                         watch.look()
+                        if isTenth { watch.followMemory() }
                     }
                     await endOrphans()
                     await stallSilentRuns()
-                    ticks += 1
-                    if ticks.isMultiple(of: 40) { await noteHeard() }
+                    if isTenth { await noteHeard() }
                 }
             }
         } onGracefulShutdown: { [post] in
@@ -204,15 +207,27 @@ package final class OwnerWatch: Service, Sendable {
             // Only the connection that is gone knew this process: it must speak for itself.
             let lease = Lease.heartbeat(timeout: Limits.heartbeatTimeout)
             do {
-                _ = try await catalog.change(.untracked(by: Self.daemon)) {
-                    try $0.attach(owned.id, lease)
+                let isTaken = try await catalog.change(.untracked(by: Self.daemon)) { transaction in
+                    guard try transaction.reader.runStatus(owned.id)?.lease == owned.lease else {
+                        return false
+                    }
+                    _ = try transaction.attach(owned.id, lease)
+                    return true
                 }
-                watch(owned.id, lease)
+                if isTaken { watch(owned.id, lease) }
             } catch {
                 logger.error(
                     "cannot watch the owner of a run: \(error)", metadata: ["run": "\(owned.id)"])
             }
         case .process, .detached: watch(owned.id, owned.lease)
+        }
+    }
+
+    /// Clients come as soon as the door is open: who took a run since then is known better than what
+    /// the catalog remembers of its owner.
+    private func isKnown(_ run: RunID) -> Bool {
+        state.withLock {
+            $0.processes[run] != nil || $0.pulses[run] != nil || $0.orphans[run] != nil
         }
     }
 
@@ -231,7 +246,11 @@ package final class OwnerWatch: Service, Sendable {
         for (run, orphan) in due {
             guard let watch = orphan.watch else {
                 let end = orphan.end ?? ProcessEnd()
-                await self.end(run, of: orphan.lease, end, cause: end.cause)
+                var cause = end.cause
+                if end.reason == .unknown, case .process(_, _, _, supervises: true) = orphan.lease {
+                    cause = Self.unsupervised(end, cause)
+                }
+                await self.end(run, of: orphan.lease, end, cause: cause)
                 continue
             }
             guard watch.end() != nil || orphan.since.duration(to: .now) >= Self.patience else {
@@ -240,8 +259,7 @@ package final class OwnerWatch: Service, Sendable {
             let (end, cause) = watch.explanation()
             if case .process(_, _, _, supervises: true) = orphan.lease {
                 await self.end(
-                    run, of: orphan.lease, ProcessEnd(),
-                    cause: "\(Self.supervisor(end, cause)); how its command ended is not known")
+                    run, of: orphan.lease, ProcessEnd(), cause: Self.unsupervised(end, cause))
                 continue
             }
             // A client ends its runs when its process leaves in order: this one did not.
@@ -252,13 +270,15 @@ package final class OwnerWatch: Service, Sendable {
         }
     }
 
-    /// What became of a `linaje run`, for people.
-    private static func supervisor(_ end: ProcessEnd, _ cause: String) -> String {
-        switch end.reason {
-        case .signaled: "linaje run was \(cause)"
-        case .exited: "linaje run \(cause)"
-        default: "linaje run is gone: \(cause)"
-        }
+    /// What became of a `linaje run`, and so of its command, for people.
+    private static func unsupervised(_ end: ProcessEnd, _ cause: String) -> String {
+        let supervisor =
+            switch end.reason {
+            case .signaled: "linaje run was \(cause)"
+            case .exited: "linaje run \(cause)"
+            default: "linaje run is gone: \(cause)"
+            }
+        return "\(supervisor); how its command ended is not known"
     }
 
     private func stallSilentRuns() async {
@@ -270,19 +290,22 @@ package final class OwnerWatch: Service, Sendable {
                 let stalled = try await catalog.change(.untracked(by: Self.daemon)) {
                     try $0.stall(run, heardAt: pulse.heardAt)
                 }
-                state.withLock { state in
+                let isHeard = state.withLock { state in
                     // Heard meanwhile, by the catalog or by us: the clock starts anew.
-                    guard stalled, state.pulses[run]?.heardAt == pulse.heardAt else {
+                    guard let now = state.pulses[run] else { return false }
+                    guard stalled, now.heardAt == pulse.heardAt else {
                         state.pulses[run]?.since = .now
-                        return
+                        return true
                     }
                     state.pulses[run] = nil
                     state.stalled.insert(run)
+                    return false
                 }
-                if stalled {
-                    metrics.stalled()
-                    logger.notice("run stalled: no heartbeat", metadata: ["run": "\(run)"])
-                }
+                guard stalled else { continue }
+                metrics.stalled()
+                logger.notice("run stalled: no heartbeat", metadata: ["run": "\(run)"])
+                // Points came while the catalog wrote that none do.
+                if isHeard { await resumeStalled(run) }
             } catch {
                 logger.error("cannot mark run as stalled: \(error)", metadata: ["run": "\(run)"])
             }
@@ -331,8 +354,7 @@ package final class OwnerWatch: Service, Sendable {
                 guard let current = try transaction.reader.runStatus(run),
                     !current.status.isTerminal, current.lease == lease
                 else { return false }
-                _ = try transaction.updateRun(
-                    run, RunUpdate(status: .failed, endedCause: cause, processEnd: end))
+                try transaction.endOrphan(run, cause: cause, end)
                 return true
             }
             state.withLock { state in

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import LinajeHost
 
 /// What this process uses of the machine, from /proc. What /proc does not say is 0.
 package struct ProcessUsage: Sendable, Hashable {
@@ -33,9 +34,8 @@ package struct ProcessUsage: Sendable, Hashable {
     /// Fields of /proc/self/stat (proc_pid_stat(5)), counted after the name, which may hold
     /// anything.
     private mutating func readStat() {
-        guard let stat = Self.read("/proc/self/stat"), let nameEnd = stat.lastIndex(of: ")") else {
-            return
-        }
+        let stat = SmallFile.text("/proc/self/stat")
+        guard let nameEnd = stat.lastIndex(of: ")") else { return }
         let fields = stat[stat.index(after: nameEnd)...].split(separator: " ")
         func field(_ number: Int) -> UInt64 {
             number - 3 < fields.count ? UInt64(fields[number - 3]) ?? 0 : 0
@@ -45,10 +45,8 @@ package struct ProcessUsage: Sendable, Hashable {
         processor = .microseconds(time)
         virtualBytes = field(23)
         residentBytes = field(24).multipliedClamped(UInt64(max(1, sysconf(Int32(_SC_PAGESIZE)))))
-        if let boot = Self.read("/proc/stat")?.split(separator: "\n")
-            .first(where: { $0.hasPrefix("btime ") }).flatMap({ Double($0.dropFirst(6)) })
-        {
-            startedAt = boot + Double(field(22)) / Double(ticks)
+        if let boot = SmallFile.counter("btime", in: "/proc/stat") {
+            startedAt = Double(boot) + Double(field(22)) / Double(ticks)
         }
     }
 
@@ -76,21 +74,6 @@ package struct ProcessUsage: Sendable, Hashable {
         guard statvfs(path, &status) == 0 else { return }
         freeBytes = UInt64(status.f_bavail).multipliedClamped(UInt64(status.f_frsize))
         totalBytes = UInt64(status.f_blocks).multipliedClamped(UInt64(status.f_frsize))
-    }
-
-    /// A file of /proc.
-    private static func read(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var content: [UInt8] = []
-        var bytes = [UInt8](repeating: 0, count: 16_384)
-        while content.count < 4 << 20 {
-            let count = Glibc.read(descriptor, &bytes, bytes.count)
-            guard count > 0 else { break }
-            content += bytes[..<count]
-        }
-        return String(decoding: content, as: UTF8.self)
     }
 }
 

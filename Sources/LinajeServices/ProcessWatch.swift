@@ -68,6 +68,17 @@ final class ProcessWatch: @unchecked Sendable {
         }
     }
 
+    /// Counts kills for lack of memory anew, so that old ones are not taken for this process's.
+    func followMemory() {
+        queue.async { [weak self] in
+            guard let self, self.pid > 0 else { return }
+            self.state.withLock { state in
+                guard !state.hasEnded else { return }
+                state.memory?.follow(pid: self.pid)
+            }
+        }
+    }
+
     func cancel() { source?.cancel() }
 
     /// What is known by now of how the process ended; `nil`: not how, perhaps not yet.

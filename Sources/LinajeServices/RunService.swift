@@ -36,13 +36,14 @@ package struct RunService: Sendable {
         _ id: RunID, _ update: RunUpdate, _ change: Change<Run>
     ) async throws -> Run {
         let run = try await catalog.change(change) { try $0.updateRun(id, update) }
-        if run.status.isTerminal || run.lifecycle == .deleted {
-            owners.forget(id)
-            metrics.endTails(id)
+        // The owner of a deleted run is still watched: the run may be restored.
+        if run.status.isTerminal { owners.forget(id) }
+        if run.status.isTerminal || run.lifecycle == .deleted { metrics.endTails(id) }
+        if update.status?.isTerminal ?? false, !update.isWish {
+            RunMetrics.ended(run.status, by: .client)
         }
-        if let status = update.status, status.isTerminal {
-            RunMetrics.ended(status, by: .client)
-        }
+        // A STALLED run that is set RUNNING has a full timeout again.
+        if update.status == .running { owners.heartbeat(id, run.lease) }
         return run
     }
 

@@ -1,6 +1,7 @@
 package import LinajeArtifacts
 package import LinajeCatalog
 package import LinajeDomain
+package import LinajeHost
 package import LinajeMetrics
 package import LinajePluginKit
 package import LinajeTelemetry
@@ -24,7 +25,7 @@ package struct Services: Sendable {
 
     package let owners: OwnerWatch
     /// What the kernel offers to watch owners by.
-    package let kernel: KernelFeatures
+    package let kernel: Set<KernelFacility>
 
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
@@ -33,7 +34,7 @@ package struct Services: Sendable {
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
         self.access = access
-        kernel = KernelFeatures.probe()
+        kernel = KernelFacility.probe()
         owners = OwnerWatch(catalog: catalog, clock: clock, logger: logger) {
             metricStore.endTails($0)
         }

@@ -2,6 +2,7 @@ import Glibc
 package import LinajeArtifacts
 import LinajeCatalog
 package import LinajeDomain
+package import LinajeHost
 package import LinajeMetrics
 package import LinajePluginKit
 package import LinajeTelemetry
@@ -13,7 +14,7 @@ package struct StatusService: Sendable {
     let metrics: MetricStore
     let owners: OwnerWatch
     let plugins: [PluginDescriptor]
-    let kernel: KernelFeatures
+    let kernel: Set<KernelFacility>
     let telemetry: TelemetryRegistry
     let stateDirectory: String
     package let version: String
@@ -21,7 +22,7 @@ package struct StatusService: Sendable {
 
     init(
         catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, owners: OwnerWatch,
-        plugins: [PluginDescriptor], kernel: KernelFeatures, telemetry: TelemetryRegistry,
+        plugins: [PluginDescriptor], kernel: Set<KernelFacility>, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String
     ) {
         self.catalog = catalog
@@ -145,7 +146,7 @@ package struct DaemonStatus: Sendable {
     package var watchedRuns: UInt64
     package var stalledRuns: UInt64
     /// What the kernel offers to watch owners by.
-    package var kernel: KernelFeatures
+    package var kernel: Set<KernelFacility>
     /// What migrations have left to do while the daemon serves.
     package var migrations: [SQLBackfillProgress]
 }

@@ -8,7 +8,7 @@ package import LinajeDomain
 /// silent for ever.
 package struct ClientDebt: Sendable {
     /// Why a client is cut off.
-    package enum Offence: Sendable, Hashable, CaseIterable {
+    package enum Offence: Sendable, Hashable {
         /// It has not said hello.
         case noHello
         /// It has begun a frame and does not go on.

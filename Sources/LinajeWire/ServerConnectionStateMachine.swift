@@ -22,8 +22,9 @@ package struct ServerConnectionStateMachine: Sendable {
         case credit(stream: UInt32, bytes: Int)
         /// Answer a ping with the same payload.
         case pong([UInt8])
-        /// Refuse one stream with an error; nothing was opened.
-        case refuse(stream: UInt32, LinajeError)
+        /// Refuse one stream with an error; nothing was opened, and its bytes were dropped: give
+        /// their connection credit back.
+        case refuse(stream: UInt32, LinajeError, bytes: Int)
         /// The bytes were dropped: give their connection credit back.
         case drop(bytes: Int)
         /// Nothing.
@@ -170,7 +171,8 @@ package struct ServerConnectionStateMachine: Sendable {
             if hasData { linger(header.stream) }
             return .refuse(
                 stream: header.stream,
-                LinajeError(.unavailable, "the daemon is shutting down; connect again"))
+                LinajeError(.unavailable, "the daemon is shutting down; connect again"),
+                bytes: header.length)
         }
         guard streams.count < Limits.concurrentStreams else {
             if hasData { linger(header.stream) }
@@ -178,7 +180,8 @@ package struct ServerConnectionStateMachine: Sendable {
                 stream: header.stream,
                 LinajeError(
                     .overloaded,
-                    "connection has \(streams.count) open streams; wait for one to end"))
+                    "connection has \(streams.count) open streams; wait for one to end"),
+                bytes: header.length)
         }
         streams[header.stream] = Stream(credit: Limits.streamCredit, acceptsData: hasData)
         return .open(

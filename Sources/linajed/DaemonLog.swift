@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Logging
 import Synchronization
@@ -83,10 +82,15 @@ final class DaemonLog: Sendable {
             bytes[index] = UInt8(ascii: " ")
         }
         bytes.append(UInt8(ascii: "\n"))
-        var poller = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-        guard poll(&poller, 1, 0) == 1 else { return false }
-        return Glibc.write(STDERR_FILENO, bytes, bytes.count) == bytes.count
+        // One at a time: of two that found room for one the second would wait for a reader.
+        return door.withLock { _ in
+            var poller = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+            guard poll(&poller, 1, 0) == 1 else { return false }
+            return Glibc.write(STDERR_FILENO, bytes, bytes.count) == bytes.count
+        }
     }
+
+    private static let door = Mutex(())
 
     private static let longestLine = 4_000
 

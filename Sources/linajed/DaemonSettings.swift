@@ -38,8 +38,8 @@ struct DaemonSettings: Sendable {
         guard let level = Logger.Level(rawValue: levelText) else {
             throw LinajeError(
                 .invalidArgument,
-                "daemon.log_level \"\(levelText)\" is not known; use debug, info, notice, warning "
-                    + "or error")
+                "daemon.log_level \"\(levelText)\" is not known; use trace, debug, info, notice, "
+                    + "warning, error or critical")
         }
         self.logLevel = level
         access = try AccessPolicy(

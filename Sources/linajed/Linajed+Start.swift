@@ -4,6 +4,7 @@ import Glibc
 import LinajeArtifacts
 import LinajeCatalog
 import LinajeDomain
+import LinajeHost
 import LinajeMetrics
 import LinajePluginKit
 import LinajeServer
@@ -67,7 +68,8 @@ extension Linajed {
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
-        let missing = services.kernel.all.filter { !$0.isThere }.map(\.name)
+        let missing = KernelFacility.ofOwners.filter { !services.kernel.contains($0) }
+            .map(\.rawValue)
         if !missing.isEmpty {
             logger.notice(
                 "this kernel is without \(missing.joined(separator: ", ")): less is known of how owners end"

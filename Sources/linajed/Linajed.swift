@@ -7,7 +7,7 @@ import LinajeDomain
 @main
 struct Linajed: AsyncParsableCommand {
     /// Version of the daemon.
-    static let version = "0.1.0"
+    static let version = LinajeVersion.current
 
     static let configuration = CommandConfiguration(
         commandName: "linajed",

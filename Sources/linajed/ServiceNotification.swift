@@ -1,4 +1,4 @@
-import CLinux
+import Dispatch
 import Glibc
 
 /// Tells systemd how the daemon is (sd_notify(3)): one datagram of lines to `$NOTIFY_SOCKET`.
@@ -11,8 +11,16 @@ struct ServiceNotification: Sendable {
     /// Whether somebody wants to know.
     var isWanted: Bool { address != nil }
 
-    /// The daemon answers on its socket.
-    func ready(_ status: String) { send("READY=1", "STATUS=\(Self.line(status))") }
+    /// The daemon answers on its socket. Nothing else says so again: while systemd's queue is full,
+    /// it is tried again for some seconds.
+    func ready(_ status: String) { ready(status, attempts: 100) }
+
+    private func ready(_ status: String, attempts: Int) {
+        guard !send("READY=1", "STATUS=\(Self.line(status))"), attempts > 1 else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(50)) {
+            ready(status, attempts: attempts - 1)
+        }
+    }
 
     /// What `systemctl status` shows.
     func status(_ text: String) { send("STATUS=\(Self.line(text))") }
@@ -42,9 +50,12 @@ struct ServiceNotification: Sendable {
         String(text.map { $0.isNewline ? " " : $0 })
     }
 
-    /// Sends lines. That nobody listens is no error, and a full socket costs nothing but the lines.
-    private func send(_ lines: String...) {
-        guard let address, let first = address.utf8.first, address.utf8.count < 108 else { return }
+    /// Sends lines; false when the queue is full. That nobody listens is no error.
+    @discardableResult
+    private func send(_ lines: String...) -> Bool {
+        guard let address, let first = address.utf8.first, address.utf8.count < 108 else {
+            return true
+        }
         var socketAddress = sockaddr_un()
         socketAddress.sun_family = sa_family_t(AF_UNIX)
         var bytes = Array(address.utf8)
@@ -54,15 +65,16 @@ struct ServiceNotification: Sendable {
         let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
         let message = Array(lines.joined(separator: "\n").utf8)
-        withUnsafePointer(to: &socketAddress) { pointer in
+        let sent = withUnsafePointer(to: &socketAddress) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = sendto(
+                sendto(
                     descriptor, message, message.count,
                     Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, length)
             }
         }
+        return sent >= 0 || errno != EAGAIN
     }
 }

@@ -54,7 +54,8 @@ final class Watchdog: Service {
             microseconds > 0, environment["NOTIFY_SOCKET"] != nil
         else { return nil }
         if let owner = environment["WATCHDOG_PID"], owner != "\(pid)" { return nil }
-        return .microseconds(microseconds)
+        // A day is for ever, and fits any timer.
+        return .microseconds(min(microseconds, 86_400_000_000))
     }
 
     func run() async throws {

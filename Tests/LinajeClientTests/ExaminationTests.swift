@@ -1,5 +1,6 @@
 import Glibc
 import LinajeDomain
+import LinajeHost
 import LinajeTransport
 import Testing
 
@@ -406,11 +407,12 @@ struct ExaminationTests {
 
     @Test("what a program says and how it ends is taken, within bounds")
     func capturedProgram() {
-        let said = CapturedProgram.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 7"])
+        let machine = LocalMachine()
+        let said = machine.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 7"])
         #expect(said == ProgramResult(status: 7, output: "out\nerr\n"))
-        #expect(CapturedProgram.run(["/no/such/program"]) == nil)
-        let long = CapturedProgram.run(["/bin/sh", "-c", "head -c 1000000 /dev/zero"])
+        #expect(machine.run(["/no/such/program"]) == nil)
+        let long = machine.run(["/bin/sh", "-c", "head -c 1000000 /dev/zero"])
         #expect(long?.output.utf8.count == 64 << 10)
-        #expect(CapturedProgram.run(["/bin/sh", "-c", "kill -9 $$"])?.status == 137)
+        #expect(machine.run(["/bin/sh", "-c", "kill -9 $$"])?.status == 137)
     }
 }

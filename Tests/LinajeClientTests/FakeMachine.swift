@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeHost
 
 @testable import LinajeCommands
 
@@ -36,7 +37,9 @@ struct FakeMachine: Machine {
     ]
     var connection: (error: Int32, listener: Int32) = (0, 1)
     var listed: Set<String> = []
-    var features: Set<KernelFacility> = [.processDescriptors, .beneath, .landlock, .seccomp]
+    var features: Set<KernelFacility> = [
+        .processDescriptors, .beneath, .landlock, .seccomp, .bootID,
+    ]
 
     static func units(
         socket: String = "enabled", service: String = "active", load: String = "loaded",
@@ -90,7 +93,6 @@ extension Look {
     ) -> Look {
         .found(
             FileFacts(
-                kind: kind, mode: mode, uid: owner, gid: owner, size: ByteCount(size),
-                modified: Timestamp(microseconds: 0)))
+                kind: kind, mode: mode, uid: owner, gid: owner, size: ByteCount(size)))
     }
 }

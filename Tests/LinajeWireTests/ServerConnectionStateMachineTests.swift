@@ -188,8 +188,8 @@ struct ServerConnectionStateMachineTests {
         }
         let next = UInt32(Limits.concurrentStreams) * 2 + 1
         guard
-            case .refuse(next, let error) = try send(
-                &machine, .request, stream: next, opcode: 7)
+            case .refuse(next, let error, bytes: 3) = try send(
+                &machine, .request, stream: next, opcode: 7, payload: [1, 2, 3])
         else {
             Issue.record("stream \(next) was not refused")
             return
@@ -207,7 +207,9 @@ struct ServerConnectionStateMachineTests {
         var machine = try greeted()
         _ = try send(&machine, .request, stream: 1, opcode: 7)
         machine.drain()
-        guard case .refuse(3, let error) = try send(&machine, .request, stream: 3, opcode: 7)
+        guard
+            case .refuse(3, let error, bytes: 0) = try send(
+                &machine, .request, stream: 3, opcode: 7)
         else {
             Issue.record("stream 3 was not refused")
             return

@@ -314,11 +314,7 @@ class Tails(Agent):
 
 
 class Abusers(Agent):
-    """Clients that never read, send a byte at a time, or are stopped with a stream open."""
-
-    def __init__(self, house, seed):
-        super().__init__(house, seed)
-        self.stopped = []
+    """Clients that never read, send a byte at a time, or go away in the middle."""
 
     def work(self):
         with contextlib.suppress(OSError, LinajeError, AssertionError):

@@ -3,15 +3,11 @@
 import contextlib
 import os
 import signal
-import socket
 import threading
 import time
 
-from support import Daemon
+from support import held_socket, inheriting
 from zero_harm import full
-
-# LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
-AS_SYSTEMD = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"]
 
 
 class House:
@@ -19,20 +15,13 @@ class House:
 
     def __init__(self, folder):
         self.folder = folder
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(os.path.join(folder, "s"))
-        self.listening.listen(1024)
-        self.daemon = Daemon(folder, environment={"LISTEN_FDS": "1"}, wrapper=AS_SYSTEMD,
-                             preexec=self._hand_over, pass_fds=(3, self.listening.fileno()))
+        self.listening = held_socket(folder)
+        self.daemon = inheriting(folder, self.listening)
         self.faults = {}
         self.lives = []
         self.disturbed_until = 0.0
         self._watching = threading.Event()
         self._watch = threading.Thread(target=self._sample, name="sampler", daemon=True)
-
-    def _hand_over(self):
-        os.dup2(self.listening.fileno(), 3)
-        os.set_inheritable(3, True)
 
     @property
     def socket(self):

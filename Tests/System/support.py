@@ -146,6 +146,55 @@ class Daemon:
         return Connection(self.socket, SECONDS)
 
 
+def held_socket(folder):
+    """A listening socket that outlives the daemons on it, as linajed.socket does."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(os.path.join(folder, "s"))
+    listening.listen(4_096)
+    return listening
+
+
+def inheriting(folder, *sockets, names=None, **environment):
+    """A daemon that is handed sockets from descriptor 3 on."""
+    descriptors = [each.fileno() for each in sockets]
+
+    def hand_over():
+        for number, descriptor in enumerate(os.dup(each) for each in descriptors):
+            os.dup2(descriptor, 3 + number)
+            os.set_inheritable(3 + number, True)
+
+    environment["LISTEN_FDS"] = str(len(sockets))
+    if names is not None:
+        environment["LISTEN_FDNAMES"] = names
+    # LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
+    return Daemon(folder, environment=environment, preexec=hand_over,
+                  wrapper=["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"],
+                  pass_fds=(*range(3, 3 + len(sockets)), *descriptors))
+
+
+NOBODY = 65534
+
+
+def as_nobody(body):
+    """The bytes that `body` returns when user 65534 runs it. Needs root."""
+    # A fork and not a program: the other user may not be able to read the interpreter.
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.write(writing, body())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        said = file.read()
+    os.waitpid(child, 0)
+    return said
+
+
 class Raw:
     """Bytes on the socket, right or wrong, and the frames that come back."""
 

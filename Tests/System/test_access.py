@@ -4,9 +4,8 @@ import json
 import os
 
 import pytest
-from support import METHODS, Client, Daemon, LinajeError
+from support import METHODS, NOBODY, Client, Daemon, LinajeError, as_nobody
 
-NOBODY = 65534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs to be root to become another user")
 
 
@@ -33,21 +32,7 @@ def ask(folder, role, *methods):
             file.write(f'[access.users]\n"{NOBODY}" = "{role}"\n')
     os.chmod(folder, 0o755)
     daemon = Daemon(folder, arguments=["--config", path]).start()
-    # A fork and not a program: the other user may not be able to read the interpreter.
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            os.write(writing, json.dumps(answers(daemon, methods)).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        said = file.read()
-    os.waitpid(child, 0)
+    said = as_nobody(lambda: json.dumps(answers(daemon, methods)).encode())
     daemon.finish()
     return json.loads(said)
 

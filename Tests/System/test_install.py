@@ -280,7 +280,7 @@ class ScratchRoot:
             mkdir -p run/systemd/system
             rm -f usr/sbin/policy-rc.d var/lib/man-db/auto-update
             cp {ROOT}/Tests/System/stand_in_manager.py usr/local/bin/systemctl
-            sed -i '1i #!{sys.executable}' usr/local/bin/systemctl
+            sed -i '1i #!{os.path.realpath(sys.executable)}' usr/local/bin/systemctl
             chmod 755 usr/local/bin/systemctl
             echo ready
             exec sleep 3600

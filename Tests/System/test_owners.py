@@ -77,6 +77,23 @@ def leave(process):
     process.stdout.close()
 
 
+def test_a_deleted_run_ends_with_its_owner_too(daemon):
+    process, run = owner(daemon, "wait")
+    with daemon.client() as client:
+        client.call("UpdateRun", id=run, lifecycle=2)
+        process.kill()
+        leave(process)
+        assert ended(client, run).status == FAILED
+        # One that is restored in time is still watched.
+        process, run = owner(daemon, "wait")
+        client.call("UpdateRun", id=run, lifecycle=2)
+        client.call("UpdateRun", id=run, lifecycle=1)
+        process.kill()
+        leave(process)
+        assert ended(client, run).status == FAILED
+    assert "cannot end run" not in daemon.log
+
+
 @pytest.mark.parametrize("how,number", [("wait", signal.SIGKILL), ("close", signal.SIGTERM)])
 @pytest.mark.skipif(not TELLS_ENDS, reason="before Linux 6.15 the kernel does not tell")
 def test_a_run_whose_process_was_killed_says_by_which_signal(daemon, how, number):
@@ -450,7 +467,7 @@ def test_without_the_files_of_cgroups_the_kill_is_still_a_kill(folder):
         pytest.skip("this user may not make mount namespaces")
     daemon = Daemon(folder, wrapper=[
         "unshare", "-m", "sh", "-c", "umount -lR /sys/fs/cgroup && exec \"$@\"", "-"]).start()
-    assert "memory cgroup" in daemon.log
+    assert "cgroup_memory" in daemon.log
     process, run = owner(daemon, "wait")
     process.kill()
     leave(process)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -421,17 +422,21 @@ def test_a_repair_that_is_killed_anywhere_is_finished_by_the_next(store):
     if SOAK:
         moments = [(call, number) for call in ("rename", "unlink", "fsync", "ftruncate")
                    for number in range(1, 9)] + [("pwrite64", n) for n in range(1, 400, 13)]
+    killed = set()
     for call, number in moments:
         restored()
-        subprocess.run(
+        done = subprocess.run(
             ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
              f"inject={call}:signal=KILL:when={number}", LINAJED, "--recover",
              "--state-directory", daemon.state], capture_output=True, timeout=60, check=False)
+        if done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            killed.add(call)
         recover(daemon)
         assert rows(daemon, "catalog.db", "PRAGMA integrity_check") == [("ok",)], (call, number)
         assert rows(daemon, "catalog.db", "SELECT id FROM runs ORDER BY id") == wanted, \
             f"killed at {call} {number}"
         assert_quiet(daemon)
+    assert len(killed) >= 3, f"only killed at {killed}: the moments do not fit the repair any more"
 
 
 def test_a_daemon_does_not_start_in_the_middle_of_a_repair(store):

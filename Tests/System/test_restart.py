@@ -5,14 +5,13 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import time
 
 import pytest
-from support import ROOT, SECONDS, SEED, SOAK, Daemon, history
+from support import ROOT, SECONDS, SEED, SOAK, held_socket, history, inheriting
 
 LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 KINDS = ["logger", "changes", "registry", "artifacts", "commands", "stream"]
@@ -23,20 +22,12 @@ class Held:
 
     def __init__(self, folder):
         self.folder = folder
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(os.path.join(folder, "s"))
-        self.listening.listen(4_096)
+        self.listening = held_socket(folder)
         self.daemon = None
 
     def start(self):
         """Starts the next daemon and returns once it has answered."""
-        self.daemon = Daemon(self.folder, environment={"LISTEN_FDS": "1"}, preexec=self._hand_over,
-                             wrapper=["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"],
-                             pass_fds=(3, self.listening.fileno())).start()
-
-    def _hand_over(self):
-        os.dup2(self.listening.fileno(), 3)
-        os.set_inheritable(3, True)
+        self.daemon = inheriting(self.folder, self.listening).start()
 
     def close(self):
         if self.daemon.process.poll() is None:

@@ -62,6 +62,26 @@ def shell(daemon):
     return Shell(daemon)
 
 
+def test_who_ignores_the_end_of_children_learns_how_the_command_ended_all_the_same(shell):
+    got = shell.run("sh", "-c", "exit 3",
+                    preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert got[0] == 3, got
+    run, = shell.found()
+    assert (run.status, run.ended_cause) == (FAILED, "exited with code 3")
+
+
+def test_a_patch_that_a_killed_linaje_left_alone_is_not_waited_for(shell):
+    folder = os.path.join(shell.home, "linaje/runs", os.urandom(16).hex())
+    os.makedirs(folder, 0o700)
+    for name in ("diff.patch", "facts.json.new", "lock"):
+        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+            file.write("half")
+    done = subprocess.run([LINAJE, "run", "sync"], env=shell.environment, capture_output=True,
+                          text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done
+    assert shell.kept == []
+
+
 @pytest.mark.parametrize("script,code,status,cause,reason", [
     ("exit 0", 0, FINISHED, "exited with code 0", EXITED),
     ("exit 3", 3, FAILED, "exited with code 3", EXITED),

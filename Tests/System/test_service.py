@@ -10,11 +10,10 @@ import time
 
 import pytest
 from notify import Notify
-from support import (LINAJED, ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, _frames, _wire,
-                     eventually, frame, history, may_trace, may_unshare, new_run, put_tree,
-                     request)
+from support import (LINAJED, NOBODY, ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, _frames, _wire,
+                     eventually, frame, held_socket, history, inheriting, may_trace, may_unshare,
+                     new_run, put_tree, request)
 
-NOBODY = 65534
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs to be root to become another user")
 with_mounts = pytest.mark.skipif(not may_unshare(), reason="may not make a mount namespace")
 traced = pytest.mark.skipif(not may_trace(), reason="needs strace and the right to trace")
@@ -33,30 +32,9 @@ def notify(folder):
 @pytest.fixture
 def listening(folder):
     """A socket that somebody else holds, as systemd does."""
-    path = os.path.join(folder, "s")
-    held = socket.socket(socket.AF_UNIX)
-    held.bind(path)
-    held.listen(128)
+    held = held_socket(folder)
     yield held
     held.close()
-
-
-def inheriting(folder, *sockets, names=None, **environment):
-    """A daemon that is handed sockets from descriptor 3 on."""
-    descriptors = [each.fileno() for each in sockets]
-
-    def hand_over():
-        for number, descriptor in enumerate(os.dup(each) for each in descriptors):
-            os.dup2(descriptor, 3 + number)
-            os.set_inheritable(3 + number, True)
-
-    environment["LISTEN_FDS"] = str(len(sockets))
-    if names is not None:
-        environment["LISTEN_FDNAMES"] = names
-    # LISTEN_PID must be the daemon's own: a shell that becomes the daemon knows it.
-    return Daemon(folder, environment=environment, preexec=hand_over,
-                  wrapper=["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "-"],
-                  pass_fds=(*range(3, 3 + len(sockets)), *descriptors))
 
 
 # --- Socket activation ---
@@ -99,6 +77,19 @@ def test_sockets_meant_for_another_process_are_not_taken(folder, listening):
     daemon.start()
     with daemon.client() as client:
         assert client.status().pid == daemon.pid
+    daemon.finish()
+
+
+def test_readiness_is_told_although_the_queue_of_systemd_is_full_at_that_moment(folder, notify):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        try:
+            while True:
+                other.sendto(b"STATUS=noise", notify.path)
+        except BlockingIOError:
+            pass
+    daemon = Daemon(folder, environment=notify.environment()).start()
+    notify.until("READY")
     daemon.finish()
 
 

@@ -12,12 +12,13 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
 import pytest
-from support import (ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, eventually, frame, new_run,
-                     put_tree, read)
+from support import (ROOT, SECONDS, Daemon, LinajeError, Raw, Writer, as_nobody, eventually, frame,
+                     new_run, put_tree, read)
 
 LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 FINISHED, PROCESS = 3, 2
@@ -192,7 +193,7 @@ def test_a_run_whose_owner_dies_is_counted_as_ended_by_the_daemon(daemon):
 @pytest.fixture(scope="module")
 def endpoint():
     """A daemon with the HTTP endpoint, and the endpoint's path."""
-    folder = subprocess.check_output(["mktemp", "-d", "/tmp/lnj-XXXXXX"], text=True).strip()
+    folder = tempfile.mkdtemp(prefix="lnj-")
     path = os.path.join(folder, "m")
     config = os.path.join(folder, "linaje.toml")
     with open(config, "w", encoding="ascii") as file:
@@ -314,20 +315,7 @@ def test_slow_clients_and_too_many_of_them_are_hung_up_on(endpoint):
 @pytest.mark.skipif(os.getuid() != 0, reason="needs to be root to become another user")
 def test_who_has_no_role_is_refused_over_http(endpoint):
     _, path = endpoint
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            os.write(writing, ask(path, b"GET /metrics HTTP/1.1\r\n\r\n"))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        said = file.read()
-    os.waitpid(child, 0)
+    said = as_nobody(lambda: ask(path, b"GET /metrics HTTP/1.1\r\n\r\n"))
     assert said.startswith(b"HTTP/1.1 403 ") and b"linaje_" not in said
 
 

@@ -34,10 +34,11 @@ let benchmarks: @Sendable () -> Void = {
     Benchmark.defaultConfiguration = .init(
         metrics: [.wallClock, .throughput], maxDuration: .seconds(2))
 
-    for (name, tags) in [
+    let queries: [(name: String, tags: [Tag])] = [
         ("all", []), ("with a common tag", [Tag(key: "team", value: "fraud")]),
         ("with a rare tag", [Tag(key: "number", value: "4321")]),
-    ] {
+    ]
+    for (name, tags) in queries {
         Benchmark("search: a page of 100 of 5,000 runs, \(name)") { benchmark in
             let path = FileManager.default.temporaryDirectory
                 .appendingPathComponent("linaje-benchmark-\(UUID().uuidString).db").path

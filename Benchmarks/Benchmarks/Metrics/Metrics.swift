@@ -32,17 +32,18 @@ private func ingest(_ count: Int) async throws {
     let series = [MetricSeries(key: "train/loss")]
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await store.run() }
+        let (ends, ended) = AsyncThrowingStream<Void, any Error>.makeStream()
         let writer = try await store.openWriter(
-            run: .random(), writer: .random(), onDurable: { _ in }, onFailure: { _ in })
+            run: .random(), writer: .random(), onDurable: { _ in },
+            onFailure: { ended.finish(throwing: $0) })
         for number in 0..<count {
             let batch = try MetricBatch(
                 sequence: UInt64(number + 1), series: series, seriesIndex: [],
                 columns: columns(number))
             try writer.submit(batch, bytes: points * 24)
         }
-        await withCheckedContinuation { continuation in
-            writer.finish { continuation.resume() }
-        }
+        writer.finish { ended.finish() }
+        for try await _ in ends {}
         group.cancelAll()
         try await group.waitForAll()
     }

@@ -10,7 +10,7 @@ import pytest
 from conftest import run_python
 
 import linaje
-from linaje import _sender, _spool
+from linaje import _replay, _sender, _spool
 
 
 def wait_for(condition, seconds=20):
@@ -238,7 +238,9 @@ def test_the_next_run_of_any_process_replays_old_spools(fake, home):
     assert os.listdir(_spool.spool_root()) == []
 
 
-def test_a_process_killed_while_the_daemon_is_away_leaves_its_run_failed(fake, home):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_process_killed_while_the_daemon_is_away_leaves_its_run_failed(
+        fake, home, monkeypatch, interrupted):
     fake.stop()
     script = """
         import linaje, os, time
@@ -254,6 +256,15 @@ def test_a_process_killed_while_the_daemon_is_away_leaves_its_run_failed(fake, h
     """
     run_id = run_python(script, check=False).stdout.strip()
     fake.start()
+    if interrupted:
+        # The daemon goes away between the creation of the run and its end.
+        def away(*_):
+            raise linaje.LinajeError(200, "away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_replay, "_replay_metrics", away)
+            assert linaje.sync() == (0, 1)
+        assert fake.run(run_id)["status"] == 1
     assert linaje.sync() == (1, 0)
     assert [step for step, _, _ in fake.points(run_id)] == list(range(1000))
     assert fake.run(run_id)["status"] == 4

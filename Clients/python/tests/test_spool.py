@@ -1,5 +1,6 @@
 """The spool survives torn files and stays bounded; dead spools are found and live ones are not."""
 
+import errno
 import os
 import struct
 
@@ -51,6 +52,31 @@ def test_a_flipped_byte_ends_the_file_before_its_record(home):
         (home / "bad").write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1:])
         found = [payload for _, _, payload in _spool.read_records(str(home / "bad"))]
         assert found == whole[:len(found)] and len(found) < len(whole)
+
+
+def test_a_change_of_any_size_is_read_with_all_that_follow_it(home):
+    file = _spool.RecordFile(str(home / "a.ops"), {})
+    large = b"x" * (17 << 20)
+    for payload in (large, b"after it"):
+        file.append(b"O", payload)
+    file.close()
+    found = [payload for _, kind, payload in _spool.read_records(file.path) if kind == b"O"]
+    assert found == [large, b"after it"]
+
+
+def test_a_folder_that_cannot_be_locked_leaves_nothing_however_often_it_is_tried(
+        home, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    folder = _spool.SpoolFolder()
+    monkeypatch.setattr(_spool.fcntl, "flock", refused)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(OSError):
+            folder.path("a")
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(_spool.spool_root()) == []
 
 
 def test_batches_are_read_from_a_number_and_a_position_on(home):

@@ -275,9 +275,13 @@ def test_a_large_file_that_is_written_to_in_place_is_stored_whole_with_a_warning
     assert "was changed while it was copied" in caplog.text
 
 
-def test_a_folder_may_be_removed_at_once_whatever_it_holds(fake, fresh_sender, tmp_path):
+@pytest.mark.parametrize("most", [None, 4])
+def test_a_folder_may_be_removed_at_once_whatever_it_holds(
+        fake, fresh_sender, tmp_path, monkeypatch, most):
     import shutil
 
+    if most:
+        monkeypatch.setattr(_sender, "MAX_OPEN_FILES", most)
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
     wanted = {}

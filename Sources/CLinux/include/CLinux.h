@@ -42,8 +42,10 @@ int clinux_probe_exit_status(void);
 struct clinux_relay {
     /* Bytes carried. The last of them are in `tail`, byte n at n % CLINUX_RELAY_TAIL. */
     volatile uint64_t carried;
-    /* 1 while bytes are on their way, 0 while there was nothing to read. */
-    volatile uint32_t busy;
+    /* How often it was asked whether there is nothing to read, and up to which of these questions it
+     * has found nothing. */
+    volatile uint32_t asked;
+    volatile uint32_t answered;
     unsigned char tail[CLINUX_RELAY_TAIL];
 };
 
@@ -54,8 +56,11 @@ struct clinux_relay {
  * fills `shared`; the caller closes `input`. */
 pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared);
 
-/* Whether the relay found nothing to read when it last looked. */
-int clinux_relay_idle(const struct clinux_relay *shared);
+/* Asks the relay whether there is nothing to read. */
+void clinux_relay_ask(struct clinux_relay *shared, pid_t relay);
+
+/* Whether it has found nothing to read since it was asked last. */
+int clinux_relay_answered(const struct clinux_relay *shared);
 
 /* Copies the last bytes carried, at most CLINUX_RELAY_TAIL, and says how many were carried in all. */
 uint64_t clinux_relay_tail(const struct clinux_relay *shared, unsigned char *out);
@@ -114,13 +119,6 @@ int clinux_probe_reflink(const char *folder);
 /* Makes a spawned process close every descriptor from `first` on, whoever opened it meanwhile
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
-
-/* Catches SIGTERM, SIGINT (unless it is ignored) and SIGHUP from now on: each writes its number as a
- * byte into a pipe, whose end to read from, which does not block, is returned. Once per process. */
-int clinux_catch_daemon_signals(void);
-
-/* Whether SIGTERM or SIGINT was caught. */
-int clinux_stop_was_caught(void);
 
 /* Copies at most `length` bytes from where `in` stands to where `out` stands, inside the kernel and
  * without copying where the file system can share blocks (copy_file_range, Linux 4.5). */

@@ -29,7 +29,7 @@ struct BenchAgent: Sendable {
     var batches: Int { (count + batch - 1) / batch }
 
     /// Points that are durable.
-    var acked: Int { min(count, Int(clamping: stream.durableThrough) * batch) }
+    var acked: Int { min(count, Int(min(stream.durableThrough, UInt64(batches))) * batch) }
 
     /// Sends all points and waits until they are durable. `onAck` is called whenever more are.
     func write(onAck: (@Sendable (BenchAgent) -> Void)?) async throws {

@@ -107,7 +107,9 @@ struct BenchArtifactsCommand: AsyncParsableCommand {
             return try await client.upload(source, observer: bar.observer)
         }
         result.bytes = tree.size.bytes
-        result.storedBytes = try await client.status().stored.bytes &- stored.bytes
+        let after = try await client.status().stored.bytes
+        // Somebody may have collected content meanwhile.
+        result.storedBytes = after - min(after, stored.bytes)
         try await timed(&result.get) {
             let bar = ProgressBar("get \(kind.rawValue)", isQuiet: options.json)
             defer { bar.clear() }

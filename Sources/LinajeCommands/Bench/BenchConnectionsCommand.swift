@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import LinajeClient
 import LinajeDomain
 
@@ -56,6 +57,9 @@ struct BenchConnectionsCommand: AsyncParsableCommand {
         guard (1...100_000).contains(clients), (0..<clients).contains(abusive) else {
             throw ValidationError("--clients must be 1 to 100000, --abusive less.")
         }
+        guard !gate || abusive >= 3 else {
+            throw ValidationError("--gate needs --abusive of 3 or more: one of each kind.")
+        }
         guard rate > 0, rate <= 1_000 else { throw ValidationError("--rate must be up to 1000.") }
         guard (1...1_000).contains(points) else {
             throw ValidationError("--points must be 1 to 1000.")
@@ -66,6 +70,8 @@ struct BenchConnectionsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // A worker that is gone is an error, not our end.
+        signal(SIGPIPE, SIG_IGN)
         let client = try await options.connect()
         let status = try await client.status()
         let allowed = FileLimit.raise()
@@ -77,7 +83,8 @@ struct BenchConnectionsCommand: AsyncParsableCommand {
                     + "raise its limit (LimitNOFILE) or use fewer --clients")
         }
         var bench = ConnectionsBench(
-            client: client, pid: status.pid, before: DaemonUsage(pid: status.pid),
+            client: client, pid: status.pid, otherConnections: status.connections,
+            before: DaemonUsage(pid: status.pid),
             socket: try options.daemonSocket(), tree: try await storeFile(client),
             isQuiet: options.json)
         do {

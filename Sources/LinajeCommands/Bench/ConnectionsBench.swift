@@ -18,6 +18,8 @@ struct ConnectionsBench {
 
     let client: LinajeClient
     let pid: Int32
+    /// Connections of the daemon besides the bench's workers, this client's among them.
+    let otherConnections: Int
     let before: DaemonUsage?
     let socket: String
     let tree: SHA256Digest
@@ -29,16 +31,17 @@ struct ConnectionsBench {
     private var idleConnections = 0
     private var connectSeconds = 0.0
     private var idleUsage: DaemonUsage?
-    private var mostResident = ByteCount(0)
+    private var mostResident: ByteCount?
     /// By role: how many were cut off, and how long the slowest of these took.
     private var cuts: [(role: BenchWorkerCommand.Role, of: Int, cut: Int, seconds: Double)] = []
 
     init(
-        client: LinajeClient, pid: Int32, before: DaemonUsage?, socket: String,
-        tree: SHA256Digest, isQuiet: Bool
+        client: LinajeClient, pid: Int32, otherConnections: Int, before: DaemonUsage?,
+        socket: String, tree: SHA256Digest, isQuiet: Bool
     ) {
         self.client = client
         self.pid = pid
+        self.otherConnections = otherConnections
         self.before = before
         self.socket = socket
         self.tree = tree
@@ -137,9 +140,11 @@ struct ConnectionsBench {
         let pid = pid
         await settle()
         let sampling = Task {
-            var most = ByteCount(0)
+            var most: ByteCount?
             while !Task.isCancelled {
-                if let now = DaemonUsage(pid: pid)?.resident, now.bytes > most.bytes { most = now }
+                if let now = DaemonUsage(pid: pid)?.resident, now.bytes > most?.bytes ?? 0 {
+                    most = now
+                }
                 try? await Task.sleep(for: .milliseconds(100))
             }
             return most
@@ -157,8 +162,9 @@ struct ConnectionsBench {
                 ))
         }
         sampling.cancel()
-        let most = await sampling.value
-        if most.bytes > mostResident.bytes { mostResident = most }
+        if let most = await sampling.value, most.bytes > mostResident?.bytes ?? 0 {
+            mostResident = most
+        }
         return round
     }
 
@@ -179,8 +185,7 @@ struct ConnectionsBench {
     private func secondsUntilCut(since start: ContinuousClock.Instant) async throws -> Double {
         let rest = idleConnections - others.reduce(0) { $0 + $1.count }
         while ContinuousClock.now - start < .seconds(45) {
-            // This client itself is one more.
-            if try await client.status().connections <= rest + 1 { break }
+            if try await client.status().connections <= rest + otherConnections { break }
             try await Task.sleep(for: .milliseconds(100))
         }
         return (ContinuousClock.now - start) / .seconds(1)
@@ -223,7 +228,7 @@ struct ConnectionsBench {
         report.fact("quiet", .array(quiet.map { json($0) }))
         report.fact("abusive_rounds", .array(abusive.map { json($0) }))
         report.fact("p99_ratio", p99Ratio.map { .double($0) })
-        report.fact("most_resident_bytes", .uint(mostResident.bytes))
+        report.fact("most_resident_bytes", mostResident.map { .uint($0.bytes) })
         describeCuts(&report)
         let failed = (quiet + abusive).reduce(0) { $0 + $1.failed }
         report.fact("failed", .count(failed))
@@ -237,7 +242,7 @@ struct ConnectionsBench {
         report.check(
             .init(
                 name: "resident_mib", noun: "the daemon had at most", unit: "MiB resident",
-                value: Double(mostResident.bytes) / Double(1 << 20),
+                value: mostResident.map { Double($0.bytes) / Double(1 << 20) },
                 bound: .atMost(Self.residentBound)))
         report.check(
             .init(

@@ -70,7 +70,8 @@ struct GoodClients: Sendable {
                     streams, rate: rate, points: points, seconds: seconds)
                 BenchWorkerCommand.say(answer)
             case "close":
-                for stream in streams { try await stream.finish() }
+                // One that is broken has been counted.
+                for stream in streams { _ = try? await stream.finish() }
                 for run in runs {
                     _ = try await clients[0].updateRun(
                         run, status: .finished, lifecycle: .deleted)
@@ -114,6 +115,12 @@ struct GoodClients: Sendable {
         let total = Int(seconds * rate * Double(streams.count))
         let interval = Duration.seconds(1) / (rate * Double(max(1, streams.count)))
         let start = ContinuousClock.now
+        // Unstructured because it ends what the group below may wait for for ever.
+        let impatience = Task {
+            try await Task.sleep(for: .seconds(seconds) + Self.patience)
+            for stream in streams { stream.abandon() }
+        }
+        defer { impatience.cancel() }
         await withDiscardingTaskGroup { group in
             for turn in 0..<total {
                 let intended = start + interval * turn

@@ -8,10 +8,6 @@ struct Latencies: Sendable {
 
     init() {}
 
-    init(_ durations: [Duration]) {
-        for duration in durations { record(duration) }
-    }
-
     var count: Int { Int(histogram.totalCount) }
 
     /// Adds a duration; less than nothing is nothing.
@@ -48,16 +44,9 @@ struct Latencies: Sendable {
                 + Self.shares.map { ("\($0.name.replacing(".", with: "_"))_us", micros($0.share)) })
     }
 
-    /// For people: "p50 240 µs, p99 900 µs, p99.9 1500 µs, max 2100 µs".
+    /// For people: "p50 240 µs, p99 900 µs, p99.9 1.5 ms, max 21 ms".
     var text: String {
-        Self.shares.map { "\($0.name) \(Self.text(percentile($0.share)))" }.joined(separator: ", ")
-    }
-
-    /// A duration of this size for people: "240 µs", "12.5 ms".
-    static func text(_ duration: Duration) -> String {
-        let micros = duration / .microseconds(1)
-        return micros < 10_000
-            ? Rendering.decimal(micros, 0) + " µs" : Rendering.decimal(micros / 1_000, 1) + " ms"
+        Self.shares.map { "\($0.name) \(Rendering.latency(percentile($0.share)))" }.joined(separator: ", ")
     }
 
     private static let shares: [(name: String, share: Double)] = [

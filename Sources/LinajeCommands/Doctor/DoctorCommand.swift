@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import LinajeClient
 import LinajeDomain
+import LinajeHost
 import LinajeTransport
 
 /// `linaje doctor`

@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeHost
 
 extension Examination {
     /// Limits, clock, memory and kernel of the machine.
@@ -116,23 +117,11 @@ extension Examination {
 
     /// Whether a memory controller of cgroups is mounted, of version 1 or 2.
     private var hasMemoryEvents: Bool {
-        let mounts = machine.text(of: "/proc/self/mountinfo") ?? ""
-        for line in mounts.split(separator: "\n") {
-            // "… MOUNTPOINT OPTIONS … - TYPE SOURCE SUPEROPTIONS" (proc_pid_mountinfo(5)).
-            let fields = line.split(separator: " ")
-            guard fields.count > 4, let dash = fields.firstIndex(of: "-"), fields.count > dash + 3
-            else { continue }
-            switch fields[dash + 1] {
-            case "cgroup" where fields[dash + 3].split(separator: ",").contains("memory"):
-                return true
-            case "cgroup2":
-                let controllers = machine.text(of: "\(fields[4])/cgroup.controllers") ?? ""
-                if controllers.split(whereSeparator: \.isWhitespace).contains("memory") {
-                    return true
-                }
-            default: break
-            }
+        let lines = (machine.text(of: "/proc/self/mountinfo") ?? "").split(separator: "\n")
+        return MemoryGroup.mounts(in: lines).contains { mount in
+            guard mount.isVersion2 else { return true }
+            let controllers = machine.text(of: mount.point + "/cgroup.controllers") ?? ""
+            return controllers.split(whereSeparator: \.isWhitespace).contains("memory")
         }
-        return false
     }
 }

@@ -2,6 +2,7 @@ import CLinux
 import FoundationEssentials
 import Glibc
 import LinajeDomain
+import LinajeHost
 
 /// The machine this program runs on.
 struct LocalMachine: Machine {
@@ -40,10 +41,7 @@ struct LocalMachine: Machine {
         return .found(
             FileFacts(
                 kind: kind, mode: status.st_mode & 0o7777, uid: status.st_uid, gid: status.st_gid,
-                size: ByteCount(UInt64(max(0, status.st_size))),
-                modified: Timestamp(
-                    microseconds: Int64(status.st_mtim.tv_sec) * 1_000_000
-                        + Int64(status.st_mtim.tv_nsec) / 1_000)))
+                size: ByteCount(UInt64(max(0, status.st_size)))))
     }
 
     func names(in folder: String) -> [String] {
@@ -78,7 +76,15 @@ struct LocalMachine: Machine {
 
     func canRun(_ path: String) -> Bool { access(path, X_OK) == 0 }
 
-    func run(_ words: [String]) -> ProgramResult? { CapturedProgram.run(words) }
+    func run(_ words: [String]) -> ProgramResult? {
+        SpawnedProcess.run(
+            words, environment: environment.map { "\($0)=\($1)" }, withErrors: true,
+            limit: 64 << 10, beyondLimit: .drop
+        ).map {
+            ProgramResult(
+                status: $0.exitStatus, output: String(decoding: $0.output, as: UTF8.self))
+        }
+    }
 
     func connect(to socket: String) -> (error: Int32, listener: Int32) {
         var address = sockaddr_un()

@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeHost
 
 /// What `linaje doctor` asks of the machine it runs on; tests answer in its place. Calls may block.
 protocol Machine: Sendable {
@@ -65,7 +66,6 @@ struct FileFacts: Sendable, Hashable {
     var uid: UInt32
     var gid: UInt32
     var size: ByteCount
-    var modified: Timestamp
 }
 
 /// A file system as statfs(2) shows it.

@@ -1,5 +1,6 @@
 import LinajeArtifacts
 import LinajeDomain
+import LinajeHost
 import LinajeMetrics
 import LinajePluginKit
 import LinajeServices
@@ -73,11 +74,11 @@ extension Linaje_V1_Status {
         stalledRuns = status.stalledRuns
         openFiles = status.process.openFiles
         openFilesLimit = status.process.openFilesLimit
-        kernelFeatures = status.kernel.all.map { feature in
+        kernelFeatures = KernelFacility.ofOwners.map { facility in
             var message = Linaje_V1_KernelFeature()
-            message.name = feature.name
-            message.available = feature.isThere
-            message.meaning = "without it " + feature.without
+            message.name = facility.rawValue
+            message.available = status.kernel.contains(facility)
+            message.meaning = "without it " + facility.lostWithout
             return message
         }
     }

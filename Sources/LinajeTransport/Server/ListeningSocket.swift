@@ -105,16 +105,29 @@ package struct ListeningSocket: Sendable {
             throw LinajeError(
                 .invalidArgument, "\(path) exists and is no socket; move it or use another path")
         }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard probe >= 0 else { throw failure("probe", path) }
-        defer { close(probe) }
-        if withSocketAddress(&address, { connect(probe, $0, $1) }) == 0 {
+        let answer = probe(&address)
+        guard answer != 0 else {
             throw LinajeError(
                 .alreadyRunning,
                 "a daemon already answers on \(path); stop it or use another --socket")
         }
-        guard errno == ECONNREFUSED else { throw failure("probe", path) }
+        errno = answer
+        guard answer == ECONNREFUSED else { throw failure("probe", path) }
         guard unlink(path) == 0 else { throw failure("replace the stale socket", path) }
+    }
+
+    /// Whether the socket file at `path` is left from a process that is gone: nobody answers on it.
+    package static func isStale(_ path: String) -> Bool {
+        guard var address = try? address(of: path) else { return false }
+        return probe(&address) == ECONNREFUSED
+    }
+
+    /// The error of a connection to it, 0 when somebody answers.
+    private static func probe(_ address: inout sockaddr_un) -> Int32 {
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return errno }
+        defer { close(probe) }
+        return withSocketAddress(&address) { connect(probe, $0, $1) } == 0 ? 0 : errno
     }
 
     private static func address(of path: String) throws -> sockaddr_un {

@@ -276,8 +276,10 @@ final class ServerChannelHandler: ChannelInboundHandler {
             fail(stream: stream, LinajeError(.cancelled, "the client cancelled the call"))
         case .credit(let stream, let bytes): credited(stream, bytes)
         case .pong(let payload): write(Frame(.pong, payload: payload))
-        case .refuse(let stream, let error):
+        case .refuse(let stream, let error, let bytes):
             write(Frame(.error, stream: stream, payload: Self.encode(Linaje_V1_Failure(error))))
+            connectionCharge.held += bytes
+            connectionUsed(bytes)
         case .drop(let bytes):
             connectionCharge.held += bytes
             connectionUsed(bytes)

@@ -93,11 +93,6 @@ package struct ServerConnection: Sendable {
         onLoop { $0.drain(reason: reason) }
     }
 
-    /// Sends an error for the whole connection and closes it.
-    package func close(_ error: LinajeError) {
-        onLoop { $0.closeConnection(error) }
-    }
-
     /// Closes the connection without a word.
     package func close() {
         onLoop { $0.closeNow() }

@@ -42,9 +42,6 @@ package final class UnixListener: Sendable {
         self.makeSession = makeSession
     }
 
-    /// Connections that are open.
-    package var connectionCount: Int { open.withLockedValue { $0.count } }
-
     /// Starts to accept, calls `ready`, and returns once the socket and all sessions have ended.
     package func run(ready: @Sendable () -> Void) async throws {
         let (sessions, incoming) = AsyncStream<any ServerSession>.makeStream()

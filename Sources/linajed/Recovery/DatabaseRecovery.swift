@@ -34,18 +34,21 @@ struct DatabaseRecovery {
         }
         guard FileFacts.size(path) > 0 else { return .missing }
         let log = FileFacts.size(path + "-wal")
-        if log > 0 {
+        let problems = examine()
+        let result: Result
+        if problems.isEmpty {
+            if log > 0 { try open().takeInLog() }
+            if rewriting { try rewrite() }
+            result = .sound
+        } else {
+            result = try await repair(problems, rewriting: rewriting)
+        }
+        if log > 0, result != .hopeless {
             report.add(
                 .repaired, name, "a daemon that did not stop in order left a log of \(log) bytes",
                 "its commits are taken into the database")
         }
-        let problems = examine()
-        if problems.isEmpty {
-            if log > 0 { try open().takeInLog() }
-            if rewriting { try rewrite() }
-            return .sound
-        }
-        return try await repair(problems, rewriting: rewriting)
+        return result
     }
 
     /// What is wrong with the file.
@@ -67,7 +70,8 @@ struct DatabaseRecovery {
             try open().takeInLog()
             report.add(
                 .repaired, name, "an index did not fit its table (\(problems[0]))",
-                "all indexes were made anew; nothing is lost")
+                "all indexes were made anew from their tables; the copy still has what only an "
+                    + "index knew")
             if rewriting { try rewrite() }
             return .sound
         }
@@ -139,7 +143,8 @@ struct DatabaseRecovery {
             report.add(
                 .lost, name,
                 "table \(outcome.table) lost \(count) (row numbers "
-                    + outcome.gaps.prefix(20).joined(separator: ", ") + ")",
+                    + outcome.gaps.prefix(20).joined(separator: ", ")
+                    + (outcome.gaps.count > 20 ? " and \(outcome.gaps.count - 20) more" : "") + ")",
                 "restore a backup if they matter", affected: keys)
         }
     }

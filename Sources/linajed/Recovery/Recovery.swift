@@ -5,14 +5,15 @@ import LinajeCatalog
 import LinajeDomain
 import LinajeMetrics
 import LinajePluginKit
+import LinajeTransport
 import Logging
 import SQLiteBackend
 
 /// `linajed --recover`: looks at everything in a state directory that no daemon uses, says what is
 /// wrong, and puts right what can be.
 ///
-/// A database is copied to `recovered/TIME/` before it is changed, and replaced only by one that is
-/// complete. A recovery that is killed is run again. A second run finds nothing left to do; what is
+/// A damaged database is copied to `recovered/TIME/` before it is changed, and replaced only by one
+/// that is complete. A recovery that is killed is run again. A second run finds nothing left to do; what is
 /// lost for good it names again as long as something refers to it. A dry run works on copies of the
 /// databases in the temporary folder and changes nothing.
 struct Recovery {
@@ -51,10 +52,12 @@ struct Recovery {
         }
         try keepStrayLogs(results, work: work, copies: copies)
         if let result = results["catalog.db"] {
-            try await recoverCatalog(result, work: work, copies: copies)
+            try await goingOn("catalog.db") {
+                try await recoverCatalog(result, work: work, copies: copies)
+            }
         }
         if let result = results["metrics.db"] {
-            try await recoverMetrics(result, work: work)
+            try await goingOn("metrics.db") { try await recoverMetrics(result, work: work) }
         }
         if !report.isDryRun { try StateFormat.stamp(directory, version: Linajed.version) }
         withExtendedLifetime(state) {}
@@ -91,6 +94,16 @@ struct Recovery {
         let folder = template.withUnsafeBufferPointer { buffer in
             buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
+        do {
+            try copyDatabases(to: folder)
+        } catch {
+            try? FileManager.default.removeItem(atPath: folder)
+            throw error
+        }
+        return folder
+    }
+
+    private func copyDatabases(to folder: String) throws {
         for database in StoreCheck.databases {
             for suffix in ["", "-wal", RecoveredDatabase.finishedSuffix] {
                 let path = "\(directory)/\(database.name)\(suffix)"
@@ -100,7 +113,6 @@ struct Recovery {
                 try SafeCopy.copy(path, to: "\(folder)/\(database.name)\(suffix)")
             }
         }
-        return folder
     }
 
     /// What a killed daemon left that is worth nothing: packs on their way, its socket.
@@ -115,13 +127,15 @@ struct Recovery {
                 "they are removed; nobody was told that they are stored")
         }
         var status = stat()
-        guard lstat(socket, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, !isBound(socket)
+        guard lstat(socket, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK,
+            !isBound(socket), ListeningSocket.isStale(socket)
         else { return }
         if !report.isDryRun { unlink(socket) }
         report.add(.repaired, "socket", "nobody listens on \(socket)", "it is removed")
     }
 
-    /// Whether somebody listens there; nobody is disturbed by the question.
+    /// Whether somebody is known to listen there; asked first, because a question to the socket
+    /// itself would wake whoever starts the daemon on it. Other network namespaces are not seen.
     private func isBound(_ socket: String) -> Bool {
         guard let list = try? String(contentsOfFile: "/proc/net/unix", encoding: .utf8) else {
             return true
@@ -181,6 +195,17 @@ struct Recovery {
         try await backend.close()
     }
 
+    /// What cannot be read of one database does not keep the other from being looked at.
+    private func goingOn(_ name: String, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as LinajeError where error.code == .corrupt {
+            report.add(
+                .lost, name, error.message,
+                "what follows in it was not looked at; restore it from a backup or report this")
+        }
+    }
+
     private func comparePacks(_ artifacts: ArtifactStore, copies: SafeCopy) async throws {
         let found = try await artifacts.reconcile()
         let kinds: [(packs: [PackName], problem: String, action: String)] = [
@@ -203,6 +228,11 @@ struct Recovery {
             report.add(
                 .lost, "packs", damage.finding, "it is moved to \(copies.folder)",
                 affected: [damage.pack])
+        }
+        for pack in found.unreadable {
+            report.add(
+                .lost, "packs", pack.finding, "left as it is: look at the disk, run this again",
+                affected: [pack.pack])
         }
         for pack in found.tooNew {
             report.add(

@@ -46,27 +46,33 @@ def replay_spools(client: Optional[Client] = None) -> Tuple[int, int]:
 def _replay(client: Client, spool: DeadSpool) -> None:
     """All of one spool; for each run first what creates it, then metrics, then what ends it."""
     for run in spool.runs():
-        late, rejected = [], False
+        late, rejected, created = [], False, None
         operations = spool.operations(run)
         for number, body in operations:
             if body.get("barrier"):
                 late.append((number, body))
-            elif not _replay_operation(client, spool, run, number, body):
-                rejected = rejected or body.get("method") == "CreateRun"
+                continue
+            accepted = _replay_operation(client, spool, run, number, body)
+            if body.get("method") == "CreateRun":
+                rejected, created = not accepted, number if accepted else None
         for writer_id, path in spool.writers(run):
             _replay_metrics(client, bytes.fromhex(run), writer_id, path, rejected)
+        if created is not None:
+            # Done only when the spool holds the run's end, or it has been given one: whoever takes
+            # over in the middle must know that it needs one.
+            if "UpdateRun" not in {body.get("method") for _, body in late}:
+                client.call("UpdateRun", id=bytes.fromhex(run),
+                            status=_wire.enum_number("RunStatus", "FAILED"),
+                            ended_cause="process ended, cause unknown")
+            spool.mark_done(run, created)
         for number, body in late:
             _replay_operation(client, spool, run, number, body)
-        methods = {body.get("method") for _, body in operations}
-        if "CreateRun" in methods and "UpdateRun" not in methods and not rejected:
-            client.call("UpdateRun", id=bytes.fromhex(run),
-                        status=_wire.enum_number("RunStatus", "FAILED"),
-                        ended_cause="process ended, cause unknown")
 
 
 def _replay_operation(client: Client, spool: DeadSpool, run: str, number: int,
                       body: Dict[str, Any]) -> bool:
-    """Makes one change and remembers that it is done; False when the daemon refuses it."""
+    """Makes one change and remembers that it is done, but for the creation of the run; False when
+    the daemon refuses it."""
     accepted = True
     if body.get("method") == "CreateRun":
         # The process that would own the run is gone; its spool says how the run ended, if it did.
@@ -82,7 +88,8 @@ def _replay_operation(client: Client, spool: DeadSpool, run: str, number: int,
             raise
         accepted = False
         warn(f"refused-{error.code}", f"run {run}: {describe(body)} was refused: {error}")
-    spool.mark_done(run, number)
+    if not accepted or body.get("method") != "CreateRun":
+        spool.mark_done(run, number)
     remove_staged(body)
     return accepted
 

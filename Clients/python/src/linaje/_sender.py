@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import queue as _queue
+import resource
 import sys
 import threading
 import time
@@ -41,7 +42,8 @@ COPY_TIMEOUT = 60.0
 MAX_OPERATIONS = 100_000
 MAX_OPERATION_BYTES = 128 << 20
 MAX_HELD_BYTES = 64 << 20
-MAX_OPEN_FILES = 32
+# A quarter of what the process may have open; the limit has no number where there is none.
+MAX_OPEN_FILES = max(32, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 SILENT_AFTER = (1.0, 5.0)
 _BACKOFF = (0.05, 2.0)
 

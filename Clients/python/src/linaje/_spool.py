@@ -29,7 +29,6 @@ from . import _wire
 from ._thinning import Thinned, without_number
 
 _RECORD = struct.Struct("<II")
-_MAX_RECORD = 16 << 20
 HEADER, BATCH, OPERATION, DONE = b"H", b"B", b"O", b"D"
 METRIC_LIMIT = 512 << 20
 _THINNED_BYTES = 16 << 20
@@ -58,6 +57,8 @@ def read_records(path: str, start: int = 0) -> Iterator[Tuple[int, bytes, bytes]
     except FileNotFoundError:
         return
     with file:
+        # A length that the file cannot hold is no length: nothing is taken for it.
+        size = os.fstat(file.fileno()).st_size
         file.seek(start)
         position = start
         while True:
@@ -65,7 +66,7 @@ def read_records(path: str, start: int = 0) -> Iterator[Tuple[int, bytes, bytes]
             if len(head) < _RECORD.size:
                 return
             length, check = _RECORD.unpack(head)
-            if not 1 <= length <= _MAX_RECORD:
+            if not 1 <= length <= size - position - _RECORD.size:
                 return
             body = file.read(length)
             if len(body) < length or zlib.crc32(body) != check:
@@ -240,13 +241,21 @@ class SpoolFolder:
         os.makedirs(root, 0o700, exist_ok=True)
         name = f"{os.getpid()}-{os.urandom(8).hex()}"
         fresh = os.path.join(root, f".new-{name}")
-        os.mkdir(fresh, 0o700)
-        os.mkdir(os.path.join(fresh, "files"), 0o700)
-        fd = os.open(os.path.join(fresh, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now does it get a name that others look at: nobody finds it unlocked.
         final = os.path.join(root, name)
-        os.rename(fresh, final)
+        fd = -1
+        try:
+            os.mkdir(fresh, 0o700)
+            os.mkdir(os.path.join(fresh, "files"), 0o700)
+            fd = os.open(os.path.join(fresh, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Only now does it get a name that others look at: nobody finds it unlocked.
+            os.rename(fresh, final)
+        except OSError:
+            # It is tried again and again: nothing may be left of what did not succeed.
+            if fd >= 0:
+                os.close(fd)
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         self._fd, self._path = fd, final
 
     def release(self, remove: bool) -> None:

@@ -38,7 +38,7 @@ struct KeptRuns: Sendable {
 
         var patch: String { "\(path)/diff.patch" }
 
-        /// Writes the facts, durably: what was written before stays until the new text is whole.
+        /// Writes the facts: what was written before stays until the new text is whole.
         func write(_ facts: RunFacts) throws {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
@@ -47,6 +47,9 @@ struct KeptRuns: Sendable {
 
         func write(patch bytes: [UInt8]) throws { try write(bytes, as: "diff.patch") }
 
+        /// Whether there is something to tell; without facts a patch is nobody's.
+        var hasFacts: Bool { access("\(path)/facts.json", F_OK) == 0 }
+
         func read() throws -> RunFacts {
             try JSONDecoder().decode(
                 RunFacts.self, from: Data(contentsOf: URL(filePath: "\(path)/facts.json")))
@@ -54,7 +57,11 @@ struct KeptRuns: Sendable {
 
         /// Nothing is left to be told.
         func remove() {
-            for name in ["facts.json", "diff.patch", "lock"] { unlink("\(path)/\(name)") }
+            for name in ["facts.json", "diff.patch"] {
+                unlink("\(path)/\(name)")
+                unlink("\(path)/\(name).new")
+            }
+            unlink("\(path)/lock")
             rmdir(path)
         }
 

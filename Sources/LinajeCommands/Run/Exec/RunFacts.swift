@@ -46,23 +46,35 @@ struct RunFacts: Codable, Sendable {
             try await create(run, client, isOwner: isOwner)
             isCreated = true
         }
-        if hasNews, let provenance {
-            if hasPatch {
-                _ = try await client.upload(
-                    patch, to: run, at: TreePath(parentOf(GitCapture.diffArtifact)))
-                hasPatch = false
-            }
-            var additions = RunAdditions()
-            additions.provenance = provenance
-            additions.mergesProvenance = true
-            try await client.log(additions, to: run)
-            hasNews = false
+        var refusal: LinajeError?
+        do {
+            try await tellNews(of: run, to: client, patch: patch)
+        } catch let error as LinajeError where !error.isRetryable {
+            // How it ended is worth more than what made it: that is told all the same.
+            refusal = error
         }
         if let end {
             _ = try await client.updateRun(
                 run, status: end.status, endedAt: end.at, endedCause: end.cause,
                 processEnd: end.process)
         }
+        if let refusal { throw refusal }
+    }
+
+    private mutating func tellNews(
+        of run: RunID, to client: LinajeClient, patch: String
+    ) async throws {
+        guard hasNews, let provenance else { return }
+        if hasPatch {
+            _ = try await client.upload(
+                patch, to: run, at: TreePath(parentOf(GitCapture.diffArtifact)))
+            hasPatch = false
+        }
+        var additions = RunAdditions()
+        additions.provenance = provenance
+        additions.mergesProvenance = true
+        try await client.log(additions, to: run)
+        hasNews = false
     }
 
     private func create(_ run: RunID, _ client: LinajeClient, isOwner: Bool) async throws {

@@ -69,6 +69,8 @@ actor RunReporter {
     /// making was found out: that is given a moment too.
     func deliverEnd() async {
         let begin = ContinuousClock.now
+        // What was refused of its making does not keep its end from being told.
+        refusal = nil
         while !isCaptured, begin.duration(to: .now) < .seconds(3) {
             try? await Task.sleep(for: .milliseconds(5))
         }
@@ -103,8 +105,11 @@ actor RunReporter {
             let client = try await connection()
             let before = facts
             var told = facts
-            // What was told before an error is told.
-            defer { merge(told, before) }
+            defer {
+                // What was told before an error is told; what is kept says what is left.
+                merge(told, before)
+                if place != nil, !isDelivered { save() }
+            }
             try await told.deliver(to: client, isOwner: !hasEnded, patch: place?.patch ?? "")
             isDelivered = told.end != nil
         } catch let error as LinajeError {
@@ -125,7 +130,7 @@ actor RunReporter {
         let new = try await LinajeClient.connect(
             to: socket,
             configuration: ClientConfiguration(
-                agent: "linaje/0.1.0", deadline: .seconds(5), attempts: 1))
+                agent: GlobalOptions.agent, deadline: .seconds(5), attempts: 1))
         client = new
         return new
     }

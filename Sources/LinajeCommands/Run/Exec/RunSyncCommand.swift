@@ -42,9 +42,14 @@ struct RunSyncCommand: AsyncParsableCommand {
         var waiting: [(id: String, why: String)] = []
         for place in left {
             let id = place.path.split(separator: "/").last.map(String.init) ?? ""
+            guard place.hasFacts else {
+                place.remove()
+                continue
+            }
             do {
                 var facts = try place.read()
-                if facts.end == nil {
+                // The daemon knows what became of the owner of a run that it knows.
+                if facts.end == nil, !facts.isCreated {
                     // Whoever knew the command is gone, and did not come to say how it ended.
                     let end = ProcessEnd()
                     facts.end = RunFacts.End(

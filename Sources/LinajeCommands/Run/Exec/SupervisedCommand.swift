@@ -92,8 +92,9 @@ final class SupervisedCommand: Sendable {
         }
         var status: Int32 = 0
         var usage = rusage()
-        while wait4(pid, &status, 0, &usage) < 0, errno == EINTR {}
-        var end = ProcessEnd(waitStatus: status, source: .parent)
+        var reaped = wait4(pid, &status, 0, &usage)
+        while reaped < 0, errno == EINTR { reaped = wait4(pid, &status, 0, &usage) }
+        var end = reaped == pid ? ProcessEnd(waitStatus: status, source: .parent) : ProcessEnd()
         // ru_maxrss is in KiB: of the command itself or the largest process it has waited for.
         end.peakMemory = UInt64(clamping: usage.ru_maxrss) &* 1_024
         end.durationMicroseconds = UInt64(clamping: Int64(duration / .microseconds(1)))
