@@ -134,7 +134,7 @@ let package = Package(
             [
                 "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
                 "LinajePluginKit", "LinajeServices", "LinajeTelemetry", "LinajeTransport",
-                "LinajeWire", metrics, logging, lifecycle, protobuf,
+                "LinajeWire", deque, metrics, logging, lifecycle, protobuf,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio),
 

@@ -91,12 +91,27 @@ package struct CallStream: Sendable {
 
     /// Returns once the client has read enough of what it was sent: before that nothing should be
     /// fetched for it.
-    func room() async { await connection.room() }
-
-    /// Sends data when the client has credit for it.
     ///
     /// - Throws: `cancelled` when the client has left.
-    func send(_ bytes: [UInt8]) async throws { try await connection.send(bytes, stream: id) }
+    func room() async throws {
+        guard await connection.room() else {
+            throw LinajeError(.cancelled, "the client has left")
+        }
+    }
+
+    /// Sends a message when the client has credit for it.
+    ///
+    /// - Throws: `cancelled` when the client has left.
+    func send(_ message: some Message) async throws {
+        try await connection.send(try message.serializedBytes(), stream: id)
+    }
+
+    /// Sends the next bytes of a file when the client has credit for them.
+    ///
+    /// - Throws: `cancelled` when the client has left.
+    func sendBytes(_ bytes: [UInt8]) async throws {
+        try await connection.sendBytes(bytes, stream: id)
+    }
 
     /// Returns once the client has left or cancelled. Only for calls without data of the client.
     func closed() async {

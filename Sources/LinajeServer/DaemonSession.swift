@@ -1,3 +1,4 @@
+import DequeModule
 import LinajeDomain
 package import LinajeServices
 package import LinajeTransport
@@ -9,8 +10,8 @@ import Synchronization
 
 /// One connection of the daemon: who it is, which calls are under way.
 ///
-/// Unary calls run one after the other in the order of their requests, in this session's own task;
-/// streaming calls run beside them as its children. Metric data never leaves the event loop before
+/// Unary calls run one after the other in the order of their requests, in a task that ends when none
+/// waits; streaming calls run beside them in tasks of their own. Metric data never leaves the event loop before
 /// the ingest queue.
 package final class DaemonSession: ServerSession {
     /// What sessions of one daemon share.
@@ -58,6 +59,25 @@ package final class DaemonSession: ServerSession {
         func lose() { lost.store(true, ordering: .relaxed) }
     }
 
+    /// Calls that have not begun, and whether somebody begins them.
+    private struct CallQueue {
+        private var waiting: Deque<Call> = []
+        private var isRunning = false
+
+        /// Says whether nobody begins calls yet: then the caller must.
+        mutating func add(_ call: Call) -> Bool {
+            waiting.append(call)
+            defer { isRunning = true }
+            return !isRunning
+        }
+
+        /// `nil`: none waits, and nobody begins calls any more.
+        mutating func next() -> Call? {
+            isRunning = !waiting.isEmpty
+            return waiting.popFirst()
+        }
+    }
+
     private struct OpenStream {
         enum Kind {
             case unary
@@ -87,30 +107,27 @@ package final class DaemonSession: ServerSession {
     private let shared: Shared
     private let connection: ServerConnection
     private let state: NIOLoopBoundBox<State>
-    private let calls: AsyncStream<Call>
-    private let enqueue: AsyncStream<Call>.Continuation
+    private let calls = Mutex(CallQueue())
 
     /// Called on the connection's event loop.
     package init(_ connection: ServerConnection, shared: Shared) {
         self.connection = connection
         self.shared = shared
         state = NIOLoopBoundBox(State(), eventLoop: connection.eventLoop)
-        (calls, enqueue) = AsyncStream<Call>.makeStream()
         shared.connections.opened()
     }
 
-    package func run() async {
-        await withDiscardingTaskGroup { group in
-            for await call in calls {
-                await connection.room()
-                connection.releaseRequest(call.bytes)
-                guard !call.interest.isLost else { continue }
-                switch call.body {
-                case .unary(let body):
-                    await self.answer(stream: call.stream, opcode: call.opcode, body)
-                case .stream(let body):
-                    group.addTask { await self.perform(stream: call.stream, body) }
-                }
+    /// Begins the calls that wait, one after the other.
+    private func runCalls() async {
+        while let call = calls.withLock({ $0.next() }) {
+            let isThere = await connection.room()
+            connection.releaseRequest(call.bytes)
+            guard isThere, !call.interest.isLost else { continue }
+            switch call.body {
+            case .unary(let body):
+                await answer(stream: call.stream, opcode: call.opcode, body)
+            case .stream(let body):
+                connection.perform { await self.perform(stream: call.stream, body) }
             }
         }
     }
@@ -159,10 +176,13 @@ package final class DaemonSession: ServerSession {
             let waiting = try prepare(entry, call, context, stream, opcode, hasData: hasData)
             state.value.streams[stream] = waiting.open
             limit(stream, to: call.header.deadlineMs)
-            enqueue.yield(
-                Call(
-                    stream: stream, opcode: opcode, bytes: payload.count,
-                    interest: waiting.open.interest, body: waiting.body))
+            let isFirst = calls.withLock { calls in
+                calls.add(
+                    Call(
+                        stream: stream, opcode: opcode, bytes: payload.count,
+                        interest: waiting.open.interest, body: waiting.body))
+            }
+            if isFirst { connection.perform { await self.runCalls() } }
         } catch {
             connection.releaseRequest(payload.count)
             let error = boundaryError(error)
@@ -228,7 +248,6 @@ package final class DaemonSession: ServerSession {
     package func closed() {
         shared.connections.closed()
         for stream in state.value.streams.keys { forget(stream, .cancelled) }
-        enqueue.finish()
     }
 
     // MARK: Calls

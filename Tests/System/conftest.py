@@ -2,11 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
 import pytest
 from support import ROOT, Daemon, eventually, memory_cgroup
+
+
+def pytest_sessionstart():
+    """A shell that runs the tests in the background ignores some signals; what they start must not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

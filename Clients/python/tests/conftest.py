@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "Clients" / "python" / "src"
 
 
+def pytest_sessionstart():
+    """A shell that runs the tests in the background ignores some signals; what they start must not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """Private folders for state, cache and the socket."""

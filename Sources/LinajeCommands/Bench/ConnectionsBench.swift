@@ -145,7 +145,7 @@ struct ConnectionsBench {
                 if let now = DaemonUsage(pid: pid)?.resident, now.bytes > most?.bytes ?? 0 {
                     most = now
                 }
-                try? await Task.sleep(for: .milliseconds(100))
+                try? await Task.sleep(for: .milliseconds(250))
             }
             return most
         }
@@ -186,7 +186,7 @@ struct ConnectionsBench {
         let rest = idleConnections - others.reduce(0) { $0 + $1.count }
         while ContinuousClock.now - start < .seconds(45) {
             if try await client.status().connections <= rest + otherConnections { break }
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: .milliseconds(250))
         }
         return (ContinuousClock.now - start) / .seconds(1)
     }

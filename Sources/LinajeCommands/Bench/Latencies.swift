@@ -46,7 +46,8 @@ struct Latencies: Sendable {
 
     /// For people: "p50 240 µs, p99 900 µs, p99.9 1.5 ms, max 21 ms".
     var text: String {
-        Self.shares.map { "\($0.name) \(Rendering.latency(percentile($0.share)))" }.joined(separator: ", ")
+        Self.shares.map { "\($0.name) \(Rendering.latency(percentile($0.share)))" }
+            .joined(separator: ", ")
     }
 
     private static let shares: [(name: String, share: Double)] = [

@@ -65,14 +65,18 @@ struct RawClients {
             let now = ContinuousClock.now - start
             if polled.count < before { last = now }
             guard now < Self.patience else { break }
-            // Each is a client of its own: a byte a second from each, not from all at once.
-            if role == .dribble {
-                for index in stride(from: pass % Self.passes, to: polled.count, by: Self.passes) {
-                    send(polled[index].fd, [0])
-                }
+            // Each is a client of its own: a byte a second from each, not from many at once.
+            let dribbling =
+                role == .dribble
+                ? stride(from: pass % Self.passes, to: polled.count, by: Self.passes)
+                    .map { polled[$0].fd } : []
+            let pause = useconds_t(1_000_000 / Self.passes / (dribbling.count + 1))
+            for socket in dribbling {
+                send(socket, [0])
+                usleep(pause)
             }
+            usleep(pause)
             pass += 1
-            usleep(1_000_000 / UInt32(Self.passes))
         }
         return WorkerProcess.Answer(
             event: "cut", count: sockets.count - polled.count, seconds: last / .seconds(1))

@@ -52,6 +52,8 @@ extension MethodTable {
             try stream.respond(opened)
             for try await piece in try await service.read(entry, range: request.range(of: entry)) {
                 try await stream.sendBytes(piece)
+                // Nothing more is fetched for a client that does not read.
+                try await stream.room()
             }
             stream.end()
         }
@@ -107,25 +109,6 @@ extension Linaje_V1_ReadArtifactRequest {
         let rest = entry.size - offset
         return offset..<(offset + (hasLength ? min(length, rest) : rest))
     }
-}
-
-extension CallStream {
-    /// Sends bytes in frames that fit any client's credit.
-    fileprivate func sendBytes(_ bytes: [UInt8]) async throws {
-        var start = 0
-        while start < bytes.count {
-            // Before the bytes are copied: they may have to wait for long.
-            await room()
-            let end = min(start + Self.bytesPerFrame, bytes.count)
-            try await send(start == 0 && end == bytes.count ? bytes : Array(bytes[start..<end]))
-            start = end
-        }
-        // Nothing more is fetched for a client that does not read.
-        await room()
-    }
-
-    /// With its header a frame fills a buffer, whose size is a power of two.
-    private static let bytesPerFrame = (32 << 10) - FrameHeader.size
 }
 
 extension Linaje_V1_BeginIngestResponse {

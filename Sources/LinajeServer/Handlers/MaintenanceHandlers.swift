@@ -8,7 +8,7 @@ extension MethodTable {
             let tasks = try request.tasks.map { try MaintenanceTask($0) }
             try stream.respond(Linaje_V1_MaintainOpened())
             try await service.maintain(tasks.isEmpty ? MaintenanceTask.allCases : tasks) {
-                try await stream.send(Linaje_V1_MaintenanceProgress($0).payload())
+                try await stream.send(Linaje_V1_MaintenanceProgress($0))
             }
             stream.end()
         }

@@ -61,7 +61,7 @@ extension CallStream {
             let part = MetricColumns(
                 steps: Array(columns.steps[start..<end]), times: Array(columns.times[start..<end]),
                 values: Array(columns.values[start..<end]))
-            try await send(Linaje_V1_MetricPoints(part, of: series, missed: missed).payload())
+            try await send(Linaje_V1_MetricPoints(part, of: series, missed: missed))
             missed = 0
             start = end
         }

@@ -1,16 +1,33 @@
+import LinajeWire
+
 /// What the client may still be sent on a stream, and what waits for that.
 struct OutgoingStream {
     /// Data whose sender waits until it has left.
     struct Waiting {
-        var payload: [UInt8]
-        var continuation: CheckedContinuation<Void, any Error>
+        /// What has not left yet.
+        fileprivate var rest: ArraySlice<UInt8>
+        /// Longest frame of it.
+        fileprivate let frameBytes: Int
+        let sender: CheckedContinuation<Void, any Error>
+
+        /// - Parameter isCut: whether the data may leave in several frames.
+        init(_ data: [UInt8], isCut: Bool, _ sender: CheckedContinuation<Void, any Error>) {
+            rest = data[...]
+            frameBytes = isCut ? OutgoingStream.frameBytes : data.count
+            self.sender = sender
+        }
     }
 
     /// Bytes of data a client takes on a new stream without a credit frame (PROTOCOL.md).
     private static let firstCredit = 262_144
+    /// Longest frame of data that is cut: fits any client's credit, and with its header fills a
+    /// buffer, whose size is a power of two.
+    private static let frameBytes = (32 << 10) - FrameHeader.size
 
     private var credit = firstCredit
     private(set) var waiting: [Waiting] = []
+    /// Whether a part of the first that waits has left.
+    private(set) var isMidway = false
     /// Data that only counts if nothing newer comes.
     private(set) var latest: [UInt8]?
 
@@ -38,10 +55,20 @@ struct OutgoingStream {
         return latest
     }
 
-    /// The next that waits, if the client has credit for it.
-    mutating func takeWaiting() -> Waiting? {
-        guard let next = waiting.first, credit >= next.payload.count else { return nil }
-        credit -= next.payload.count
-        return waiting.removeFirst()
+    /// The next frame of what waits, if the client has credit for it, and the sender whose last one
+    /// it is.
+    mutating func takeFrame() -> (
+        payload: ArraySlice<UInt8>, sender: CheckedContinuation<Void, any Error>?
+    )? {
+        guard let first = waiting.first else { return nil }
+        let payload = first.rest.prefix(first.frameBytes)
+        guard credit >= payload.count else { return nil }
+        credit -= payload.count
+        isMidway = payload.count < first.rest.count
+        if isMidway {
+            waiting[0].rest = first.rest.dropFirst(payload.count)
+            return (payload, nil)
+        }
+        return (payload, waiting.removeFirst().sender)
     }
 }

@@ -40,18 +40,15 @@ extension ServerChannelHandler {
     }
 
     func send(
-        _ payload: [UInt8], stream: UInt32, _ continuation: CheckedContinuation<Void, any Error>
+        _ payload: [UInt8], isCut: Bool, stream: UInt32,
+        _ continuation: CheckedContinuation<Void, any Error>
     ) {
         guard outgoing[stream] != nil else {
             continuation.resume(throwing: Self.streamIsOver)
             return
         }
-        if !gate.isClosed, outgoing[stream]?.spend(payload.count) == true {
-            write(Frame(.data, stream: stream, payload: payload))
-            continuation.resume()
-        } else {
-            outgoing[stream]?.wait(.init(payload: payload, continuation: continuation))
-        }
+        outgoing[stream]?.wait(.init(payload, isCut: isCut, continuation))
+        sendWhatWaits(stream)
     }
 
     func sendLatest(_ payload: [UInt8], stream: UInt32) {
@@ -62,12 +59,12 @@ extension ServerChannelHandler {
         }
     }
 
-    /// Resumes once the client has read enough of what it was sent.
-    func waitForRoom(_ continuation: CheckedContinuation<Void, Never>) {
+    /// Resumes once the client has read enough of what it was sent, or is gone.
+    func waitForRoom(_ continuation: CheckedContinuation<Bool, Never>) {
         if gate.isClosed, context != nil {
             waitingForRoom.append(continuation)
         } else {
-            continuation.resume()
+            continuation.resume(returning: context != nil)
         }
     }
 
@@ -126,7 +123,7 @@ extension ServerChannelHandler {
         machine.close(stream)
         if let state = outgoing.removeValue(forKey: stream) {
             for waiting in state.waiting {
-                waiting.continuation.resume(throwing: Self.streamIsOver)
+                waiting.sender.resume(throwing: Self.streamIsOver)
             }
         }
         // What was received and not used is dropped with the stream.
@@ -153,18 +150,23 @@ extension ServerChannelHandler {
         guard !gate.isClosed, !waitingForRoom.isEmpty else { return }
         let waiting = waitingForRoom
         waitingForRoom = []
-        for continuation in waiting { continuation.resume() }
+        for continuation in waiting { continuation.resume(returning: true) }
     }
 
     /// Each piece is taken off before it is written: writing may close the gate, open it again, or
     /// end the connection, and comes back to here when it does.
+    ///
+    /// Data of which a part has left leaves whole: a client that does not read would else make the
+    /// daemon hold it twice, in the call and in the part.
     private func sendWhatWaits(_ stream: UInt32) {
         if !gate.isClosed, let latest = outgoing[stream]?.takeLatest() {
             write(Frame(.data, stream: stream, payload: latest))
         }
-        while !gate.isClosed, let next = outgoing[stream]?.takeWaiting() {
-            write(Frame(.data, stream: stream, payload: next.payload))
-            next.continuation.resume()
+        while let state = outgoing[stream], state.isMidway || !gate.isClosed,
+            let (payload, sender) = outgoing[stream]?.takeFrame()
+        {
+            write(FrameHeader(length: payload.count, stream: stream, type: .data), payload)
+            sender?.resume()
         }
     }
 
@@ -172,11 +174,11 @@ extension ServerChannelHandler {
     func abandonWriting() {
         for state in outgoing.values {
             for waiting in state.waiting {
-                waiting.continuation.resume(throwing: Self.streamIsOver)
+                waiting.sender.resume(throwing: Self.streamIsOver)
             }
         }
         outgoing = [:]
-        for continuation in waitingForRoom { continuation.resume() }
+        for continuation in waitingForRoom { continuation.resume(returning: false) }
         waitingForRoom = []
     }
 
@@ -186,14 +188,17 @@ extension ServerChannelHandler {
         write(Frame(.credit, stream: stream, payload: Self.encode(message)))
     }
 
-    func write(_ frame: Frame) {
+    func write(_ frame: Frame) { write(frame.header, frame.payload[...]) }
+
+    private func write(_ header: FrameHeader, _ payload: ArraySlice<UInt8>) {
         guard !closing else { return }
-        outbound.writeInteger(UInt32(frame.header.length))
-        outbound.writeInteger(frame.header.stream)
-        outbound.writeInteger(frame.header.type.rawValue)
-        outbound.writeInteger(frame.header.flags)
-        outbound.writeInteger(frame.header.opcode)
-        outbound.writeBytes(frame.payload)
+        outbound.reserveCapacity(minimumWritableBytes: FrameHeader.size + payload.count)
+        outbound.writeInteger(UInt32(header.length))
+        outbound.writeInteger(header.stream)
+        outbound.writeInteger(header.type.rawValue)
+        outbound.writeInteger(header.flags)
+        outbound.writeInteger(header.opcode)
+        outbound.writeBytes(payload)
         framesToSend += 1
         if !reading || outbound.readableBytes >= Limits.unreadBytes / 2 { flush() }
     }

@@ -14,7 +14,7 @@ import SwiftProtobuf
 /// - received: `Limits.connectionCredit` in requests and data that wait for their use, among them
 ///   the one frame that is not complete, and two reads of `Limits.readBytes`;
 /// - to be sent: `Limits.unreadBytes`, the one answer of at most `Limits.frameBytes` that went past
-///   it, and for each of `Limits.concurrentStreams` a piece of data that waits.
+///   it, and for each of `Limits.concurrentStreams` the data of one `send`.
 ///
 /// A client that only asks and never reads costs some 200 KiB, an idle one holds no buffer at all.
 /// Whoever keeps its connection waiting is cut off (`ClientDebt`).
@@ -29,6 +29,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
 
     private let makeSession: MakeSession
     private let makeSeat: MakeSeat
+    private let connections: OpenConnections
     private let watch: SlowClientWatch
     let metrics: ConnectionMetrics
     private var seat: ConnectionSeats.Seat?
@@ -56,15 +57,16 @@ final class ServerChannelHandler: ChannelInboundHandler {
     var incoming: [UInt32: ReceiveCharge] = [:]
     var connectionCharge = ReceiveCharge()
     /// Calls that wait until the client has read enough of what it was sent.
-    var waitingForRoom: [CheckedContinuation<Void, Never>] = []
+    var waitingForRoom: [CheckedContinuation<Bool, Never>] = []
     var sent = SentCount()
     /// Frames in `outbound`.
     var framesToSend = 0
 
     init(
-        watch: SlowClientWatch, metrics: ConnectionMetrics, makeSeat: @escaping MakeSeat,
-        makeSession: @escaping MakeSession
+        connections: OpenConnections, watch: SlowClientWatch, metrics: ConnectionMetrics,
+        makeSeat: @escaping MakeSeat, makeSession: @escaping MakeSession
     ) {
+        self.connections = connections
         self.watch = watch
         self.metrics = metrics
         self.makeSeat = makeSeat
@@ -93,9 +95,14 @@ final class ServerChannelHandler: ChannelInboundHandler {
                 return
             }
             self.seat = seat
-            session = makeSession(
-                ServerConnection(
-                    handler: self, gate: gate, eventLoop: context.eventLoop, peer: peer))
+            let connection = ServerConnection(
+                handler: self, gate: gate, others: connections, eventLoop: context.eventLoop,
+                peer: peer)
+            guard connections.join(connection, ObjectIdentifier(self)) else {
+                context.close(promise: nil)
+                return
+            }
+            session = makeSession(connection)
         } catch {
             refuseUnknown(context)
         }
@@ -193,6 +200,7 @@ final class ServerChannelHandler: ChannelInboundHandler {
         incoming = [:]
         session?.closed()
         session = nil
+        connections.leave(ObjectIdentifier(self))
         seat = nil
         context = nil
     }

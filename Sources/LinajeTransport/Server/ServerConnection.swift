@@ -8,19 +8,25 @@ package import NIOCore
 package struct ServerConnection: Sendable {
     private let handler: NIOLoopBound<ServerChannelHandler>
     private let gate: OutboundGate
+    private let others: OpenConnections
     package let eventLoop: any EventLoop
     /// Who is at the other end.
     package let peer: PeerCredentials
 
     init(
-        handler: ServerChannelHandler, gate: OutboundGate, eventLoop: any EventLoop,
-        peer: PeerCredentials
+        handler: ServerChannelHandler, gate: OutboundGate, others: OpenConnections,
+        eventLoop: any EventLoop, peer: PeerCredentials
     ) {
         self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
         self.gate = gate
+        self.others = others
         self.eventLoop = eventLoop
         self.peer = peer
     }
+
+    /// Runs work of the session in a task. The listener's end waits for it, also when the connection
+    /// is gone.
+    package func perform(_ work: @Sendable @escaping () async -> Void) { others.run(work) }
 
     /// The process at the other end, asked of the socket only now: most connections never own
     /// anything, and each descriptor counts. `nil` when the kernel does not hand it out or the
@@ -45,13 +51,24 @@ package struct ServerConnection: Sendable {
         onLoop { $0.end(stream: stream) }
     }
 
-    /// Sends data as soon as the client has credit for it.
+    /// Sends data in one frame as soon as the client has credit for it.
     ///
     /// - Throws: `cancelled` when the stream is over: the client left or cancelled.
     package func send(_ payload: [UInt8], stream: UInt32) async throws {
+        try await send(payload, isCut: false, stream: stream)
+    }
+
+    /// Sends the next bytes of a stream of bytes, in as many frames as they need.
+    ///
+    /// - Throws: `cancelled` when the stream is over: the client left or cancelled.
+    package func sendBytes(_ bytes: [UInt8], stream: UInt32) async throws {
+        try await send(bytes, isCut: true, stream: stream)
+    }
+
+    private func send(_ payload: [UInt8], isCut: Bool, stream: UInt32) async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
-            onLoop { $0.send(payload, stream: stream, continuation) }
+            onLoop { $0.send(payload, isCut: isCut, stream: stream, continuation) }
         }
     }
 
@@ -69,11 +86,11 @@ package struct ServerConnection: Sendable {
         }
     }
 
-    /// Returns once the client has read enough of what it was sent, or is gone. Asked before a call
-    /// begins, so that the answers of a client that never reads do not pile up.
-    package func room() async {
-        guard gate.isClosed else { return }
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+    /// Returns once the client has read enough of what it was sent; false when it is gone. Asked
+    /// before a call begins, so that the answers of a client that never reads do not pile up.
+    package func room() async -> Bool {
+        guard gate.isClosed else { return true }
+        return await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
             onLoop { $0.waitForRoom(continuation) }
         }
     }

@@ -2,7 +2,7 @@ import LinajeDomain
 package import LinajeWire
 
 /// What a daemon does about a connection. Every method is called on the connection's event loop
-/// and must not block; `run` is the connection's own task.
+/// and must not block; what takes time runs in tasks (`ServerConnection.perform`).
 package protocol ServerSession: AnyObject, Sendable {
     /// The client's hello; the answer opens the connection.
     ///
@@ -28,7 +28,4 @@ package protocol ServerSession: AnyObject, Sendable {
 
     /// The connection is gone; no method is called after this one.
     func closed()
-
-    /// The connection's own loop; returns after `closed`.
-    func run() async
 }

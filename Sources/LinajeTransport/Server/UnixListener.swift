@@ -3,9 +3,9 @@ import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
 
-/// Accepts connections on a Unix socket and runs a session for each.
+/// Accepts connections on a Unix socket and makes a session for each.
 ///
-/// `run` is the root of all session tasks; `drain` lets them end in peace.
+/// `run` returns when all of them and their tasks have ended; `drain` lets them end in peace.
 package final class UnixListener: Sendable {
     /// Makes the session of a new connection; called on the connection's event loop.
     package typealias MakeSession = @Sendable (ServerConnection) -> any ServerSession
@@ -15,14 +15,12 @@ package final class UnixListener: Sendable {
     private let makeSession: MakeSession
     private let patience: Duration
     private let onCut: SlowClientWatch.OnCut
-    private let open = NIOLockedValueBox<[ObjectIdentifier: ServerConnection]>([:])
+    private let connections = OpenConnections()
     private let door = NIOLockedValueBox(Door())
 
     private struct Door {
         var channel: (any Channel)?
         var isClosed = false
-        /// Ends the stream of sessions.
-        var finish: (@Sendable () -> Void)?
     }
 
     /// - Parameters:
@@ -44,9 +42,8 @@ package final class UnixListener: Sendable {
 
     /// Starts to accept, calls `ready`, and returns once the socket and all sessions have ended.
     package func run(ready: @Sendable () -> Void) async throws {
-        let (sessions, incoming) = AsyncStream<any ServerSession>.makeStream()
         let makeSession = makeSession
-        let open = open
+        let connections = connections
         let seats = ConnectionSeats()
         let metrics = ConnectionMetrics()
         let watches = SlowClientWatches(group, patience: patience, onCut: onCut)
@@ -70,19 +67,8 @@ package final class UnixListener: Sendable {
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
                     let handler = ServerChannelHandler(
-                        watch: watches[child.eventLoop], metrics: metrics,
-                        makeSeat: seats.take(user:)
-                    ) { connection in
-                        let session = makeSession(connection)
-                        open.withLockedValue { $0[ObjectIdentifier(session)] = connection }
-                        // `drain` waits for those accepted before the door was closed; this one
-                        // came too late all the same and has nobody to run it.
-                        if case .terminated = incoming.yield(session) {
-                            open.withLockedValue { $0[ObjectIdentifier(session)] = nil }
-                            connection.close()
-                        }
-                        return session
-                    }
+                        connections: connections, watch: watches[child.eventLoop],
+                        metrics: metrics, makeSeat: seats.take(user:), makeSession: makeSession)
                     try child.pipeline.syncOperations.addHandler(handler)
                 }
             }
@@ -92,26 +78,12 @@ package final class UnixListener: Sendable {
         // A drain that came before the socket was bound finds nothing to close: it is closed here.
         let isClosed = door.withLockedValue { door in
             door.channel = server
-            door.finish = { incoming.finish() }
             return door.isClosed
         }
-        if isClosed {
-            server.close(promise: nil)
-            incoming.finish()
-        }
-        // When the door closes by itself nobody drains.
-        server.closeFuture.whenComplete { [door] _ in
-            if !door.withLockedValue({ $0.isClosed }) { incoming.finish() }
-        }
+        if isClosed { server.close(promise: nil) }
         ready()
-        await withDiscardingTaskGroup { group in
-            for await session in sessions {
-                group.addTask {
-                    await session.run()
-                    open.withLockedValue { $0[ObjectIdentifier(session)] = nil }
-                }
-            }
-        }
+        try? await server.closeFuture.get()
+        await connections.end()
         socket.removeFile()
     }
 
@@ -122,24 +94,23 @@ package final class UnixListener: Sendable {
     /// still wait to be accepted stay in the socket's queue, and when somebody else holds the socket,
     /// the next daemon accepts them.
     package func drain(grace: Duration) async {
-        let (channel, finish) = door.withLockedValue { door in
+        let channel = door.withLockedValue { door in
             door.isClosed = true
-            return (door.channel, door.finish)
+            return door.channel
         }
         if let channel { await stopAccepting(channel) }
         let clock = ContinuousClock()
         let deadline = clock.now + grace
         var asked: Set<ObjectIdentifier> = []
         while clock.now < deadline {
-            let open = open.withLockedValue { $0 }
+            let open = connections.all
             guard !open.isEmpty else { break }
-            for (session, connection) in open where asked.insert(session).inserted {
+            for (id, connection) in open where asked.insert(id).inserted {
                 connection.drain(reason: "the daemon is shutting down")
             }
             try? await Task.sleep(for: .milliseconds(10))
         }
-        for connection in open.withLockedValue({ Array($0.values) }) { connection.close() }
-        finish?()
+        for connection in connections.all.values { connection.close() }
     }
 
     /// Closes the door in two steps, because a connection that SwiftNIO is handing from one event
