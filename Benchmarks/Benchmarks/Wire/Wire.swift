@@ -12,9 +12,13 @@ private let header = FrameHeader(length: 24_064, stream: 7, type: .data)
 
 let benchmarks: @Sendable () -> Void = {
     Benchmark.defaultConfiguration = .init(
-        metrics: [.wallClock, .throughput], scalingFactor: .kilo, maxDuration: .seconds(2))
+        metrics: [.wallClock, .throughput], scalingFactor: .kilo, maxDuration: .seconds(2),
+        thresholds: [
+            // The machines are shared: up to twice as long is still noise.
+            .wallClock: .init(relative: [.p90: 100]), .throughput: .init(relative: [.p90: 100]),
+        ])
 
-    Benchmark("frame header: write") { benchmark in
+    Benchmark("frame-header.write") { benchmark in
         for _ in benchmark.scaledIterations {
             var bytes: [UInt8] = []
             bytes.reserveCapacity(FrameHeader.size)
@@ -23,7 +27,7 @@ let benchmarks: @Sendable () -> Void = {
         }
     }
 
-    Benchmark("frame header: parse") { benchmark in
+    Benchmark("frame-header.parse") { benchmark in
         var bytes: [UInt8] = []
         header.write(to: &bytes)
         for _ in benchmark.scaledIterations {
@@ -31,7 +35,7 @@ let benchmarks: @Sendable () -> Void = {
         }
     }
 
-    Benchmark("connection rules: one data frame") { benchmark in
+    Benchmark("connection-rules.one-data-frame") { benchmark in
         var machine = ServerConnectionStateMachine()
         _ = try machine.receive(FrameHeader(length: 0, stream: 0, type: .hello), payload: [])
         machine.grantConnection(Int.max / 4)
@@ -45,14 +49,14 @@ let benchmarks: @Sendable () -> Void = {
         }
     }
 
-    Benchmark("metric batch of 1,000 points: encode", configuration: .init(scalingFactor: .one)) {
+    Benchmark("metric-batch-of-1000-points.encode", configuration: .init(scalingFactor: .one)) {
         benchmark in
         for _ in benchmark.scaledIterations {
             blackHole(encoding.encode(sequence: 1, columns: columns))
         }
     }
 
-    Benchmark("metric batch of 1,000 points: decode", configuration: .init(scalingFactor: .one)) {
+    Benchmark("metric-batch-of-1000-points.decode", configuration: .init(scalingFactor: .one)) {
         benchmark in
         let bytes = encoding.encode(sequence: 1, columns: columns)
         benchmark.startMeasurement()
