@@ -194,6 +194,7 @@ let package = Package(
             ], exclude: ["Fixtures"]),
         tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
+        tests("LinajeTransportTests", ["LinajeDomain", "LinajeTransport", "LinajeWire"] + nio),
         tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
     ]
 )

@@ -11,8 +11,8 @@ import Synchronization
 /// One connection of the daemon: who it is, which calls are under way.
 ///
 /// Unary calls run one after the other in the order of their requests, in a task that ends when none
-/// waits; streaming calls run beside them in tasks of their own. Metric data never leaves the event loop before
-/// the ingest queue.
+/// waits; streaming calls run beside them in tasks of their own. Metric data never leaves the event
+/// loop before the ingest queue.
 package final class DaemonSession: ServerSession {
     /// What sessions of one daemon share.
     package struct Shared: Sendable {

@@ -41,6 +41,7 @@ package final class UnixListener: Sendable {
     }
 
     /// Starts to accept, calls `ready`, and returns once the socket and all sessions have ended.
+    /// Cancelled, it hangs up on all.
     package func run(ready: @Sendable () -> Void) async throws {
         let makeSession = makeSession
         let connections = connections
@@ -82,8 +83,13 @@ package final class UnixListener: Sendable {
         }
         if isClosed { server.close(promise: nil) }
         ready()
-        try? await server.closeFuture.get()
-        await connections.end()
+        await withTaskCancellationHandler {
+            try? await server.closeFuture.get()
+            await connections.end()
+        } onCancel: {
+            // Unstructured because the handler is synchronous; what is waited for above ends with it.
+            Task { await self.drain(grace: .zero) }
+        }
         socket.removeFile()
     }
 

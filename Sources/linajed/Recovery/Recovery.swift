@@ -13,9 +13,9 @@ import SQLiteBackend
 /// wrong, and puts right what can be.
 ///
 /// A damaged database is copied to `recovered/TIME/` before it is changed, and replaced only by one
-/// that is complete. A recovery that is killed is run again. A second run finds nothing left to do; what is
-/// lost for good it names again as long as something refers to it. A dry run works on copies of the
-/// databases in the temporary folder and changes nothing.
+/// that is complete. A recovery that is killed is run again. A second run finds nothing left to do;
+/// what is lost for good it names again as long as something refers to it. A dry run works on copies
+/// of the databases in the temporary folder and changes nothing.
 struct Recovery {
     let directory: String
     /// Rewrite databases that cannot be shrunk in steps.
