@@ -194,7 +194,12 @@ let package = Package(
             ], exclude: ["Fixtures"]),
         tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
-        tests("LinajeTransportTests", ["LinajeDomain", "LinajeTransport", "LinajeWire"] + nio),
+        tests(
+            "LinajeTransportTests",
+            [
+                "LinajeDomain", "LinajeTransport", "LinajeWire",
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         tests("LinajeWireTests", ["LinajeDomain", "LinajeWire", protobuf]),
     ]
 )
