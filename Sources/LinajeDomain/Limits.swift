@@ -72,6 +72,21 @@ public enum Limits {
     /// Entries on a page when the caller does not say.
     public static let defaultPageEntries = 100
 
+    /// Longest filter of a search, and longest key of its order, in bytes.
+    public static let filterBytes = 65_536
+    /// Most parentheses and NOTs inside one another in a filter.
+    public static let filterDepth = 64
+    /// Most tests in a filter.
+    public static let filterTests = 200
+    /// Most values in the IN lists of a filter, all together.
+    public static let filterListValues = 10_000
+    /// Longest pattern of LIKE and ILIKE in bytes.
+    public static let filterPatternBytes = 1_024
+    /// Most keys in the order of a list.
+    public static let sortKeys = 8
+    /// How long one search may keep the database busy. `limits.search_seconds` is another.
+    public static let searchTime = Duration.seconds(10)
+
     /// Longest path inside a tree in bytes.
     public static let pathBytes = 1_024
     /// Most entries of one tree.

@@ -84,15 +84,12 @@ enum Arguments {
 
     /// A moment: a day (its beginning in UTC), or RFC 3339.
     static func time(_ text: String) throws -> Timestamp {
-        let day = Date.ISO8601FormatStyle.iso8601.year().month().day()
-        let date =
-            (try? Date(text, strategy: .iso8601)) ?? (try? Date(text, strategy: day))
-        guard let date else {
+        guard let moment = Timestamp(text: text) else {
             throw LinajeError(
                 .invalidArgument,
                 "time \"\(text)\" is not understood; write 2026-11-24 or 2026-11-24T15:00:00Z")
         }
-        return Timestamp(microseconds: Int64(date.timeIntervalSince1970 * 1_000_000))
+        return moment
     }
 
     /// A status by its name in any case.
