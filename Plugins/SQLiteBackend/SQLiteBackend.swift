@@ -88,6 +88,19 @@ public final class SQLiteBackend: SQLBackend {
     public func read<Value: Sendable>(
         _ body: @Sendable @escaping (any SQLConnection) throws -> Value
     ) async throws -> Value {
+        try await read(budget: nil, body)
+    }
+
+    public func read<Value: Sendable>(
+        within budget: Duration,
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await read(budget: budget, body)
+    }
+
+    private func read<Value: Sendable>(
+        budget: Duration?, _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
         try refuseIfClosed()
         let started = ContinuousClock.now
         return try await withCheckedThrowingContinuation { continuation in
@@ -96,9 +109,13 @@ public final class SQLiteBackend: SQLBackend {
                 continuation.resume(
                     with: Result {
                         do {
+                            let database = try result.get()
                             let connection = try SQLiteConnection(
-                                result.get(), path: path, failed: { _ in })
-                            return try body(connection)
+                                database, path: path, failed: { _ in })
+                            guard let budget else { return try body(connection) }
+                            return try SQLiteBudget(budget).run(on: database.sqliteConnection) {
+                                try body(connection)
+                            }
                         } catch let error as DatabaseError {
                             throw SQLiteFailure.mapped(error, path: path)
                         }

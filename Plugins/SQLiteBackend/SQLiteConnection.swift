@@ -14,6 +14,8 @@ struct SQLiteConnection: SQLConnection {
     /// Told of every error, even if the closure catches it.
     private let failed: (LinajeError) -> Void
 
+    var dialect: SQLDialect { .sqlite }
+
     /// - Throws: `unavailable` when the connection is closed.
     init(_ database: Database, path: String, failed: @escaping (LinajeError) -> Void) throws {
         guard let handle = database.sqliteConnection else {

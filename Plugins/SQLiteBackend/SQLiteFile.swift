@@ -57,6 +57,8 @@ public final class SQLiteFile: SQLConnection {
         for path in newcomers { unlink(path) }
     }
 
+    public var dialect: SQLDialect { .sqlite }
+
     @discardableResult
     public func execute(_ sql: String, _ arguments: [SQLValue]) throws -> Int {
         let before = sqlite3_total_changes(handle)

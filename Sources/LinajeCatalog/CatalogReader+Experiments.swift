@@ -1,6 +1,25 @@
 package import LinajeDomain
 import LinajePluginKit
 
+/// Which experiments are wanted.
+package struct ExperimentQuery: Sendable, Hashable {
+    /// `nil`: deleted ones too.
+    package var lifecycle: Lifecycle?
+    package var filter: Filter
+    package var order: [SortKey]
+    package var page: Page
+
+    package init(
+        lifecycle: Lifecycle? = .active, filter: Filter = .everything, order: [SortKey] = [],
+        page: Page
+    ) {
+        self.lifecycle = lifecycle
+        self.filter = filter
+        self.order = order
+        self.page = page
+    }
+}
+
 extension CatalogReader {
     /// An experiment, deleted or not.
     ///
@@ -23,15 +42,14 @@ extension CatalogReader {
         return found
     }
 
-    /// A page of experiments, newest first. `nil`: deleted ones too.
-    package func experiments(lifecycle: Lifecycle?, page: Page) throws -> Paged<Experiment> {
-        var filter = SQLFilter()
-        if let lifecycle { filter.add("lifecycle = ?", [.text(lifecycle.rawValue)]) }
-        filter.add("id", after: try PageToken(page.token, of: .experiments), descending: true)
-        let found = try experiments(
-            filter, order: "ORDER BY id DESC LIMIT ?", [.integer(Int64(page.limit) + 1)])
-        return paged(found, page, of: .experiments, weight: { weight(of: $0.tags) }) {
-            [.integer($0.id)]
+    /// A page of experiments, newest first unless another order is asked for.
+    package func experiments(_ query: ExperimentQuery) throws -> Paged<Experiment> {
+        let search = Search(query)
+        let found = try find(search)
+        let ids = found.rows.prefix(query.page.limit).map(\.id)
+        let experiments = try experiments(where: "id IN (\(placeholders(ids.count)))", ids)
+        return try paged(found, search, Self.table(experiments) { .integer($0.id) }) {
+            weight(of: $0.tags)
         }
     }
 
@@ -46,19 +64,11 @@ extension CatalogReader {
     private func experiments(where condition: String, _ arguments: [SQLValue]) throws
         -> [Experiment]
     {
-        var filter = SQLFilter()
-        filter.add(condition, arguments)
-        return try experiments(filter, order: "", [])
-    }
-
-    private func experiments(_ filter: SQLFilter, order: String, _ more: [SQLValue]) throws
-        -> [Experiment]
-    {
         var found = try connection.all(
             """
             SELECT id, name, lifecycle, created_at_us, updated_at_us
-            FROM experiments\(filter.text) \(order)
-            """, filter.arguments + more
+            FROM experiments WHERE \(condition)
+            """, arguments
         ) { row in
             Experiment(
                 id: try row.int(0), name: try row.text(1), lifecycle: try row.choice(2),

@@ -12,39 +12,32 @@ extension CatalogReader {
         return found
     }
 
-    /// A page of logged models, newest first; their descriptions are without tensors.
+    /// A page of logged models, newest first unless another order is asked for; their descriptions
+    /// are without tensors.
     package func loggedModels(_ query: LoggedModelQuery) throws -> Paged<LoggedModel> {
-        var filter = SQLFilter()
-        try filter.add(
-            "experiment_id", in: query.experimentIDs.map(SQLValue.integer), noun: "experiments")
-        if let run = query.runID { filter.add("run_id = ?", [.id(run)]) }
-        filter.add(
-            "created_at_us, id", after: try PageToken(query.page.token, of: .loggedModels),
-            descending: true)
-        let found = try loggedModels(
-            filter, tensors: "NULL", order: "ORDER BY created_at_us DESC, id DESC LIMIT ?",
-            [.integer(Int64(query.page.limit) + 1)])
-        return paged(
-            found, query.page, of: .loggedModels,
-            weight: { weight(of: $0.tags) + weight(of: $0.params) + weight(of: $0.model) }
-        ) { [.integer($0.createdAt.microseconds), .bytes($0.id.array)] }
+        let search = try Search(query)
+        let found = try find(search)
+        let ids = found.rows.prefix(query.page.limit).map(\.id)
+        let models = try loggedModels(
+            where: "id IN (\(placeholders(ids.count)))", ids, tensors: "NULL")
+        return try paged(found, search, Self.table(models) { .id($0.id) }) {
+            weight(of: $0.tags) + weight(of: $0.params) + weight(of: $0.model)
+        }
     }
 
     func loggedModelIfThere(_ id: LoggedModelID) throws -> LoggedModel? {
-        var filter = SQLFilter()
-        filter.add("id = ?", [.id(id)])
-        return try loggedModels(filter, tensors: "tensors", order: "", []).first
+        try loggedModels(where: "id = ?", [.id(id)], tensors: "tensors").first
     }
 
     private func loggedModels(
-        _ filter: SQLFilter, tensors: String, order: String, _ more: [SQLValue]
+        where condition: String, _ arguments: [SQLValue], tensors: String
     ) throws -> [LoggedModel] {
         var found = try connection.all(
             """
             SELECT id, experiment_id, run_id, name, status, status_message, model_type, tree,
                 size, step, created_at_us, updated_at_us, model, \(tensors)
-            FROM logged_models\(filter.text) \(order)
-            """, filter.arguments + more
+            FROM logged_models WHERE \(condition)
+            """, arguments
         ) { row in
             LoggedModel(
                 id: try row.requiredID(0), experimentID: try row.int(1), runID: try row.id(2),

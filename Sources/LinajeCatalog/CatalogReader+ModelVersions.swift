@@ -7,35 +7,24 @@ extension CatalogReader {
     /// - Throws: `notFound` for the model or the version.
     package func modelVersion(_ name: String, _ version: UInt64) throws -> ModelVersion {
         let model = try modelID(name)
-        var filter = SQLFilter()
-        filter.add(
-            "v.model_id = ? AND v.version = ?",
-            [.integer(model), .integer(Int64(clamping: version))])
-        guard let found = try versions(filter, tensors: "v.tensors", order: "", []).first else {
-            throw Self.noVersion(name, version)
-        }
+        let found = try versions(
+            where: "v.model_id = ? AND v.version = ?",
+            [.integer(model), .integer(Int64(clamping: version))], tensors: "v.tensors")
+        guard let found = found.first else { throw Self.noVersion(name, version) }
         return found.version
     }
 
-    /// A page of versions, the one registered last first; their descriptions are without tensors.
+    /// A page of versions, the one registered last first unless another order is asked for; their
+    /// descriptions are without tensors.
     package func modelVersions(_ query: ModelVersionQuery) throws -> Paged<ModelVersion> {
-        var filter = SQLFilter()
-        if let name = query.name {
-            guard let model = try modelIDIfThere(name) else { return Paged([]) }
-            filter.add("v.model_id = ?", [.integer(model)])
-        }
-        if let run = query.runID { filter.add("v.run_id = ?", [.id(run)]) }
-        try filter.add("v.stage", in: query.stages.map { .text($0.rawValue) }, noun: "stages")
-        try filter.add(query.tags, in: .modelVersions, owner: "v.id")
-        filter.add(
-            "v.id", after: try PageToken(query.page.token, of: .modelVersions), descending: true)
-        let found = try versions(
-            filter, tensors: "NULL", order: "ORDER BY v.id DESC LIMIT ?",
-            [.integer(Int64(query.page.limit) + 1)])
-        let paged = paged(
-            found, query.page, of: .modelVersions, weight: { weight(of: $0.version) }
-        ) { [.integer($0.id)] }
-        return Paged(paged.elements.map(\.version), nextPageToken: paged.nextPageToken)
+        let search = try Search(query)
+        let found = try find(search)
+        let ids = found.rows.prefix(query.page.limit).map(\.id)
+        let entries = try versions(where: "v.id IN (\(placeholders(ids.count)))", ids)
+        let versions = Dictionary(
+            entries.map { (SQLValue.integer($0.id), $0.version) }
+        ) { first, _ in first }
+        return try paged(found, search, versions) { weight(of: $0) }
     }
 
     static func noVersion(_ name: String, _ version: UInt64) -> LinajeError {
@@ -75,23 +64,19 @@ extension CatalogReader {
 
     /// A version by its internal id, which outlives a renaming; `nil` when it was deleted.
     func modelVersion(id: Int64) throws -> ModelVersion? {
-        var filter = SQLFilter()
-        filter.add("v.id = ?", [.integer(id)])
-        return try versions(filter, tensors: "NULL", order: "", []).first?.version
+        try versions(where: "v.id = ?", [.integer(id)]).first?.version
     }
 
     /// For each model and stage the highest version, in the order of the stages.
     func latestVersions(of models: [SQLValue]) throws -> [SQLValue: [ModelVersion]] {
         guard !models.isEmpty else { return [:] }
-        var filter = SQLFilter()
-        filter.add("v.model_id IN (\(placeholders(models.count)))", models)
-        filter.add(
-            """
-            v.version = (SELECT MAX(w.version) FROM model_versions w
-                WHERE w.model_id = v.model_id AND w.stage = v.stage)
-            """)
         var out: [SQLValue: [ModelVersion]] = [:]
-        let found = try versions(filter, tensors: "NULL", order: "ORDER BY v.id", [])
+        let found = try versions(
+            where: """
+                v.model_id IN (\(placeholders(models.count))) AND
+                v.version = (SELECT MAX(w.version) FROM model_versions w
+                    WHERE w.model_id = v.model_id AND w.stage = v.stage)
+                """, models)
         for stage in Stage.allCases {
             for entry in found where entry.version.stage == stage {
                 out[.integer(entry.model), default: []].append(entry.version)
@@ -107,17 +92,18 @@ extension CatalogReader {
         var version: ModelVersion
     }
 
+    /// Versions in the order they were registered.
     private func versions(
-        _ filter: SQLFilter, tensors: String, order: String, _ more: [SQLValue]
+        where condition: String, _ arguments: [SQLValue], tensors: String = "NULL"
     ) throws -> [Entry] {
         var found = try connection.all(
             """
             SELECT v.id, v.model_id, m.name, v.version, v.tree, v.size, v.source, v.run_id,
                 v.logged_model_id, v.stage, v.description, v.created_at_us, v.updated_at_us,
                 v.model, \(tensors), v.principal
-            FROM model_versions v JOIN registered_models m ON m.id = v.model_id\(filter.text)
-            \(order)
-            """, filter.arguments + more
+            FROM model_versions v JOIN registered_models m ON m.id = v.model_id
+            WHERE \(condition) ORDER BY v.id
+            """, arguments
         ) { row in
             Entry(
                 id: try row.int(0), model: try row.int(1),

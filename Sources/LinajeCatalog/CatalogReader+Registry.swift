@@ -7,35 +7,22 @@ extension CatalogReader {
     /// Names are compared byte for byte.
     /// - Throws: `notFound`.
     package func registeredModel(_ name: String) throws -> RegisteredModel {
-        var filter = SQLFilter()
-        filter.add("name = ?", [.text(name)])
-        guard let found = try registeredModels(filter, order: "", []).first else {
-            throw Self.noModel(name)
-        }
-        return found
+        let found = try registeredModels(where: "name = ?", [.text(name)])
+        guard let model = found.first?.value else { throw Self.noModel(name) }
+        return model
     }
 
-    /// A page of registered models, by name.
+    /// A page of registered models, by name unless another order is asked for.
     package func registeredModels(_ query: RegisteredModelQuery) throws -> Paged<RegisteredModel> {
-        var filter = SQLFilter()
-        if !query.nameContains.isEmpty {
-            // LIKE minds case in one database and not in the other; this is exact in both.
-            filter.add("REPLACE(name, ?, '') <> name", [.text(query.nameContains)])
+        let search = try Search(query)
+        let found = try find(search)
+        let ids = found.rows.prefix(query.page.limit).map(\.id)
+        let models = try registeredModels(where: "id IN (\(placeholders(ids.count)))", ids)
+        return try paged(found, search, models) { model in
+            model.latestVersions.reduce(
+                weight(of: model.tags) + model.description.utf8.count + 256
+            ) { $0 + weight(of: $1) }
         }
-        try filter.add(query.tags, in: .registeredModels, owner: "registered_models.id")
-        filter.add(
-            "name", after: try PageToken(query.page.token, of: .registeredModels),
-            descending: false)
-        let found = try registeredModels(
-            filter, order: "ORDER BY name LIMIT ?", [.integer(Int64(query.page.limit) + 1)])
-        return paged(
-            found, query.page, of: .registeredModels,
-            weight: { model in
-                model.latestVersions.reduce(
-                    weight(of: model.tags) + model.description.utf8.count + 256
-                ) { $0 + weight(of: $1) }
-            }
-        ) { [.text($0.name)] }
     }
 
     /// What a models:/ URI points at now.
@@ -113,15 +100,16 @@ extension CatalogReader {
         return try modelVersion(name, version)
     }
 
-    private func registeredModels(_ filter: SQLFilter, order: String, _ more: [SQLValue]) throws
-        -> [RegisteredModel]
-    {
+    /// Registered models by their internal ids.
+    private func registeredModels(
+        where condition: String, _ arguments: [SQLValue]
+    ) throws -> [SQLValue: RegisteredModel] {
         var ids: [SQLValue] = []
         var found = try connection.all(
             """
             SELECT id, name, description, created_at_us, updated_at_us
-            FROM registered_models\(filter.text) \(order)
-            """, filter.arguments + more
+            FROM registered_models WHERE \(condition)
+            """, arguments
         ) { row in
             ids.append(.integer(try row.int(0)))
             return RegisteredModel(
@@ -136,7 +124,7 @@ extension CatalogReader {
             found[index].aliases = aliases[ids[index]] ?? [:]
             found[index].latestVersions = latest[ids[index]] ?? []
         }
-        return found
+        return Dictionary(zip(ids, found)) { first, _ in first }
     }
 
     private func aliases(of models: [SQLValue]) throws -> [SQLValue: [String: UInt64]] {

@@ -16,27 +16,20 @@ struct StoredLink {
 extension CatalogReader {
     /// The data sets a run used, in the order they were logged.
     func datasets(of run: RunID) throws -> [DatasetInput] {
-        var ids: [SQLValue] = []
-        var found = try connection.all(
-            """
-            SELECT id, name, client_digest, source_type, source, schema_json, profile_json,
-                context, dvc_pointer, size
-            FROM run_datasets WHERE run_id = ? ORDER BY id
-            """, [.id(run)]
-        ) { row in
-            ids.append(.integer(try row.int(0)))
-            return DatasetInput(
-                name: try row.text(1), clientDigest: try row.text(2), sourceType: try row.text(3),
-                source: try row.text(4), schema: try row.text(5), profile: try row.text(6),
-                context: try row.text(7), dvcPointer: try row.text(8), size: try row.count(9))
-        }
+        try datasets(where: "d.run_id = ?", [.id(run)]).map(\.found.dataset)
+    }
+
+    /// Data sets with their internal ids and their runs, in the order they were logged.
+    func datasets(
+        where condition: String, _ arguments: [SQLValue]
+    ) throws -> [(id: SQLValue, found: FoundDataset)] {
         var digests: [SQLValue: [ContentDigest]] = [:]
         try connection.query(
             """
             SELECT g.dataset_id, g.algorithm, g.value
-            FROM dataset_digests g JOIN run_datasets d ON d.id = g.dataset_id
-            WHERE d.run_id = ? ORDER BY g.dataset_id, g.position
-            """, [.id(run)]
+            FROM run_datasets d JOIN dataset_digests g ON g.dataset_id = d.id
+            WHERE \(condition) ORDER BY g.dataset_id, g.position
+            """, arguments
         ) { row in
             digests[row[0], default: []].append(
                 try ContentDigest(algorithm: try row.text(1), value: try row.blob(2)))
@@ -45,17 +38,27 @@ extension CatalogReader {
         try connection.query(
             """
             SELECT t.dataset_id, t.key, t.value
-            FROM dataset_tags t JOIN run_datasets d ON d.id = t.dataset_id
-            WHERE d.run_id = ? ORDER BY t.dataset_id, t.key
-            """, [.id(run)]
+            FROM run_datasets d JOIN dataset_tags t ON t.dataset_id = d.id
+            WHERE \(condition) ORDER BY t.dataset_id, t.key
+            """, arguments
         ) { row in
             tags[row[0], default: []].append(Tag(key: try row.text(1), value: try row.text(2)))
         }
-        for index in found.indices {
-            found[index].digests = digests[ids[index]] ?? []
-            found[index].tags = tags[ids[index]] ?? []
+        return try connection.all(
+            """
+            SELECT d.id, d.run_id, d.name, d.client_digest, d.source_type, d.source,
+                d.schema_json, d.profile_json, d.context, d.dvc_pointer, d.size
+            FROM run_datasets d WHERE \(condition) ORDER BY d.id
+            """, arguments
+        ) { row in
+            let dataset = DatasetInput(
+                name: try row.text(2), digests: digests[row[0]] ?? [],
+                clientDigest: try row.text(3), sourceType: try row.text(4),
+                source: try row.text(5), schema: try row.text(6), profile: try row.text(7),
+                context: try row.text(8), dvcPointer: try row.text(9), size: try row.count(10),
+                tags: tags[row[0]] ?? [])
+            return (row[0], FoundDataset(runID: try row.requiredID(1), dataset: dataset))
         }
-        return found
     }
 
     /// The models a run used or made, in the order they were logged.

@@ -6,9 +6,7 @@ extension CatalogReader {
     ///
     /// - Throws: `notFound`.
     package func run(_ id: RunID) throws -> Run {
-        var filter = SQLFilter()
-        filter.add("id = ?", [.id(id)])
-        guard var run = try runs(filter, order: "", []).first else { throw Self.noRun(id) }
+        guard var run = try runs(where: "id = ?", [.id(id)]).first else { throw Self.noRun(id) }
         run.datasets = try datasets(of: id)
         run.modelInputs = try links(of: id, .input).map(\.link)
         run.modelOutputs = try links(of: id, .output).map(\.link)
@@ -17,28 +15,20 @@ extension CatalogReader {
         return run
     }
 
-    /// A page of runs, those that started last first; with params and tags, without data sets, model
+    /// A page of runs, those that started last first; with params, tags and last values of
+    /// metrics, without data sets, model
     /// links and provenance.
     package func runs(_ query: RunQuery) throws -> Paged<Run> {
-        var filter = SQLFilter()
-        try filter.add(
-            "experiment_id", in: query.experimentIDs.map(SQLValue.integer), noun: "experiments")
-        try filter.add("status", in: query.statuses.map { .text($0.rawValue) }, noun: "statuses")
-        try filter.add(query.tags, in: .runs, owner: "runs.id")
-        if let lifecycle = query.lifecycle {
-            filter.add("lifecycle = ?", [.text(lifecycle.rawValue)])
+        let search = try Search(query)
+        let found = try find(search)
+        let ids = found.rows.prefix(query.page.limit).map(\.id)
+        var runs = try runs(where: "id IN (\(placeholders(ids.count)))", ids)
+        let metrics = try metrics(of: ids)
+        for index in runs.indices { runs[index].metrics = metrics[.id(runs[index].id)] ?? [] }
+        return try paged(found, search, Self.table(runs) { .id($0.id) }) {
+            weight(of: $0.tags) + weight(of: $0.params) + weight(of: $0.metrics)
+                + $0.name.utf8.count + 256
         }
-        if let parent = query.parentID { filter.add("parent_id = ?", [.id(parent)]) }
-        filter.add(
-            "started_at_us, id", after: try PageToken(query.page.token, of: .runs),
-            descending: true)
-        let found = try runs(
-            filter, order: "ORDER BY started_at_us DESC, id DESC LIMIT ?",
-            [.integer(Int64(query.page.limit) + 1)])
-        return paged(
-            found, query.page, of: .runs,
-            weight: { weight(of: $0.tags) + weight(of: $0.params) + $0.name.utf8.count + 256 }
-        ) { [.integer($0.startedAt.microseconds), .bytes($0.id.array)] }
     }
 
     /// The little that the metric path asks for at each stream; `nil` when there is no such run.
@@ -125,15 +115,15 @@ extension CatalogReader {
         return try text.map { try StoredJSON.decode(from: $0, noun: "end of run \(id)") }
     }
 
-    private func runs(_ filter: SQLFilter, order: String, _ more: [SQLValue]) throws -> [Run] {
+    private func runs(where condition: String, _ arguments: [SQLValue]) throws -> [Run] {
         var found = try connection.all(
             """
             SELECT id, experiment_id, name, status, lifecycle, user_name, principal, parent_id,
                 started_at_us, ended_at_us, ended_cause,
                 lease_kind, lease_pid, lease_start, lease_timeout_us, lease_boot,
                 lease_supervises, lease_heartbeat_us
-            FROM runs\(filter.text) \(order)
-            """, filter.arguments + more
+            FROM runs WHERE \(condition)
+            """, arguments
         ) { row in
             Run(
                 id: try row.requiredID(0), experimentID: try row.int(1), name: try row.text(2),

@@ -7,6 +7,7 @@ package import LinajePluginKit
 /// naming it; lists come in pages with a token for the next one.
 package struct CatalogReader {
     let connection: any SQLConnection
+    var dialect: SQLDialect { connection.dialect }
 
     package init(connection: any SQLConnection) {
         self.connection = CheckedConnection(base: connection)

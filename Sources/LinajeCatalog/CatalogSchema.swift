@@ -26,6 +26,7 @@ package import LinajePluginKit
 /// dataset_tags     (dataset_id key)*  value
 /// run_models       (run_id direction position)*                   ModelLink, "input" or "output"
 ///                  logged_model_id?  version_id?  uri  step  role
+/// run_metrics      (run_id key)*  value?  step  time_us           see SearchSchemaSteps
 /// run_mounts       (run_id position)*  path  tree  size  files  mounted_at_us
 ///
 /// logged_models    id*  experiment_id  run_id?  name  status  status_message  model_type  tree?
@@ -68,6 +69,7 @@ package enum CatalogSchema {
         SQLMigration("7 stalled runs", stalledRuns),
         SQLMigration("8 process ends", processEnds),
         EventTimes.migration,
+        SearchSchemaSteps.migration,
     ]
 
     private static let experiments = [

@@ -9,11 +9,16 @@ import Metrics
 package final class CatalogStore: Sendable {
     private let backend: any SQLBackend
     private let clock: any WallClock
+    /// How long one search may keep the database busy.
+    let searchTime: Duration
     private let expiredKeys = Counter(label: "linaje_idempotency_expired_total")
 
     /// A catalog in `backend`; call `prepare` before anything else.
-    package init(backend: any SQLBackend, clock: any WallClock) {
+    package init(
+        backend: any SQLBackend, clock: any WallClock, searchTime: Duration = Limits.searchTime
+    ) {
         self.backend = backend
+        self.searchTime = searchTime
         self.clock = clock
     }
 
@@ -90,6 +95,25 @@ package final class CatalogStore: Sendable {
     ) async throws -> R {
         try await backend.read { connection in
             try body(CatalogReader(connection: connection))
+        }
+    }
+
+    /// Runs reads on one consistent state that must not keep the database busy for long.
+    ///
+    /// - Throws: `limitExceeded` when they were stopped.
+    package func read<R: Sendable>(
+        within budget: Duration, _ body: @Sendable @escaping (CatalogReader) throws -> R
+    ) async throws -> R {
+        try await backend.read(within: budget) { connection in
+            try body(CatalogReader(connection: connection))
+        }
+    }
+
+    /// Notes last values of metrics for searches, in one transaction. Repeating it changes nothing.
+    package func indexMetrics(_ runs: [(run: RunID, metrics: [RunMetric])]) async throws {
+        let daemon = Principal(name: "daemon", role: .admin, door: "daemon")
+        try await change(.untracked(by: daemon)) { transaction in
+            for (run, metrics) in runs { try transaction.indexMetrics(run, metrics) }
         }
     }
 

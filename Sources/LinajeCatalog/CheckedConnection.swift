@@ -6,6 +6,8 @@ import LinajePluginKit
 struct CheckedConnection: SQLConnection {
     let base: any SQLConnection
 
+    var dialect: SQLDialect { base.dialect }
+
     @discardableResult
     func execute(_ sql: String, _ arguments: [SQLValue]) throws -> Int {
         try check(arguments)

@@ -5,11 +5,18 @@ package struct LoggedModelQuery: Sendable, Hashable {
     package var experimentIDs: [ExperimentID]
     /// Only made by this run.
     package var runID: RunID?
+    package var filter: Filter
+    package var order: [SortKey]
     package var page: Page
 
-    package init(experimentIDs: [ExperimentID] = [], runID: RunID? = nil, page: Page) {
+    package init(
+        experimentIDs: [ExperimentID] = [], runID: RunID? = nil, filter: Filter = .everything,
+        order: [SortKey] = [], page: Page
+    ) {
         self.experimentIDs = experimentIDs
         self.runID = runID
+        self.filter = filter
+        self.order = order
         self.page = page
     }
 }

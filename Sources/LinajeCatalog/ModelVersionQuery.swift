@@ -6,11 +6,18 @@ package struct RegisteredModelQuery: Sendable, Hashable {
     package var nameContains: String
     /// Only models with all of these tags.
     package var tags: [Tag]
+    package var filter: Filter
+    package var order: [SortKey]
     package var page: Page
 
-    package init(nameContains: String = "", tags: [Tag] = [], page: Page) {
+    package init(
+        nameContains: String = "", tags: [Tag] = [], filter: Filter = .everything,
+        order: [SortKey] = [], page: Page
+    ) {
         self.nameContains = nameContains
         self.tags = tags
+        self.filter = filter
+        self.order = order
         self.page = page
     }
 }
@@ -25,15 +32,20 @@ package struct ModelVersionQuery: Sendable, Hashable {
     package var stages: [Stage]
     /// Only versions with all of these tags.
     package var tags: [Tag]
+    package var filter: Filter
+    package var order: [SortKey]
     package var page: Page
 
     package init(
-        name: String? = nil, runID: RunID? = nil, stages: [Stage] = [], tags: [Tag] = [], page: Page
+        name: String? = nil, runID: RunID? = nil, stages: [Stage] = [], tags: [Tag] = [],
+        filter: Filter = .everything, order: [SortKey] = [], page: Page
     ) {
         self.name = name
         self.runID = runID
         self.stages = stages
         self.tags = tags
+        self.filter = filter
+        self.order = order
         self.page = page
     }
 }

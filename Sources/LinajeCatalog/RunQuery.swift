@@ -12,18 +12,30 @@ package struct RunQuery: Sendable, Hashable {
     package var lifecycle: Lifecycle?
     /// Only parts of this run.
     package var parentID: RunID?
+    package var filter: Filter
+    package var order: [SortKey]
     package var page: Page
 
     package init(
         experimentIDs: [ExperimentID] = [], statuses: [RunStatus] = [], tags: [Tag] = [],
-        lifecycle: Lifecycle? = .active, parentID: RunID? = nil, page: Page
+        lifecycle: Lifecycle? = .active, parentID: RunID? = nil, filter: Filter = .everything,
+        order: [SortKey] = [], page: Page
     ) {
         self.experimentIDs = experimentIDs
         self.statuses = statuses
         self.tags = tags
         self.lifecycle = lifecycle
         self.parentID = parentID
+        self.filter = filter
+        self.order = order
         self.page = page
+    }
+}
+
+extension RunQuery {
+    /// Whether it is answered from the last values of metrics.
+    package var usesMetrics: Bool {
+        filter.usesMetrics || order.contains { if case .metric = $0.field { true } else { false } }
     }
 }
 

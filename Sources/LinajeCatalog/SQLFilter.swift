@@ -16,34 +16,6 @@ struct SQLFilter {
         self.arguments += arguments
     }
 
-    /// The column has one of the values; no values: anything.
-    mutating func add(_ column: String, in values: [SQLValue], noun: String) throws {
-        guard !values.isEmpty else { return }
-        guard values.count <= CatalogLimits.searchIDs else {
-            throw LinajeError(
-                .limitExceeded,
-                "search names \(values.count) \(noun); at most \(CatalogLimits.searchIDs) are "
-                    + "allowed")
-        }
-        add("\(column) IN (\(placeholders(values.count)))", values)
-    }
-
-    /// The object whose id is in `owner` carries all the tags.
-    mutating func add(_ tags: [Tag], in table: TagTable, owner: String) throws {
-        guard tags.count <= CatalogLimits.searchTags else {
-            throw LinajeError(
-                .limitExceeded,
-                "search names \(tags.count) tags; at most \(CatalogLimits.searchTags) are allowed")
-        }
-        for tag in tags {
-            add(
-                """
-                EXISTS (SELECT 1 FROM \(table.name) t
-                    WHERE t.\(table.owner) = \(owner) AND t.key = ? AND t.value = ?)
-                """, [.text(tag.key), .text(tag.value)])
-        }
-    }
-
     /// Only what comes after the entry that the token names, in an order of `columns`.
     mutating func add(_ columns: String, after token: PageToken?, descending: Bool) {
         guard let token else { return }
@@ -53,7 +25,7 @@ struct SQLFilter {
     }
 }
 
-/// "?, ?, ?"
+/// "?, ?, ?"; NULL, which nothing is in, for none.
 func placeholders(_ count: Int) -> String {
-    Array(repeating: "?", count: count).joined(separator: ", ")
+    count == 0 ? "NULL" : Array(repeating: "?", count: count).joined(separator: ", ")
 }

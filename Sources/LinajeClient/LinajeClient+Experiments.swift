@@ -32,15 +32,16 @@ extension LinajeClient {
 
     /// Lists experiments, newest first. `lifecycle` `nil` lists active and deleted ones.
     public func experiments(
-        lifecycle: Lifecycle? = .active, page: Page? = nil
+        lifecycle: Lifecycle? = .active, search: SearchTerms = SearchTerms(), page: Page? = nil
     ) async throws -> Paged<Experiment> {
         var request = Linaje_V1_SearchExperimentsRequest()
+        request.search = Linaje_V1_Search(search)
         request.lifecycle = Linaje_V1_Lifecycle(filter: lifecycle)
         if let page { request.page = Linaje_V1_Page(page) }
         let response = try await call(Methods.searchExperiments, request)
         return Paged(
             try response.experiments.map { try Experiment($0) },
-            nextPageToken: response.nextPageToken)
+            nextPageToken: response.nextPageToken, facts: SearchFacts(response.facts))
     }
 
     /// Changes an experiment; what is `nil` stays. Deleting it deletes its runs, restoring it
@@ -64,13 +65,25 @@ extension LinajeClient {
         most: Int? = nil, _ list: (Page) async throws -> Paged<Element>
     ) async throws -> [Element] {
         var found: [Element] = []
+        try await eachPage(most: most, list) { found += $0 }
+        return found
+    }
+
+    /// Hands over a list page by page.
+    ///
+    /// - Parameter most: stop after that many elements; `nil`: never.
+    public func eachPage<Element>(
+        most: Int? = nil, _ list: (Page) async throws -> Paged<Element>,
+        _ body: ([Element]) throws -> Void
+    ) async throws {
+        var left = most ?? .max
         var token = ""
         repeat {
-            let limit = min(Limits.pageEntries, max(1, (most ?? .max) - found.count))
+            let limit = min(Limits.pageEntries, max(1, left))
             let page = try await list(Page(limit: limit, token: token))
-            found += page.elements
+            try body(Array(page.elements.prefix(max(0, left))))
+            left -= page.elements.count
             token = page.nextPageToken
-        } while !token.isEmpty && found.count < most ?? .max
-        return most.map { Array(found.prefix($0)) } ?? found
+        } while !token.isEmpty && left > 0
     }
 }

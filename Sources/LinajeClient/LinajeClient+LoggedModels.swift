@@ -49,16 +49,19 @@ extension LinajeClient {
 
     /// Lists logged models, newest first. Empty conditions mean any.
     public func loggedModels(
-        experiments: [ExperimentID] = [], run: RunID? = nil, page: Page? = nil
+        experiments: [ExperimentID] = [], run: RunID? = nil, search: SearchTerms = SearchTerms(),
+        page: Page? = nil
     ) async throws -> Paged<LoggedModel> {
         var request = Linaje_V1_SearchLoggedModelsRequest()
+        request.search = Linaje_V1_Search(search)
         request.experimentIds = experiments
         if let run { request.runID = run.data }
         if let page { request.page = Linaje_V1_Page(page) }
         let response = try await call(Methods.searchLoggedModels, request)
         return Paged(
             try response.models.map { try LoggedModel($0) },
-            nextPageToken: response.nextPageToken)
+            nextPageToken: response.nextPageToken,
+            facts: SearchFacts(response.facts))
     }
 
     /// Changes a logged model; what is `nil` stays. READY needs a tree; a tree cannot be changed

@@ -45,16 +45,18 @@ extension LinajeClient {
 
     /// Lists registered models by name.
     public func registeredModels(
-        containing text: String = "", tags: [Tag] = [], page: Page? = nil
+        containing text: String = "", tags: [Tag] = [], search: SearchTerms = SearchTerms(),
+        page: Page? = nil
     ) async throws -> Paged<RegisteredModel> {
         var request = Linaje_V1_SearchRegisteredModelsRequest()
+        request.search = Linaje_V1_Search(search)
         request.nameContains = text
         request.tags = tags.map(Linaje_V1_Tag.init)
         if let page { request.page = Linaje_V1_Page(page) }
         let response = try await call(Methods.searchRegisteredModels, request)
         return Paged(
             try response.models.map { try RegisteredModel($0) },
-            nextPageToken: response.nextPageToken)
+            nextPageToken: response.nextPageToken, facts: SearchFacts(response.facts))
     }
 
     /// Changes a registered model; what is `nil` stays.
@@ -107,9 +109,11 @@ extension LinajeClient {
     /// Lists versions, newest first. Empty conditions mean any.
     public func modelVersions(
         of name: String = "", run: RunID? = nil, stages: [Stage] = [], tags: [Tag] = [],
+        search: SearchTerms = SearchTerms(),
         page: Page? = nil
     ) async throws -> Paged<ModelVersion> {
         var request = Linaje_V1_SearchModelVersionsRequest()
+        request.search = Linaje_V1_Search(search)
         request.name = name
         if let run { request.runID = run.data }
         request.stages = stages.map(Linaje_V1_Stage.init)
@@ -118,7 +122,7 @@ extension LinajeClient {
         let response = try await call(Methods.searchModelVersions, request)
         return Paged(
             try response.versions.map { try ModelVersion($0) },
-            nextPageToken: response.nextPageToken)
+            nextPageToken: response.nextPageToken, facts: SearchFacts(response.facts))
     }
 
     /// Changes a version; what is `nil` stays.

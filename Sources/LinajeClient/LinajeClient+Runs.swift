@@ -72,13 +72,15 @@ extension LinajeClient {
         return try Run(await call(Methods.getRun, request))
     }
 
-    /// Lists runs, newest first, without provenance. Empty conditions mean any; `lifecycle` `nil`
+    /// Lists runs, newest first unless another order is asked for, without provenance. Empty conditions mean any; `lifecycle` `nil`
     /// means active and deleted ones.
     public func runs(
         experiments: [ExperimentID] = [], statuses: [RunStatus] = [], tags: [Tag] = [],
-        parent: RunID? = nil, lifecycle: Lifecycle? = .active, page: Page? = nil
+        parent: RunID? = nil, lifecycle: Lifecycle? = .active,
+        search: SearchTerms = SearchTerms(), page: Page? = nil
     ) async throws -> Paged<Run> {
         var request = Linaje_V1_SearchRunsRequest()
+        request.search = Linaje_V1_Search(search)
         request.experimentIds = experiments
         request.statuses = statuses.map(Linaje_V1_RunStatus.init)
         request.tags = tags.map(Linaje_V1_Tag.init)
@@ -87,7 +89,21 @@ extension LinajeClient {
         if let parent { request.parentID = parent.data }
         let response = try await call(Methods.searchRuns, request)
         return Paged(
-            try response.runs.map { try Run($0) }, nextPageToken: response.nextPageToken)
+            try response.runs.map { try Run($0) }, nextPageToken: response.nextPageToken,
+            facts: SearchFacts(response.facts))
+    }
+
+    /// Lists the data sets of all runs, those logged last first.
+    public func datasets(
+        search: SearchTerms = SearchTerms(), page: Page? = nil
+    ) async throws -> Paged<FoundDataset> {
+        var request = Linaje_V1_SearchDatasetsRequest()
+        request.search = Linaje_V1_Search(search)
+        if let page { request.page = Linaje_V1_Page(page) }
+        let response = try await call(Methods.searchDatasets, request)
+        return Paged(
+            try response.datasets.map { try FoundDataset($0) },
+            nextPageToken: response.nextPageToken, facts: SearchFacts(response.facts))
     }
 
     /// Changes a run; what is `nil` stays. A terminal status ends the run and its lease; RUNNING

@@ -31,6 +31,7 @@ package enum LinajeProgram {
         switch error {
         case let error as LinajeError:
             Output.error("\(error.message) (\(error.code.name))")
+            for line in ErrorPlace.lines(of: error) { Output.complaint(line) }
             if error.details["unreachable"] != nil {
                 Output.note(
                     "start it with \"linajed\" or \"systemctl start linajed\", or name its socket "

@@ -98,9 +98,14 @@ public struct Paged<Element: Sendable>: Sendable {
     public var elements: [Element]
     /// Empty on the last page.
     public var nextPageToken: String
+    /// What a search said besides.
+    public var facts: SearchFacts
 
-    public init(_ elements: [Element], nextPageToken: String = "") {
+    public init(
+        _ elements: [Element], nextPageToken: String = "", facts: SearchFacts = SearchFacts()
+    ) {
         self.elements = elements
         self.nextPageToken = nextPageToken
+        self.facts = facts
     }
 }

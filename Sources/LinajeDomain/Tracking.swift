@@ -71,6 +71,8 @@ public struct Run: Sendable, Hashable {
     public var endedCause: String
     public var params: [Param]
     public var tags: [Tag]
+    /// The last value of each metric, by key; in lists only, and as far as it is indexed.
+    public var metrics: [RunMetric]
     public var datasets: [DatasetInput]
     public var modelInputs: [ModelLink]
     public var modelOutputs: [ModelLink]
@@ -86,7 +88,7 @@ public struct Run: Sendable, Hashable {
         lifecycle: Lifecycle = .active, user: String = "", principal: String = "",
         parentID: RunID? = nil, startedAt: Timestamp, endedAt: Timestamp? = nil,
         endedCause: String = "", params: [Param] = [], tags: [Tag] = [],
-        datasets: [DatasetInput] = [], modelInputs: [ModelLink] = [],
+        metrics: [RunMetric] = [], datasets: [DatasetInput] = [], modelInputs: [ModelLink] = [],
         modelOutputs: [ModelLink] = [], provenance: Provenance? = nil, lease: Lease = .detached,
         ownerHeardAt: Timestamp? = nil, processEnd: ProcessEnd? = nil
     ) {
@@ -103,6 +105,7 @@ public struct Run: Sendable, Hashable {
         self.endedCause = endedCause
         self.params = params
         self.tags = tags
+        self.metrics = metrics
         self.datasets = datasets
         self.modelInputs = modelInputs
         self.modelOutputs = modelOutputs
@@ -110,6 +113,23 @@ public struct Run: Sendable, Hashable {
         self.lease = lease
         self.ownerHeardAt = ownerHeardAt
         self.processEnd = processEnd
+    }
+}
+
+/// The last value of a metric of a run: the highest step, then the latest time, then the last to
+/// arrive, over everything that was logged under the key.
+public struct RunMetric: Sendable, Hashable {
+    public var key: String
+    public var value: Double
+    public var step: Int64
+    /// Microseconds since 1970 UTC.
+    public var time: Int64
+
+    public init(key: String, value: Double, step: Int64, time: Int64) {
+        self.key = key
+        self.value = value
+        self.step = step
+        self.time = time
     }
 }
 
@@ -150,6 +170,17 @@ public struct DatasetInput: Sendable, Hashable, Codable {
         self.dvcPointer = dvcPointer
         self.size = size
         self.tags = tags
+    }
+}
+
+/// A data set with the run that used it.
+public struct FoundDataset: Sendable, Hashable {
+    public var runID: RunID
+    public var dataset: DatasetInput
+
+    public init(runID: RunID, dataset: DatasetInput) {
+        self.runID = runID
+        self.dataset = dataset
     }
 }
 

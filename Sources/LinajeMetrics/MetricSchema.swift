@@ -16,6 +16,9 @@ package import LinajePluginKit
 ///                                              first_/last_ step, time, bits, segment
 ///                                              touched   last segment with a point of the series
 /// ```
+/// `metric_writers.indexed_through` is the last batch of the writer whose values are in the search
+/// index, which another database holds (`MetricStore+Index`).
+///
 /// `metric_quarantine` holds what recovery could not keep among the segments, by the number it had:
 /// damaged bytes as they were found, or no bytes for batches that are gone; `finding` says what is
 /// wrong. Nothing reads it but people and the next recovery.
@@ -73,6 +76,18 @@ package enum MetricSchema {
                     points BIGINT NOT NULL, data {blob} NOT NULL, finding TEXT NOT NULL)
                 """,
                 "CREATE INDEX metric_quarantine_by_run ON metric_quarantine (run, writer)",
+            ]),
+        // Everything that was there before is unindexed, and is carried over in the background.
+        SQLMigration(
+            "search index",
+            [
+                """
+                ALTER TABLE metric_writers ADD COLUMN indexed_through BIGINT NOT NULL DEFAULT 0
+                """,
+                """
+                CREATE INDEX metric_writers_unindexed ON metric_writers (run, writer)
+                    WHERE indexed_through < durable_through
+                """,
             ]),
     ]
 }

@@ -10,9 +10,11 @@ import ServiceLifecycle
 /// waits into one segment per writer and commits them in one transaction, together with the
 /// numbers of the batches; only then the writer is told.
 package final class MetricStore: Service, Sendable {
-    private let backend: any SQLBackend
+    let backend: any SQLBackend
     private let queue: IngestQueue
-    private let summaryCache: SummaryCache
+    let summaryCache: SummaryCache
+    /// Rings after commits.
+    let bell = CommitBell()
     private let tails = TailRegistry()
     private let committer: MetricCommitter
     private let historyGroupPoints: UInt64
@@ -37,7 +39,8 @@ package final class MetricStore: Service, Sendable {
         summaryCache = summaries
         queue = IngestQueue(limit: queueBytes)
         committer = MetricCommitter(
-            backend: backend, queue: queue, summaries: summaries, tails: tails, logger: logger)
+            backend: backend, queue: queue, summaries: summaries, tails: tails, bell: bell,
+            logger: logger)
     }
 
     /// Brings the schema up to date. Called once, before anything else.

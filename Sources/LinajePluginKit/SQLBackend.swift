@@ -26,6 +26,14 @@ public protocol SQLBackend: Sendable {
         _ body: @Sendable @escaping (any SQLConnection) throws -> Value
     ) async throws -> Value
 
+    /// Runs reads on one snapshot that may keep the database busy so long at most.
+    ///
+    /// - Throws: `limitExceeded` when they were stopped.
+    func read<Value: Sendable>(
+        within budget: Duration,
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value
+
     /// Applies the migrations that the database has not seen, in order, each in a transaction.
     /// Backfills among them are left pending: `backfill` works through them later.
     ///
@@ -50,6 +58,14 @@ public protocol SQLBackend: Sendable {
 }
 
 extension SQLBackend {
+    /// Reads without a bound, for databases that cannot stop a read or bound it themselves.
+    public func read<Value: Sendable>(
+        within budget: Duration,
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await read(body)
+    }
+
     /// Nothing to do, for databases that look after themselves.
     public func maintain(
         _ task: MaintenanceTask, from cursor: String?
@@ -63,6 +79,9 @@ extension SQLBackend {
 
 /// A connection inside a closure of `SQLBackend`; not valid outside it.
 public protocol SQLConnection {
+    /// How the database's SQL differs.
+    var dialect: SQLDialect { get }
+
     /// Runs a statement that returns no rows and says how many rows it changed.
     @discardableResult
     func execute(_ sql: String, _ arguments: [SQLValue]) throws -> Int
@@ -157,16 +176,45 @@ public enum SQLValue: Sendable, Hashable {
 
 /// How a database's SQL differs from the portable part.
 public struct SQLDialect: Sendable, Hashable {
+    /// How the database matches texts with patterns of "%" and "_", without an escape.
+    public enum Patterns: Sendable, Hashable {
+        /// GLOB minds case and has wildcards of its own; LIKE ignores the case of A to Z.
+        case glob
+        /// LIKE minds case, ILIKE does not; an empty ESCAPE turns the backslash off.
+        case ilike
+    }
+
     /// The type of a column of bytes: BLOB, BYTEA.
     public var blob: String
     /// The type of a whole number that the database counts up as primary key.
     public var identity: String
+    /// What follows the columns of a table whose rows are to lie in the order of its primary key.
+    public var clustered: String
+    /// What makes a text compare by its bytes.
+    public var bytewise: String
+    /// Lower-case hexadecimal of a column of bytes; "{}" stands for the column.
+    public var hexadecimal: String
+    public var patterns: Patterns
+    /// What before a query asks for its plan, and the column of the answer that says it.
+    public var explain: String
+    public var explainColumn: Int
 
-    public init(blob: String, identity: String) {
+    public init(
+        blob: String, identity: String, clustered: String, bytewise: String, hexadecimal: String,
+        patterns: Patterns, explain: String, explainColumn: Int
+    ) {
         self.blob = blob
         self.identity = identity
+        self.clustered = clustered
+        self.bytewise = bytewise
+        self.hexadecimal = hexadecimal
+        self.patterns = patterns
+        self.explain = explain
+        self.explainColumn = explainColumn
     }
 
     public static let sqlite = SQLDialect(
-        blob: "BLOB", identity: "INTEGER PRIMARY KEY AUTOINCREMENT")
+        blob: "BLOB", identity: "INTEGER PRIMARY KEY AUTOINCREMENT", clustered: " WITHOUT ROWID",
+        bytewise: "", hexadecimal: "lower(hex({}))", patterns: .glob,
+        explain: "EXPLAIN QUERY PLAN ", explainColumn: 3)
 }

@@ -6,7 +6,8 @@ import LinajeDomain
 /// done. What takes its time on a full table is a `backfill`.
 public struct SQLMigration: Sendable {
     public var name: String
-    /// Statements, run in order. "{blob}" and "{identity}" stand for the dialect's types.
+    /// Statements, run in order. "{blob}", "{identity}", "{clustered}" and "{bytewise}" stand for what
+    /// the dialect says.
     public var statements: [String]
     /// What is worked through afterwards, while the database is in use.
     public var backfill: SQLBackfill?
@@ -269,5 +270,6 @@ extension SQLDialect {
     /// A statement with the dialect's types.
     func adapted(_ statement: String) -> String {
         statement.replacing("{blob}", with: blob).replacing("{identity}", with: identity)
+            .replacing("{clustered}", with: clustered).replacing("{bytewise}", with: bytewise)
     }
 }

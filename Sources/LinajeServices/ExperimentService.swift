@@ -23,8 +23,10 @@ package struct ExperimentService: Sendable {
         try await catalog.read { try $0.experiment(named: name) }
     }
 
-    package func search(lifecycle: Lifecycle?, page: Page) async throws -> Paged<Experiment> {
-        try await catalog.read { try $0.experiments(lifecycle: lifecycle, page: page) }
+    package func search(
+        _ query: ExperimentQuery, _ wish: SearchWish
+    ) async throws -> Paged<Experiment> {
+        try await catalog.search(query, wish)
     }
 
     package func update(

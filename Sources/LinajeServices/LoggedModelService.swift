@@ -26,8 +26,10 @@ package struct LoggedModelService: Sendable {
         try await catalog.read { try $0.loggedModel(id) }
     }
 
-    package func search(_ query: LoggedModelQuery) async throws -> Paged<LoggedModel> {
-        try await catalog.read { try $0.loggedModels(query) }
+    package func search(
+        _ query: LoggedModelQuery, _ wish: SearchWish
+    ) async throws -> Paged<LoggedModel> {
+        try await catalog.search(query, wish)
     }
 
     package func update(

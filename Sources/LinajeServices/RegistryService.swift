@@ -21,8 +21,10 @@ package struct RegistryService: Sendable {
         try await catalog.read { try $0.registeredModel(name) }
     }
 
-    package func models(_ query: RegisteredModelQuery) async throws -> Paged<RegisteredModel> {
-        try await catalog.read { try $0.registeredModels(query) }
+    package func models(
+        _ query: RegisteredModelQuery, _ wish: SearchWish
+    ) async throws -> Paged<RegisteredModel> {
+        try await catalog.search(query, wish)
     }
 
     package func updateModel(
@@ -65,8 +67,10 @@ package struct RegistryService: Sendable {
         try await catalog.read { try $0.modelVersion(name, version) }
     }
 
-    package func versions(_ query: ModelVersionQuery) async throws -> Paged<ModelVersion> {
-        try await catalog.read { try $0.modelVersions(query) }
+    package func versions(
+        _ query: ModelVersionQuery, _ wish: SearchWish
+    ) async throws -> Paged<ModelVersion> {
+        try await catalog.search(query, wish)
     }
 
     package func updateVersion(

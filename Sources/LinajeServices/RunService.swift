@@ -8,6 +8,7 @@ package struct RunService: Sendable {
     let catalog: CatalogStore
     let metrics: MetricStore
     let owners: OwnerWatch
+    let index: MetricIndexService
 
     /// - Parameter owner: the process of a process lease, when the connection knows it.
     package func create(
@@ -28,8 +29,19 @@ package struct RunService: Sendable {
         return run
     }
 
-    package func search(_ query: RunQuery) async throws -> Paged<Run> {
-        try await catalog.read { try $0.runs(query) }
+    /// Sees every point that was durable before, unless the index of metrics is far behind.
+    package func search(
+        _ query: RunQuery, _ wish: SearchWish
+    ) async throws -> Paged<Run> {
+        if query.usesMetrics { try await index.catchUp() }
+        return try await catalog.search(query, wish)
+    }
+
+    /// The data sets of all runs.
+    package func datasets(
+        _ query: DatasetQuery, _ wish: SearchWish
+    ) async throws -> Paged<FoundDataset> {
+        try await catalog.search(query, wish)
     }
 
     package func update(

@@ -24,6 +24,7 @@ package struct Services: Sendable {
     package let status: StatusService
 
     package let owners: OwnerWatch
+    package let index: MetricIndexService
     /// What the kernel offers to watch owners by.
     package let kernel: Set<KernelFacility>
 
@@ -48,7 +49,9 @@ package struct Services: Sendable {
         metrics = MetricService(catalog: catalog, store: metricStore, owners: owners)
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
-        runs = RunService(catalog: catalog, metrics: metricStore, owners: owners)
+        index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
+        runs = RunService(
+            catalog: catalog, metrics: metricStore, owners: owners, index: index)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, owners: owners,
             plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,

@@ -71,6 +71,9 @@ package enum Methods {
         0x0306, "AttachRun", mutation: true, role: .writer)
     package static let heartbeat = Method<Linaje_V1_HeartbeatRequest, Linaje_V1_Done>(
         0x0307, "Heartbeat", role: .writer)
+    package static let searchDatasets = Method<
+        Linaje_V1_SearchDatasetsRequest, Linaje_V1_SearchDatasetsResponse
+    >(0x0308, "SearchDatasets", role: .reader)
 
     package static let streamMetrics = Method<
         Linaje_V1_StreamMetricsRequest, Linaje_V1_MetricStreamOpened

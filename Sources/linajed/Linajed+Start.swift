@@ -96,6 +96,7 @@ extension Linajed {
                     await stores.close()
                 }),
             .init(service: stores.metrics),
+            .init(service: services.index),
             .init(service: services.owners),
             .init(
                 service: ExpiryService(

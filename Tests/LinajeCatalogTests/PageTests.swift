@@ -128,7 +128,8 @@ import Testing
     private static let lists: [List] = [
         { fixture, limit, token in
             let page = try await fixture.read {
-                try $0.experiments(lifecycle: nil, page: Page(limit: limit, token: token))
+                try $0.experiments(
+                    ExperimentQuery(lifecycle: nil, page: Page(limit: limit, token: token)))
             }
             return (page.elements.map { "\($0.id)" }, page.nextPageToken)
         },

@@ -10,9 +10,11 @@ struct ExperimentListCommand: AsyncParsableCommand {
             EXAMPLES
               linaje experiment list
               linaje experiment list --all --json
+              linaje experiment list --filter "name LIKE 'fraud%'" --order-by "name DESC"
             """)
 
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var search: SearchOptions
     @Flag(help: "List deleted experiments too.")
     var all = false
     @Option(help: "Show at most this many.")
@@ -20,10 +22,15 @@ struct ExperimentListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try await options.connect()
-        let found = try await client.all(most: limit) { page in
-            try await client.experiments(lifecycle: all ? nil : .active, page: page)
-        }
-        if options.json { return Output.line(JSONValue.array(found.map(\.json)).text) }
+        try await search.show(
+            options, most: limit, client,
+            list: { terms, page in
+                try await client.experiments(
+                    lifecycle: all ? nil : .active, search: terms, page: page)
+            }, json: \.json, table: show)
+    }
+
+    private func show(_ found: [Experiment]) {
         var table = TextTable([
             ("id", .right), ("name", .left), ("state", .left), ("created", .left),
         ])

@@ -10,9 +10,11 @@ struct ModelListCommand: AsyncParsableCommand {
             EXAMPLES
               linaje model list
               linaje model list --contains fraud --json
+              linaje model list --filter "tags.team = 'risk'" --order-by "timestamp DESC"
             """)
 
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var search: SearchOptions
     @Option(help: "Only names that contain this text.")
     var contains = ""
     @Option(name: .customLong("tag"), help: "Only with this tag KEY=VALUE; may be given again.")
@@ -23,10 +25,15 @@ struct ModelListCommand: AsyncParsableCommand {
     func run() async throws {
         let tags = try Arguments.tags(tags)
         let client = try await options.connect()
-        let found = try await client.all(most: limit) { page in
-            try await client.registeredModels(containing: contains, tags: tags, page: page)
-        }
-        if options.json { return Output.line(JSONValue.array(found.map(\.json)).text) }
+        try await search.show(
+            options, most: limit, client,
+            list: { terms, page in
+                try await client.registeredModels(
+                    containing: contains, tags: tags, search: terms, page: page)
+            }, json: \.json, table: show)
+    }
+
+    private func show(_ found: [RegisteredModel]) {
         var table = TextTable([
             ("model", .left), ("latest", .right), ("production", .right), ("staging", .right),
             ("aliases", .left), ("updated", .left),

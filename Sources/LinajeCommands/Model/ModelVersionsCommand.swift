@@ -5,16 +5,18 @@ import LinajeDomain
 /// `linaje model versions`
 struct ModelVersionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "versions", abstract: "List the versions of a model, newest first.",
+        commandName: "versions", abstract: "List the versions of a model, or of all, newest first.",
         discussion: """
             EXAMPLES
               linaje model versions fraud-detector
               linaje model versions fraud-detector --stage Production --json
+              linaje model versions --filter "stage = 'Production' AND tags.team = 'risk'"
             """)
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: "The model's name.")
-    var name: String
+    @OptionGroup var search: SearchOptions
+    @Argument(help: "The model's name; none: the versions of all models.")
+    var name: String?
     @Option(name: .customLong("stage"), help: "Only in this stage; may be given again.")
     var stages: [String] = []
     @Option(help: "Only from this run.")
@@ -27,11 +29,16 @@ struct ModelVersionsCommand: AsyncParsableCommand {
         let id = try run.map { try Arguments.run($0) }
         let client = try await options.connect()
         // A model without versions and a model that does not exist are not the same.
-        _ = try await client.registeredModel(name)
-        let found = try await client.all(most: limit) { page in
-            try await client.modelVersions(of: name, run: id, stages: stages, page: page)
-        }
-        if options.json { return Output.line(JSONValue.array(found.map(\.json)).text) }
+        if let name { _ = try await client.registeredModel(name) }
+        try await search.show(
+            options, most: limit, client,
+            list: { terms, page in
+                try await client.modelVersions(
+                    of: name ?? "", run: id, stages: stages, search: terms, page: page)
+            }, json: \.json, table: show)
+    }
+
+    private func show(_ found: [ModelVersion]) {
         var table = TextTable(ModelVersion.columns)
         for version in found { table.add(version.row) }
         table.show(options.style, empty: "no versions")

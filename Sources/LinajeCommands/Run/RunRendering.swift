@@ -21,6 +21,7 @@ extension Run {
                 ("owner_pid", ownerPID.map { .int(Int64($0)) } ?? .null),
             ] + JSONValue.time("owner_heard_at", ownerHeardAt) + [
                 ("params", .object(params.map { ($0.key, .param($0.value)) })),
+                ("metrics", .object(metrics.map { ($0.key, .double($0.value)) })),
                 ("tags", .tags(tags)), ("datasets", .array(datasets.map(\.json))),
                 ("model_inputs", .array(modelInputs.map(\.json))),
                 ("model_outputs", .array(modelOutputs.map(\.json))),
@@ -61,7 +62,7 @@ extension DatasetInput {
         return [name, context, digest, source].filter { !$0.isEmpty }.joined(separator: "  ")
     }
 
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         .object([
             ("name", .string(name)), ("digests", .strings(digests.map { "\($0)" })),
             ("client_digest", .string(clientDigest)), ("context", .string(context)),

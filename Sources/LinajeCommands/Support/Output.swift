@@ -8,10 +8,15 @@ enum Output {
     private static let isTerminal = isatty(STDOUT_FILENO) == 1
 
     /// A line on standard output.
-    static func line(_ text: String) {
+    static func line(_ text: String) { add(text, end: [UInt8(ascii: "\n")]) }
+
+    /// A part of a line on standard output.
+    static func text(_ text: String) { add(text, end: []) }
+
+    private static func add(_ text: String, end: [UInt8]) {
         let isFull = pending.withLock { bytes in
             bytes.append(contentsOf: text.utf8)
-            bytes.append(UInt8(ascii: "\n"))
+            bytes += end
             return bytes.count >= 64 << 10
         }
         if isFull || isTerminal { flush() }

@@ -35,6 +35,7 @@ final class MetricCommitter: Sendable {
     private let queue: IngestQueue
     private let summaries: SummaryCache
     private let tails: TailRegistry
+    private let bell: CommitBell
     private let logger: Logger
     private let metrics = IngestMetrics()
     private let pointsWritten = Atomic<UInt64>(0)
@@ -42,12 +43,13 @@ final class MetricCommitter: Sendable {
 
     init(
         backend: any SQLBackend, queue: IngestQueue, summaries: SummaryCache, tails: TailRegistry,
-        logger: Logger
+        bell: CommitBell, logger: Logger
     ) {
         self.backend = backend
         self.queue = queue
         self.summaries = summaries
         self.tails = tails
+        self.bell = bell
         self.logger = logger
     }
 
@@ -92,6 +94,7 @@ final class MetricCommitter: Sendable {
     /// After the report: summaries, tails and figures, which nobody waits for.
     private func settle(_ parts: [Part], _ ids: [Int64]) async {
         commitsDone.add(1, ordering: .relaxed)
+        bell.ring()
         var due: [SummaryCache.Due] = []
         var next = 0
         for part in parts {

@@ -1,3 +1,4 @@
+import LinajeCatalog
 import LinajeDomain
 import LinajeServices
 import LinajeWire
@@ -22,10 +23,15 @@ extension MethodTable {
         }
         unary(Methods.searchExperiments) { request, _ in
             let page = try await service.search(
-                lifecycle: request.lifecycle.filter(), page: Page(request.page))
+                ExperimentQuery(
+                    lifecycle: request.lifecycle.filter(),
+                    filter: request.search.filter(for: .experiments),
+                    order: request.search.order(for: .experiments), page: Page(request.page)),
+                request.search.wish)
             var answer = Linaje_V1_SearchExperimentsResponse()
             answer.experiments = page.elements.map(Linaje_V1_Experiment.init)
             answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
             return answer
         }
         unary(Methods.updateExperiment) { request, context in

@@ -24,10 +24,13 @@ extension MethodTable {
             let page = try await service.search(
                 LoggedModelQuery(
                     experimentIDs: request.experimentIds, runID: .orNil(request.runID),
-                    page: Page(request.page)))
+                    filter: request.search.filter(for: .loggedModels),
+                    order: request.search.order(for: .loggedModels), page: Page(request.page)),
+                request.search.wish)
             var answer = Linaje_V1_SearchLoggedModelsResponse()
             answer.models = page.elements.map(Linaje_V1_LoggedModel.init)
             answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
             return answer
         }
         unary(Methods.updateLoggedModel) { request, context in

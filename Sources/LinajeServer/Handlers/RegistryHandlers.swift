@@ -21,10 +21,13 @@ extension MethodTable {
                 RegisteredModelQuery(
                     nameContains: request.nameContains,
                     tags: WireFields.items(request.tags, field: "tags", Tag.init),
-                    page: Page(request.page)))
+                    filter: request.search.filter(for: .registeredModels),
+                    order: request.search.order(for: .registeredModels),
+                    page: Page(request.page)), request.search.wish)
             var answer = Linaje_V1_SearchRegisteredModelsResponse()
             answer.models = page.elements.map(Linaje_V1_RegisteredModel.init)
             answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
             return answer
         }
         unary(Methods.updateRegisteredModel) { request, context in
@@ -81,10 +84,13 @@ extension MethodTable {
                     runID: .orNil(request.runID),
                     stages: WireFields.items(request.stages, field: "stages", Stage.init),
                     tags: WireFields.items(request.tags, field: "tags", Tag.init),
-                    page: Page(request.page)))
+                    filter: request.search.filter(for: .modelVersions),
+                    order: request.search.order(for: .modelVersions), page: Page(request.page)),
+                request.search.wish)
             var answer = Linaje_V1_SearchModelVersionsResponse()
             answer.versions = page.elements.map(Linaje_V1_ModelVersion.init)
             answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
             return answer
         }
         unary(Methods.updateModelVersion) { request, context in

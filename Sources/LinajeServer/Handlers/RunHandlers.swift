@@ -25,10 +25,25 @@ extension MethodTable {
                         request.statuses, field: "statuses", RunStatus.init),
                     tags: WireFields.items(request.tags, field: "tags", Tag.init),
                     lifecycle: request.lifecycle.filter(), parentID: .orNil(request.parentID),
-                    page: Page(request.page)))
+                    filter: request.search.filter(for: .runs),
+                    order: request.search.order(for: .runs), page: Page(request.page)),
+                request.search.wish)
             var answer = Linaje_V1_SearchRunsResponse()
             answer.runs = page.elements.map(Linaje_V1_Run.init)
             answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
+            return answer
+        }
+        unary(Methods.searchDatasets) { request, _ in
+            let page = try await service.datasets(
+                DatasetQuery(
+                    filter: request.search.filter(for: .datasets),
+                    order: request.search.order(for: .datasets), page: Page(request.page)),
+                request.search.wish)
+            var answer = Linaje_V1_SearchDatasetsResponse()
+            answer.datasets = page.elements.map(Linaje_V1_FoundDataset.init)
+            answer.nextPageToken = page.nextPageToken
+            answer.facts = Linaje_V1_SearchFacts(page.facts)
             return answer
         }
         unary(Methods.updateRun) { request, context in

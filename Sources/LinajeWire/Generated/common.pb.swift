@@ -210,6 +210,55 @@ package nonisolated struct Linaje_V1_Page: Sendable {
   package init() {}
 }
 
+/// What is searched for, in which order, and what is wanted of it (PROTOCOL.md, "Searches").
+package nonisolated struct Linaje_V1_Search: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A filter; empty: everything.
+  package var filter: String = String()
+
+  /// The keys of the order, each a field and ASC or DESC; none: the order of the list.
+  package var orderBy: [String] = []
+
+  /// Ask how many there are on all pages, instead of for a page.
+  package var count: Bool = false
+
+  /// Ask how it is answered, instead of for the answer.
+  package var explain: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What was asked of a search besides a page.
+package nonisolated struct Linaje_V1_SearchFacts: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How many there are on all pages; only with `Search.count`.
+  package var count: UInt64 {
+    get {_count ?? 0}
+    set {_count = newValue}
+  }
+  /// Returns true if `count` has been explicitly set.
+  package var hasCount: Bool {self._count != nil}
+  /// Clears the value of `count`. Subsequent reads from it will return its default value.
+  package mutating func clearCount() {self._count = nil}
+
+  /// How the search is answered, for people; only with `Search.explain`.
+  package var plan: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _count: UInt64? = nil
+}
+
 /// The answer of a call that has nothing to say.
 package nonisolated struct Linaje_V1_Done: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -450,6 +499,90 @@ nonisolated extension Linaje_V1_Page: SwiftProtobuf.Message, SwiftProtobuf._Mess
   package static func ==(lhs: Linaje_V1_Page, rhs: Linaje_V1_Page) -> Bool {
     if lhs.limit != rhs.limit {return false}
     if lhs.token != rhs.token {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_Search: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Search"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}filter\0\u{3}order_by\0\u{1}count\0\u{1}explain\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.filter) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.orderBy) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.count) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.explain) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.filter.isEmpty {
+      try visitor.visitSingularStringField(value: self.filter, fieldNumber: 1)
+    }
+    if !self.orderBy.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.orderBy, fieldNumber: 2)
+    }
+    if self.count != false {
+      try visitor.visitSingularBoolField(value: self.count, fieldNumber: 3)
+    }
+    if self.explain != false {
+      try visitor.visitSingularBoolField(value: self.explain, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_Search, rhs: Linaje_V1_Search) -> Bool {
+    if lhs.filter != rhs.filter {return false}
+    if lhs.orderBy != rhs.orderBy {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.explain != rhs.explain {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SearchFacts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SearchFacts"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{1}plan\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._count) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.plan) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._count {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
+    if !self.plan.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.plan, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SearchFacts, rhs: Linaje_V1_SearchFacts) -> Bool {
+    if lhs._count != rhs._count {return false}
+    if lhs.plan != rhs.plan {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

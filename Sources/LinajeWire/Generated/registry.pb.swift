@@ -434,11 +434,22 @@ package nonisolated struct Linaje_V1_SearchRegisteredModelsRequest: Sendable {
   /// Clears the value of `page`. Subsequent reads from it will return its default value.
   package mutating func clearPage() {self._page = nil}
 
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _page: Linaje_V1_Page? = nil
+  fileprivate var _search: Linaje_V1_Search? = nil
 }
 
 /// A page of registered models.
@@ -453,9 +464,21 @@ package nonisolated struct Linaje_V1_SearchRegisteredModelsResponse: Sendable {
   /// Token of the next page; empty on the last.
   package var nextPageToken: String = String()
 
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
 }
 
 /// Changes a registered model; what is absent stays.
@@ -594,11 +617,22 @@ package nonisolated struct Linaje_V1_SearchModelVersionsRequest: Sendable {
   /// Clears the value of `page`. Subsequent reads from it will return its default value.
   package mutating func clearPage() {self._page = nil}
 
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _page: Linaje_V1_Page? = nil
+  fileprivate var _search: Linaje_V1_Search? = nil
 }
 
 /// A page of versions.
@@ -613,9 +647,21 @@ package nonisolated struct Linaje_V1_SearchModelVersionsResponse: Sendable {
   /// Token of the next page; empty on the last.
   package var nextPageToken: String = String()
 
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
 }
 
 /// Changes a version; what is absent stays.
@@ -1010,11 +1056,22 @@ package nonisolated struct Linaje_V1_SearchLoggedModelsRequest: Sendable {
   /// Clears the value of `page`. Subsequent reads from it will return its default value.
   package mutating func clearPage() {self._page = nil}
 
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _page: Linaje_V1_Page? = nil
+  fileprivate var _search: Linaje_V1_Search? = nil
 }
 
 /// A page of logged models.
@@ -1029,9 +1086,21 @@ package nonisolated struct Linaje_V1_SearchLoggedModelsResponse: Sendable {
   /// Token of the next page; empty on the last.
   package var nextPageToken: String = String()
 
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
 }
 
 /// Changes a logged model; what is absent stays.
@@ -1632,7 +1701,7 @@ nonisolated extension Linaje_V1_GetRegisteredModelRequest: SwiftProtobuf.Message
 
 nonisolated extension Linaje_V1_SearchRegisteredModelsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchRegisteredModelsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}name_contains\0\u{1}tags\0\u{1}page\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}name_contains\0\u{1}tags\0\u{1}page\0\u{1}search\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1643,6 +1712,7 @@ nonisolated extension Linaje_V1_SearchRegisteredModelsRequest: SwiftProtobuf.Mes
       case 1: try { try decoder.decodeSingularStringField(value: &self.nameContains) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.tags) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._search) }()
       default: break
       }
     }
@@ -1662,6 +1732,9 @@ nonisolated extension Linaje_V1_SearchRegisteredModelsRequest: SwiftProtobuf.Mes
     try { if let v = self._page {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1669,6 +1742,7 @@ nonisolated extension Linaje_V1_SearchRegisteredModelsRequest: SwiftProtobuf.Mes
     if lhs.nameContains != rhs.nameContains {return false}
     if lhs.tags != rhs.tags {return false}
     if lhs._page != rhs._page {return false}
+    if lhs._search != rhs._search {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1676,7 +1750,7 @@ nonisolated extension Linaje_V1_SearchRegisteredModelsRequest: SwiftProtobuf.Mes
 
 nonisolated extension Linaje_V1_SearchRegisteredModelsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchRegisteredModelsResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}models\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}models\0\u{3}next_page_token\0\u{1}facts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1686,24 +1760,33 @@ nonisolated extension Linaje_V1_SearchRegisteredModelsResponse: SwiftProtobuf.Me
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.models) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.models.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.models, fieldNumber: 1)
     }
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchRegisteredModelsResponse, rhs: Linaje_V1_SearchRegisteredModelsResponse) -> Bool {
     if lhs.models != rhs.models {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1880,7 +1963,7 @@ nonisolated extension Linaje_V1_GetModelVersionRequest: SwiftProtobuf.Message, S
 
 nonisolated extension Linaje_V1_SearchModelVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchModelVersionsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}run_id\0\u{1}stages\0\u{1}tags\0\u{1}page\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}run_id\0\u{1}stages\0\u{1}tags\0\u{1}page\0\u{1}search\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1893,6 +1976,7 @@ nonisolated extension Linaje_V1_SearchModelVersionsRequest: SwiftProtobuf.Messag
       case 3: try { try decoder.decodeRepeatedEnumField(value: &self.stages) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.tags) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._search) }()
       default: break
       }
     }
@@ -1918,6 +2002,9 @@ nonisolated extension Linaje_V1_SearchModelVersionsRequest: SwiftProtobuf.Messag
     try { if let v = self._page {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1927,6 +2014,7 @@ nonisolated extension Linaje_V1_SearchModelVersionsRequest: SwiftProtobuf.Messag
     if lhs.stages != rhs.stages {return false}
     if lhs.tags != rhs.tags {return false}
     if lhs._page != rhs._page {return false}
+    if lhs._search != rhs._search {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1934,7 +2022,7 @@ nonisolated extension Linaje_V1_SearchModelVersionsRequest: SwiftProtobuf.Messag
 
 nonisolated extension Linaje_V1_SearchModelVersionsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchModelVersionsResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}versions\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}versions\0\u{3}next_page_token\0\u{1}facts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1944,24 +2032,33 @@ nonisolated extension Linaje_V1_SearchModelVersionsResponse: SwiftProtobuf.Messa
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.versions) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.versions.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.versions, fieldNumber: 1)
     }
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchModelVersionsResponse, rhs: Linaje_V1_SearchModelVersionsResponse) -> Bool {
     if lhs.versions != rhs.versions {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2594,7 +2691,7 @@ nonisolated extension Linaje_V1_GetLoggedModelRequest: SwiftProtobuf.Message, Sw
 
 nonisolated extension Linaje_V1_SearchLoggedModelsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchLoggedModelsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}experiment_ids\0\u{3}run_id\0\u{1}page\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}experiment_ids\0\u{3}run_id\0\u{1}page\0\u{1}search\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2605,6 +2702,7 @@ nonisolated extension Linaje_V1_SearchLoggedModelsRequest: SwiftProtobuf.Message
       case 1: try { try decoder.decodeRepeatedInt64Field(value: &self.experimentIds) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.runID) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._search) }()
       default: break
       }
     }
@@ -2624,6 +2722,9 @@ nonisolated extension Linaje_V1_SearchLoggedModelsRequest: SwiftProtobuf.Message
     try { if let v = self._page {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2631,6 +2732,7 @@ nonisolated extension Linaje_V1_SearchLoggedModelsRequest: SwiftProtobuf.Message
     if lhs.experimentIds != rhs.experimentIds {return false}
     if lhs.runID != rhs.runID {return false}
     if lhs._page != rhs._page {return false}
+    if lhs._search != rhs._search {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2638,7 +2740,7 @@ nonisolated extension Linaje_V1_SearchLoggedModelsRequest: SwiftProtobuf.Message
 
 nonisolated extension Linaje_V1_SearchLoggedModelsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchLoggedModelsResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}models\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}models\0\u{3}next_page_token\0\u{1}facts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2648,24 +2750,33 @@ nonisolated extension Linaje_V1_SearchLoggedModelsResponse: SwiftProtobuf.Messag
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.models) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.models.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.models, fieldNumber: 1)
     }
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchLoggedModelsResponse, rhs: Linaje_V1_SearchLoggedModelsResponse) -> Bool {
     if lhs.models != rhs.models {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

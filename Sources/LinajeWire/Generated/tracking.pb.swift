@@ -362,11 +362,22 @@ package nonisolated struct Linaje_V1_SearchExperimentsRequest: Sendable {
   /// Clears the value of `page`. Subsequent reads from it will return its default value.
   package mutating func clearPage() {self._page = nil}
 
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _page: Linaje_V1_Page? = nil
+  fileprivate var _search: Linaje_V1_Search? = nil
 }
 
 /// A page of experiments.
@@ -381,9 +392,21 @@ package nonisolated struct Linaje_V1_SearchExperimentsResponse: Sendable {
   /// Token of the next page; empty on the last.
   package var nextPageToken: String = String()
 
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
 }
 
 /// Changes an experiment; what is absent stays. Deleting it deletes its runs, restoring it
@@ -698,11 +721,41 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
   /// Clears the value of `processEnd`. Subsequent reads from it will return its default value.
   package mutating func clearProcessEnd() {_uniqueStorage()._processEnd = nil}
 
+  /// The last value of each metric, by key; in lists only.
+  package var metrics: [Linaje_V1_RunMetric] {
+    get {_storage._metrics}
+    set {_uniqueStorage()._metrics = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The last value of a metric of a run: the highest step, then the latest time, then the last to
+/// arrive.
+package nonisolated struct Linaje_V1_RunMetric: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The metric's name.
+  package var key: String = String()
+
+  /// The value; NaN and infinities are values.
+  package var value: Double = 0
+
+  /// The step.
+  package var step: Int64 = 0
+
+  /// When it was measured, in microseconds since 1970 UTC.
+  package var timeUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// A data set as a run used it.
@@ -1108,11 +1161,22 @@ package nonisolated struct Linaje_V1_SearchRunsRequest: Sendable {
   /// Only parts of this run; empty: any.
   package var parentID: Data = Data()
 
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _page: Linaje_V1_Page? = nil
+  fileprivate var _search: Linaje_V1_Search? = nil
 }
 
 /// A page of runs.
@@ -1121,15 +1185,116 @@ package nonisolated struct Linaje_V1_SearchRunsResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// The runs; each with its params and tags, without provenance.
+  /// The runs; each with its params, tags and last values of metrics, without provenance.
   package var runs: [Linaje_V1_Run] = []
 
   /// Token of the next page; empty on the last.
   package var nextPageToken: String = String()
 
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
+}
+
+/// Lists the data sets of all runs, those logged last first.
+package nonisolated struct Linaje_V1_SearchDatasetsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which of them, in which order.
+  package var search: Linaje_V1_Search {
+    get {_search ?? Linaje_V1_Search()}
+    set {_search = newValue}
+  }
+  /// Returns true if `search` has been explicitly set.
+  package var hasSearch: Bool {self._search != nil}
+  /// Clears the value of `search`. Subsequent reads from it will return its default value.
+  package mutating func clearSearch() {self._search = nil}
+
+  /// Which part of the list.
+  package var page: Linaje_V1_Page {
+    get {_page ?? Linaje_V1_Page()}
+    set {_page = newValue}
+  }
+  /// Returns true if `page` has been explicitly set.
+  package var hasPage: Bool {self._page != nil}
+  /// Clears the value of `page`. Subsequent reads from it will return its default value.
+  package mutating func clearPage() {self._page = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _search: Linaje_V1_Search? = nil
+  fileprivate var _page: Linaje_V1_Page? = nil
+}
+
+/// A data set and the run that used it.
+package nonisolated struct Linaje_V1_FoundDataset: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The run's id.
+  package var runID: Data = Data()
+
+  /// The data set.
+  package var dataset: Linaje_V1_DatasetInput {
+    get {_dataset ?? Linaje_V1_DatasetInput()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  package var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  package mutating func clearDataset() {self._dataset = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _dataset: Linaje_V1_DatasetInput? = nil
+}
+
+/// A page of data sets.
+package nonisolated struct Linaje_V1_SearchDatasetsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The data sets.
+  package var datasets: [Linaje_V1_FoundDataset] = []
+
+  /// Token of the next page; empty on the last.
+  package var nextPageToken: String = String()
+
+  /// What else was asked for.
+  package var facts: Linaje_V1_SearchFacts {
+    get {_facts ?? Linaje_V1_SearchFacts()}
+    set {_facts = newValue}
+  }
+  /// Returns true if `facts` has been explicitly set.
+  package var hasFacts: Bool {self._facts != nil}
+  /// Clears the value of `facts`. Subsequent reads from it will return its default value.
+  package mutating func clearFacts() {self._facts = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _facts: Linaje_V1_SearchFacts? = nil
 }
 
 /// Changes a run; what is absent stays.
@@ -1490,7 +1655,7 @@ nonisolated extension Linaje_V1_GetExperimentRequest: SwiftProtobuf.Message, Swi
 
 nonisolated extension Linaje_V1_SearchExperimentsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchExperimentsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lifecycle\0\u{1}page\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lifecycle\0\u{1}page\0\u{1}search\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1500,6 +1665,7 @@ nonisolated extension Linaje_V1_SearchExperimentsRequest: SwiftProtobuf.Message,
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularEnumField(value: &self.lifecycle) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._search) }()
       default: break
       }
     }
@@ -1516,12 +1682,16 @@ nonisolated extension Linaje_V1_SearchExperimentsRequest: SwiftProtobuf.Message,
     try { if let v = self._page {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchExperimentsRequest, rhs: Linaje_V1_SearchExperimentsRequest) -> Bool {
     if lhs.lifecycle != rhs.lifecycle {return false}
     if lhs._page != rhs._page {return false}
+    if lhs._search != rhs._search {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1529,7 +1699,7 @@ nonisolated extension Linaje_V1_SearchExperimentsRequest: SwiftProtobuf.Message,
 
 nonisolated extension Linaje_V1_SearchExperimentsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchExperimentsResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}experiments\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}experiments\0\u{3}next_page_token\0\u{1}facts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1539,24 +1709,33 @@ nonisolated extension Linaje_V1_SearchExperimentsResponse: SwiftProtobuf.Message
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.experiments) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.experiments.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.experiments, fieldNumber: 1)
     }
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchExperimentsResponse, rhs: Linaje_V1_SearchExperimentsResponse) -> Bool {
     if lhs.experiments != rhs.experiments {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1747,7 +1926,7 @@ nonisolated extension Linaje_V1_ProcessEnd: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Run"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}experiment_id\0\u{1}name\0\u{1}status\0\u{1}lifecycle\0\u{1}user\0\u{1}principal\0\u{3}parent_id\0\u{3}started_at_us\0\u{3}ended_at_us\0\u{3}ended_cause\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0\u{1}lease\0\u{3}process_end\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}experiment_id\0\u{1}name\0\u{1}status\0\u{1}lifecycle\0\u{1}user\0\u{1}principal\0\u{3}parent_id\0\u{3}started_at_us\0\u{3}ended_at_us\0\u{3}ended_cause\0\u{1}params\0\u{1}tags\0\u{1}datasets\0\u{3}model_inputs\0\u{3}model_outputs\0\u{1}provenance\0\u{1}lease\0\u{3}process_end\0\u{1}metrics\0")
 
   fileprivate class _StorageClass {
     var _id: Data = Data()
@@ -1769,6 +1948,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _provenance: Linaje_V1_Provenance? = nil
     var _lease: Linaje_V1_Lease? = nil
     var _processEnd: Linaje_V1_ProcessEnd? = nil
+    var _metrics: [Linaje_V1_RunMetric] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1798,6 +1978,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
       _provenance = source._provenance
       _lease = source._lease
       _processEnd = source._processEnd
+      _metrics = source._metrics
     }
   }
 
@@ -1835,6 +2016,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._provenance) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._lease) }()
         case 19: try { try decoder.decodeSingularMessageField(value: &_storage._processEnd) }()
+        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._metrics) }()
         default: break
         }
       }
@@ -1904,6 +2086,9 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._processEnd {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
       } }()
+      if !_storage._metrics.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._metrics, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1932,10 +2117,56 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
         if _storage._provenance != rhs_storage._provenance {return false}
         if _storage._lease != rhs_storage._lease {return false}
         if _storage._processEnd != rhs_storage._processEnd {return false}
+        if _storage._metrics != rhs_storage._metrics {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_RunMetric: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RunMetric"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}value\0\u{1}step\0\u{3}time_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.step) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.timeUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.key.isEmpty {
+      try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+    }
+    if self.value.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.value, fieldNumber: 2)
+    }
+    if self.step != 0 {
+      try visitor.visitSingularInt64Field(value: self.step, fieldNumber: 3)
+    }
+    if self.timeUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.timeUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_RunMetric, rhs: Linaje_V1_RunMetric) -> Bool {
+    if lhs.key != rhs.key {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.step != rhs.step {return false}
+    if lhs.timeUs != rhs.timeUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2548,7 +2779,7 @@ nonisolated extension Linaje_V1_GetRunRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Linaje_V1_SearchRunsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchRunsRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}experiment_ids\0\u{1}statuses\0\u{1}tags\0\u{1}lifecycle\0\u{1}page\0\u{3}parent_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}experiment_ids\0\u{1}statuses\0\u{1}tags\0\u{1}lifecycle\0\u{1}page\0\u{3}parent_id\0\u{1}search\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2562,6 +2793,7 @@ nonisolated extension Linaje_V1_SearchRunsRequest: SwiftProtobuf.Message, SwiftP
       case 4: try { try decoder.decodeSingularEnumField(value: &self.lifecycle) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._page) }()
       case 6: try { try decoder.decodeSingularBytesField(value: &self.parentID) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._search) }()
       default: break
       }
     }
@@ -2590,6 +2822,9 @@ nonisolated extension Linaje_V1_SearchRunsRequest: SwiftProtobuf.Message, SwiftP
     if !self.parentID.isEmpty {
       try visitor.visitSingularBytesField(value: self.parentID, fieldNumber: 6)
     }
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2600,6 +2835,7 @@ nonisolated extension Linaje_V1_SearchRunsRequest: SwiftProtobuf.Message, SwiftP
     if lhs.lifecycle != rhs.lifecycle {return false}
     if lhs._page != rhs._page {return false}
     if lhs.parentID != rhs.parentID {return false}
+    if lhs._search != rhs._search {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2607,7 +2843,7 @@ nonisolated extension Linaje_V1_SearchRunsRequest: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Linaje_V1_SearchRunsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SearchRunsResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}runs\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}runs\0\u{3}next_page_token\0\u{1}facts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2617,24 +2853,155 @@ nonisolated extension Linaje_V1_SearchRunsResponse: SwiftProtobuf.Message, Swift
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.runs) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.runs.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.runs, fieldNumber: 1)
     }
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_SearchRunsResponse, rhs: Linaje_V1_SearchRunsResponse) -> Bool {
     if lhs.runs != rhs.runs {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SearchDatasetsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SearchDatasetsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}search\0\u{1}page\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._search) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._search {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._page {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SearchDatasetsRequest, rhs: Linaje_V1_SearchDatasetsRequest) -> Bool {
+    if lhs._search != rhs._search {return false}
+    if lhs._page != rhs._page {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_FoundDataset: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".FoundDataset"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}run_id\0\u{1}dataset\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.runID) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._dataset) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.runID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.runID, fieldNumber: 1)
+    }
+    try { if let v = self._dataset {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_FoundDataset, rhs: Linaje_V1_FoundDataset) -> Bool {
+    if lhs.runID != rhs.runID {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SearchDatasetsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SearchDatasetsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}datasets\0\u{3}next_page_token\0\u{1}facts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.datasets) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._facts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.datasets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.datasets, fieldNumber: 1)
+    }
+    if !self.nextPageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
+    }
+    try { if let v = self._facts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SearchDatasetsResponse, rhs: Linaje_V1_SearchDatasetsResponse) -> Bool {
+    if lhs.datasets != rhs.datasets {return false}
+    if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs._facts != rhs._facts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -137,10 +137,16 @@ def get_run(run_id: str) -> Message:
 
 def search_runs(experiments: Iterable[Union[str, int]] = (), *, statuses: Iterable[str] = (),
                 tags: Optional[Mapping[str, str]] = None, parent: Optional[str] = None,
-                limit: Optional[int] = None) -> List[Message]:
-    """Runs, newest first. Raises LinajeError."""
+                limit: Optional[int] = None, filter: str = "",
+                order_by: Union[str, Iterable[str]] = ()) -> List[Message]:
+    """Runs, newest first unless `order_by` says otherwise, with their last metrics.
+
+    search_runs(filter="metrics.loss < 0.1 AND params.lr = '0.1'", order_by="metrics.loss DESC")
+
+    Raises LinajeError, which points at the character for a filter that is malformed.
+    """
     return client().search_runs(experiments, statuses=statuses, tags=tags, parent=parent,
-                                limit=limit)
+                                limit=limit, filter=filter, order_by=order_by)
 
 
 def get_metric_history(run_id: str, key: str, *, first_step: Optional[int] = None,

@@ -196,10 +196,13 @@ class Client:
     def search_runs(self, experiments: Iterable[Union[str, int]] = (), *,
                     statuses: Iterable[str] = (), tags: Optional[Mapping[str, str]] = None,
                     parent: Optional[RunID] = None, lifecycle: str = "ACTIVE",
-                    limit: Optional[int] = None) -> List[Message]:
-        """Runs, newest first."""
+                    limit: Optional[int] = None, filter: str = "",
+                    order_by: Union[str, Iterable[str]] = ()) -> List[Message]:
+        """Runs that pass a filter, newest first unless another order is asked for."""
         return list(self.pages(
             "SearchRuns", "runs", limit,
+            search={"filter": filter,
+                    "order_by": [order_by] if isinstance(order_by, str) else list(order_by)},
             experiment_ids=[self.experiment_id(each) for each in experiments],
             statuses=[_wire.enum_number("RunStatus", each) for each in statuses],
             tags=[{"key": key, "value": str(value)} for key, value in (tags or {}).items()],

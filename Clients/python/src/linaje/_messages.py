@@ -90,6 +90,16 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (1, "limit", "uint32", ""),
         (2, "token", "string", ""),
     ],
+    "Search": [
+        (1, "filter", "string", ""),
+        (2, "order_by", "string", "repeated"),
+        (3, "count", "bool", ""),
+        (4, "explain", "bool", ""),
+    ],
+    "SearchFacts": [
+        (1, "count", "uint64", "optional"),
+        (2, "plan", "string", "repeated"),
+    ],
     "Done": [
     ],
     "ClientHello": [
@@ -353,10 +363,12 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (1, "name_contains", "string", ""),
         (2, "tags", "Tag", "repeated"),
         (3, "page", "Page", ""),
+        (4, "search", "Search", ""),
     ],
     "SearchRegisteredModelsResponse": [
         (1, "models", "RegisteredModel", "repeated"),
         (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
     ],
     "UpdateRegisteredModelRequest": [
         (1, "name", "string", ""),
@@ -385,10 +397,12 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (3, "stages", "enum", "repeated"),
         (4, "tags", "Tag", "repeated"),
         (5, "page", "Page", ""),
+        (6, "search", "Search", ""),
     ],
     "SearchModelVersionsResponse": [
         (1, "versions", "ModelVersion", "repeated"),
         (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
     ],
     "UpdateModelVersionRequest": [
         (1, "name", "string", ""),
@@ -464,10 +478,12 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (1, "experiment_ids", "int64", "repeated"),
         (2, "run_id", "bytes", ""),
         (3, "page", "Page", ""),
+        (4, "search", "Search", ""),
     ],
     "SearchLoggedModelsResponse": [
         (1, "models", "LoggedModel", "repeated"),
         (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
     ],
     "UpdateLoggedModelRequest": [
         (1, "id", "bytes", ""),
@@ -577,10 +593,12 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     "SearchExperimentsRequest": [
         (1, "lifecycle", "enum", ""),
         (2, "page", "Page", ""),
+        (3, "search", "Search", ""),
     ],
     "SearchExperimentsResponse": [
         (1, "experiments", "Experiment", "repeated"),
         (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
     ],
     "UpdateExperimentRequest": [
         (1, "id", "int64", ""),
@@ -628,6 +646,13 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (17, "provenance", "Provenance", ""),
         (18, "lease", "Lease", ""),
         (19, "process_end", "ProcessEnd", ""),
+        (20, "metrics", "RunMetric", "repeated"),
+    ],
+    "RunMetric": [
+        (1, "key", "string", ""),
+        (2, "value", "double", ""),
+        (3, "step", "int64", ""),
+        (4, "time_us", "int64", ""),
     ],
     "DatasetInput": [
         (1, "name", "string", ""),
@@ -717,10 +742,25 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (4, "lifecycle", "enum", ""),
         (5, "page", "Page", ""),
         (6, "parent_id", "bytes", ""),
+        (7, "search", "Search", ""),
     ],
     "SearchRunsResponse": [
         (1, "runs", "Run", "repeated"),
         (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
+    ],
+    "SearchDatasetsRequest": [
+        (1, "search", "Search", ""),
+        (2, "page", "Page", ""),
+    ],
+    "FoundDataset": [
+        (1, "run_id", "bytes", ""),
+        (2, "dataset", "DatasetInput", ""),
+    ],
+    "SearchDatasetsResponse": [
+        (1, "datasets", "FoundDataset", "repeated"),
+        (2, "next_page_token", "string", ""),
+        (3, "facts", "SearchFacts", ""),
     ],
     "UpdateRunRequest": [
         (1, "id", "bytes", ""),
@@ -824,6 +864,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "LogRun": (0x0305, "U", True, "LogRunRequest", "Done"),
     "AttachRun": (0x0306, "U", True, "AttachRunRequest", "Run"),
     "Heartbeat": (0x0307, "U", False, "HeartbeatRequest", "Done"),
+    "SearchDatasets": (0x0308, "U", False, "SearchDatasetsRequest", "SearchDatasetsResponse"),
     "StreamMetrics": (0x0401, "B", False, "StreamMetricsRequest", "MetricStreamOpened"),
     "GetMetricHistory": (0x0402, "S", False, "GetMetricHistoryRequest", "MetricHistoryOpened"),
     "TailMetrics": (0x0403, "S", False, "TailMetricsRequest", "MetricHistoryOpened"),

@@ -1,0 +1,146 @@
+package import LinajeDomain
+import LinajePluginKit
+
+/// Runs that have points which searches do not know of yet, with the last values of their metrics.
+package struct MetricIndexBatch: Sendable {
+    /// One run, as one state of the database has it.
+    package struct Entry: Sendable {
+        package var run: RunID
+        package var metrics: [RunMetric]
+        /// Through which batch of each of its writers the values are complete.
+        var writers: [(writer: WriterID, through: Int64)]
+    }
+
+    /// The last run of a batch.
+    package struct Cursor: Sendable {
+        var run: [UInt8]
+    }
+
+    package var runs: [Entry] = []
+    /// Why a run of the batch is not in it: its points cannot be read.
+    package var failures: [LinajeError] = []
+    /// Where the next batch begins; `nil`: nothing is left.
+    package var next: Cursor?
+}
+
+/// What a search index outside of this engine is fed from. A writer is *unindexed* while
+/// `indexed_through` is below `durable_through`; both stand in its row.
+extension MetricStore {
+    /// Whether anything durable is unindexed.
+    package func hasUnindexed() async throws -> Bool {
+        try await backend.read { connection in
+            try connection.first(
+                "SELECT 1 FROM metric_writers WHERE indexed_through < durable_through LIMIT 1"
+            ) { try $0.int(0) } != nil
+        }
+    }
+
+    /// The next runs with something unindexed, by id, at most so many.
+    package func unindexed(
+        after cursor: MetricIndexBatch.Cursor?, runs limit: Int
+    ) async throws -> MetricIndexBatch {
+        let ids = try await backend.read { connection in
+            try connection.all(
+                """
+                SELECT DISTINCT run FROM metric_writers
+                WHERE indexed_through < durable_through AND run > ? ORDER BY run LIMIT ?
+                """, [.blob(cursor?.run ?? []), .integer(Int64(limit))]
+            ) { try $0.blob(0) }
+        }
+        guard let last = ids.last else { return MetricIndexBatch() }
+        // Before the snapshot that completes them: a table may lack segments, never hold more.
+        let known = try ids.map { id in
+            let run = try RunID(id)
+            return (run: run, tables: summaryCache.tables(of: run))
+        }
+        var batch = try await backend.read { connection in
+            var batch = MetricIndexBatch()
+            for (run, tables) in known {
+                do {
+                    batch.runs.append(try Self.entry(connection, run, tables))
+                } catch let error as LinajeError where error.code == .corrupt {
+                    batch.failures.append(error)
+                }
+            }
+            return batch
+        }
+        batch.next = ids.count < limit ? nil : MetricIndexBatch.Cursor(run: last)
+        return batch
+    }
+
+    /// Notes that the values of a batch are where searches find them, durably.
+    package func markIndexed(_ batch: MetricIndexBatch) async throws {
+        _ = try await backend.write { connection in
+            for entry in batch.runs {
+                for (writer, through) in entry.writers {
+                    try connection.execute(
+                        """
+                        UPDATE metric_writers SET indexed_through = ?
+                        WHERE run = ? AND writer = ? AND indexed_through < ?
+                        """,
+                        [
+                            .integer(through), .blob(entry.run.array), .blob(writer.array),
+                            .integer(through),
+                        ])
+                }
+            }
+        }
+    }
+
+    /// Returns after the next commit, or at once when there was one since the last call. For one
+    /// caller.
+    package func waitForCommit() async { await bell.wait() }
+
+    /// Lets `waitForCommit` return.
+    package func wakeIndexer() { bell.ring() }
+
+    private static func entry(
+        _ connection: any SQLConnection, _ run: RunID, _ known: [WriterID: SummaryTable]
+    ) throws -> MetricIndexBatch.Entry {
+        let writers = try connection.all(
+            """
+            SELECT writer, durable_through FROM metric_writers
+            WHERE run = ? AND indexed_through < durable_through
+            """, [.blob(run.array)]
+        ) { (writer: try WriterID($0.blob(0)), through: try $0.int(1)) }
+        let tables = try SummaryStore.load(connection, run: run, known: known)
+        return MetricIndexBatch.Entry(
+            run: run, metrics: lastValues(tables.values.map(\.table)), writers: writers)
+    }
+
+    /// The last value of each key over all writers, models and data sets: by step, time, arrival.
+    /// Of equals the one that is about no model or data set counts.
+    static func lastValues(_ tables: [SummaryTable]) -> [RunMetric] {
+        var series: [MetricSeries: SeriesSummary] = [:]
+        for table in tables {
+            for (name, summary) in zip(table.series, table.summaries) where summary.count > 0 {
+                series[name, default: SeriesSummary()].merge(summary)
+            }
+        }
+        struct Last {
+            var isPlain: Bool
+            var summary: SeriesSummary
+        }
+        var last: [String: Last] = [:]
+        for (name, summary) in series.sorted(by: { $0.key.isOrdered(before: $1.key) }) {
+            let isPlain = name == MetricSeries(key: name.key)
+            guard let known = last[name.key] else {
+                last[name.key] = Last(isPlain: isPlain, summary: summary)
+                continue
+            }
+            let place = (summary.last.step, summary.last.time, summary.lastSegment)
+            let knownPlace = (
+                known.summary.last.step, known.summary.last.time, known.summary.lastSegment
+            )
+            guard place > knownPlace || (place == knownPlace && isPlain && !known.isPlain) else {
+                continue
+            }
+            last[name.key] = Last(isPlain: isPlain, summary: summary)
+        }
+        return last.map { key, last in
+            RunMetric(
+                key: key, value: last.summary.last.value, step: last.summary.last.step,
+                time: last.summary.last.time)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import LinajeCatalog
+import LinajeDomain
+import LinajePluginKit
+import Testing
+
+@Suite("Plan of a search")
+struct SearchPlanTests {
+    @Test("searches of many runs walk an index instead of reading all runs")
+    func noFullScan() async throws {
+        try await CatalogFixture.with { fixture in
+            try await Self.fill(fixture, runs: 5_000)
+            for (filter, order, counting) in [
+                ("", ["metrics.loss"], false), ("", ["metrics.loss DESC"], false), ("", [], false),
+                ("metrics.loss < 0.01", [], false), ("metrics.loss < 0.01", [], true),
+                ("metrics.loss < 0.5", ["metrics.loss"], false), ("params.lr = '3'", [], false),
+                ("params.lr = '3' AND metrics.loss < 0.1", [], true),
+                (
+                    "metrics.loss < 0.1 AND (params.lr IN ('1', '2') OR tags.team LIKE 'vis%')", [],
+                    false
+                ),
+                ("status = 'FAILED'", [], false), ("tags.team LIKE 'vis%'", ["params.lr"], false),
+                ("run_name = 'run 7'", [], false), ("", ["tags.team DESC"], false),
+                ("start_time > '2026-01-01'", [], false), ("datasets.name = 'd'", [], true),
+            ] as [(String, [String], Bool)] {
+                let query = RunQuery(
+                    filter: try Filter.parse(filter, for: .runs),
+                    order: try SortKey.parse(order, for: .runs), page: try Page())
+                let plan = try await fixture.store.search(query, .explanation(ofCount: counting))
+                    .facts.plan
+                #expect(plan.contains { $0.hasPrefix("plan: ") })
+                // The last phase of an order, what has no value, is the rest of the list: it is walked
+                // along an index too.
+                for line in plan where line.hasPrefix("plan: SCAN runs") {
+                    #expect(line.contains(" USING "), "\(filter) by \(order)")
+                }
+            }
+        }
+    }
+
+    @Test("a part that finds few runs is gathered first, one that finds many is tested run by run")
+    func driver() async throws {
+        try await CatalogFixture.with { fixture in
+            try await Self.fill(fixture, runs: 5_000)
+            func statements(_ filter: String) async throws -> [String] {
+                let query = RunQuery(
+                    filter: try Filter.parse(filter, for: .runs), page: try Page())
+                return try await fixture.store.search(query, .explanation(ofCount: false)).facts
+                    .plan.filter { $0.hasPrefix("statement: ") }
+            }
+            let equal = try await fixture.store.search(
+                RunQuery(
+                    filter: try Filter.parse("params.lr = '3'", for: .runs), page: try Page()),
+                .explanation(ofCount: true)
+            ).facts.plan
+            #expect(equal.contains { $0.contains("run_params_by_value (key=? AND <expr>=?)") })
+            let few = try await statements("metrics.loss < 0.01 AND tags.team = 'vision'")
+            #expect(few.allSatisfy { $0.contains("FROM (SELECT t.run_id AS id FROM run_metrics") })
+            let many = try await statements("metrics.loss < 0.9 AND tags.team != 'x'")
+            #expect(many.allSatisfy { $0.contains("FROM runs WHERE") })
+        }
+    }
+
+    @Test("a search that takes too long is stopped with what to do, and the next one works")
+    func budget() async throws {
+        try await CatalogFixture.with { fixture in
+            try await Self.fill(fixture, runs: 3_000)
+            let store = CatalogStore(
+                backend: fixture.backend, clock: fixture.clock, searchTime: .milliseconds(1))
+            // Each of the patterns is tried on each of the runs.
+            let text = (0..<100).map { "NOT tags.team LIKE '%\($0)%a%b%c%'" }
+                .joined(separator: " AND ")
+            let query = RunQuery(
+                filter: try Filter.parse(text, for: .runs), page: try Page(limit: 1_000))
+            await expectError(.limitExceeded, "narrow it") { _ = try await store.search(query) }
+            let found = try await fixture.store.search(query, .count)
+            #expect(found.facts.count == 3_000)
+        }
+    }
+
+    /// Runs with a metric from 0 to 1, ten learning rates and two teams, and fresh statistics.
+    private static func fill(_ fixture: CatalogFixture, runs: UInt64) async throws {
+        try await fixture.change { catalog in
+            for number in 1...runs {
+                let id = RunID.of(number)
+                _ = try catalog.createRun(
+                    NewRun(
+                        id: id, experimentID: 0, name: "run \(number)",
+                        startedAt: Timestamp(microseconds: Int64(number)),
+                        tags: [Tag(key: "team", value: number % 2 == 0 ? "vision" : "nlp")],
+                        params: [Param(key: "lr", value: .string("\(number % 10)"))]))
+                try catalog.indexMetrics(
+                    id,
+                    [
+                        RunMetric(
+                            key: "loss", value: Double(number * 7_919 % runs) / Double(runs),
+                            step: 0, time: 0)
+                    ])
+            }
+        }
+        var cursor: String?
+        repeat {
+            cursor = try await fixture.backend.maintain(.analyze, from: cursor).next
+        } while cursor != nil
+    }
+}
