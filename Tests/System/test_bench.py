@@ -64,6 +64,33 @@ def test_registry(daemon):
         assert not models, "the models are deleted afterwards"
 
 
+def test_fill_makes_the_same_runs_from_the_same_seed_and_each_once(daemon):
+    """A sample of `linaje bench fill --runs 100000`."""
+    arguments = ("--runs", "300", "--points", "30", "--experiments", "3", "--seed", "9")
+    found = bench(daemon, "fill", *arguments)
+    assert found["runs_made"] == 300 and found["runs_per_second"] > 0
+    assert found["disk_bytes_grown"] > 0
+    with daemon.client() as client:
+        runs = client.search_runs([f"linaje-bench-fill-9-{n}" for n in range(3)])
+        assert len(runs) == 300 and all(len(run.params) == 10 for run in runs)
+        assert {run.status for run in runs} == {1, 3, 4, 5}, "running, finished, failed, killed"
+        teams = {tag.value for run in runs for tag in run.tags if tag.key == "team"}
+        assert teams == {"vision", "language", "speech", "ranking", "robotics"}
+        summaries = [
+            {each.series.key: each
+             for each in client.call("GetMetricSummaries", run_id=run.id).summaries}
+            for run in runs]
+        assert found["points"] == sum(one.count for each in summaries for one in each.values())
+        lengths = {len(each) for each in summaries}
+        assert lengths == {0, 14, 20}, "some runs lack metrics"
+        losses = [each["loss"].last for each in summaries if "loss" in each]
+        assert any(loss.value != loss.value for loss in losses), "some diverge"
+    again = bench(daemon, "fill", *arguments)
+    assert (again["runs_made"], again["points"]) == (0, 0)
+    with daemon.client() as client:
+        assert client.status().points == found["points"]
+
+
 def test_connections_with_abusive_ones_among_them(folder):
     """A sample of `linaje bench connections --clients 10000 --abusive 3000`."""
     config = os.path.join(folder, "linaje.toml")

@@ -6,6 +6,6 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench", abstract: "Measure the daemon.",
         subcommands: [
             BenchMetricsCommand.self, BenchArtifactsCommand.self, BenchRegistryCommand.self,
-            BenchConnectionsCommand.self, BenchWorkerCommand.self,
+            BenchConnectionsCommand.self, BenchFillCommand.self, BenchWorkerCommand.self,
         ])
 }
