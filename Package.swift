@@ -192,7 +192,12 @@ let package = Package(
                 "FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit",
                 "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend",
             ], exclude: ["Fixtures"]),
-        tests("LinajeServicesTests", ["LinajeDomain", "LinajeServices"]),
+        tests(
+            "LinajeServicesTests",
+            [
+                "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajeServices",
+                "SQLiteBackend", logging,
+            ]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
         tests(
             "LinajeTransportTests",

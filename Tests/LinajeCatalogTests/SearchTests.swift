@@ -27,7 +27,10 @@ struct SearchTests {
         "tags.team LIKE '%is%'", "tags.team ILIKE 'VIS%'", "tags.team NOT ILIKE '%o_'",
         "tags.team LIKE ''", "tags.team = ''", "tags.team IS NULL", "tags.team > 'nlp'",
         "tags.team <= 'nlp'", "tags.team IN ('nlp', 'visor', '')", "tags.team NOT IN ('nlp')",
-        "tags.long LIKE 'xxx%'", "NOT tags.team LIKE 'vis%'", "tags.team LIKE '_isi%'",
+        "tags.long LIKE 'xxx%'", "tags.long = '\(x(199))'", "tags.long = '\(x(200))'",
+        "tags.long = '\(x(205))'", "tags.long IN ('\(x(195))', '\(x(203))')",
+        "tags.long LIKE '\(x(203))%'", "tags.long = '\(x(250))'", "NOT tags.team LIKE 'vis%'",
+        "tags.team LIKE '_isi%'",
         "status = 'FAILED'", "status != 'FAILED'", "status IN ('FAILED', 'KILLED')",
         "status NOT IN ('FAILED')", "status LIKE 'F%'", "status = 'nothing'", "status > 'G'",
         "status IS NULL", "run_id = '00000000000000070000000000000003'",
@@ -62,6 +65,8 @@ struct SearchTests {
         "metrics.loss < 0.1 AND (params.lr IN ('0.1','0.01') OR tags.team LIKE 'vis%') "
             + "AND NOT attributes.status = 'FAILED' AND attributes.start_time > '2026-01-01'",
     ]
+
+    private static func x(_ count: Int) -> String { String(repeating: "x", count: count) }
 
     @Test("every filter of the table finds what the evaluator finds, and counts it")
     func table() async throws {

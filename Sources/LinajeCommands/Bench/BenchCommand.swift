@@ -6,6 +6,7 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench", abstract: "Measure the daemon.",
         subcommands: [
             BenchMetricsCommand.self, BenchArtifactsCommand.self, BenchRegistryCommand.self,
-            BenchConnectionsCommand.self, BenchFillCommand.self, BenchWorkerCommand.self,
+            BenchConnectionsCommand.self, BenchFillCommand.self, BenchSearchCommand.self,
+            BenchWorkerCommand.self,
         ])
 }
