@@ -18,6 +18,10 @@ public final class SQLiteBackend: SQLBackend {
     public let descriptor = PluginDescriptor(name: "sqlite", kind: .sqlBackend, version: "1")
     public let dialect = SQLDialect.sqlite
 
+    /// Most memory for pages that one connection keeps. Ids are random: each row goes to, or comes
+    /// from, another place of the indexes, and what is not kept is read from the file each time.
+    static let cacheKibibytes = 32 << 10
+
     /// Where the database file is.
     public let path: String
     private let pool: DatabasePool
@@ -46,6 +50,7 @@ public final class SQLiteBackend: SQLBackend {
             for pragma in [
                 "PRAGMA wal_autocheckpoint=0", "PRAGMA mmap_size=0", "PRAGMA foreign_keys=ON",
                 "PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF",
+                "PRAGMA cache_size=-\(Self.cacheKibibytes)",
             ] {
                 // Some of these answer with a row, which execute would refuse.
                 _ = try Row.fetchOne(database, sql: pragma)

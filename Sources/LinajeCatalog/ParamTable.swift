@@ -20,7 +20,7 @@ extension CatalogReader {
     /// The params of many objects, by key, in one query.
     func params(_ table: ParamTable, of owners: [SQLValue]) throws -> [SQLValue: [Param]] {
         guard !owners.isEmpty else { return [:] }
-        var out: [SQLValue: [Param]] = [:]
+        var found = GroupedRows<Param>()
         try connection.query(
             """
             SELECT \(table.owner), key, kind, value FROM \(table.name)
@@ -29,9 +29,9 @@ extension CatalogReader {
             """, owners
         ) { row in
             let value = try ParamValue(kind: try row.text(2), text: try row.text(3))
-            out[row[0], default: []].append(Param(key: try row.text(1), value: value))
+            found.add(Param(key: try row.text(1), value: value), of: row[0])
         }
-        return out
+        return found.finish()
     }
 }
 

@@ -27,19 +27,19 @@ extension CatalogReader {
     /// The last values of the metrics of many runs, by key, as far as they are indexed.
     func metrics(of runs: [SQLValue]) throws -> [SQLValue: [RunMetric]] {
         guard !runs.isEmpty else { return [:] }
-        var out: [SQLValue: [RunMetric]] = [:]
+        var found = GroupedRows<RunMetric>()
         try connection.query(
             """
             SELECT run_id, key, value, step, time_us FROM run_metrics
             WHERE run_id IN (\(placeholders(runs.count))) ORDER BY run_id, key
             """, runs
         ) { row in
-            out[row[0], default: []].append(
+            found.add(
                 RunMetric(
                     key: try row.text(1), value: row.isNull(2) ? .nan : try row.double(2),
-                    step: try row.int(3), time: try row.int(4)))
+                    step: try row.int(3), time: try row.int(4)), of: row[0])
         }
-        return out
+        return found.finish()
     }
 }
 

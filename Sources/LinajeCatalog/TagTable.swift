@@ -29,7 +29,7 @@ extension CatalogReader {
     /// The tags of many objects, by key, in one query.
     func tags(_ table: TagTable, of owners: [SQLValue]) throws -> [SQLValue: [Tag]] {
         guard !owners.isEmpty else { return [:] }
-        var out: [SQLValue: [Tag]] = [:]
+        var found = GroupedRows<Tag>()
         try connection.query(
             """
             SELECT \(table.owner), key, value FROM \(table.name)
@@ -37,9 +37,9 @@ extension CatalogReader {
             ORDER BY \(table.owner), key
             """, owners
         ) { row in
-            out[row[0], default: []].append(Tag(key: try row.text(1), value: try row.text(2)))
+            found.add(Tag(key: try row.text(1), value: try row.text(2)), of: row[0])
         }
-        return out
+        return found.finish()
     }
 }
 

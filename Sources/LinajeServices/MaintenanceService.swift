@@ -33,6 +33,9 @@ package struct MaintenanceService: Sendable, Service {
     static let retryInterval = Duration.seconds(5)
     /// Idle looks between two renewals of what the query planner knows: six hours.
     static let looksPerAnalysis = 360
+    /// Transactions after which it is renewed at the next look, if they are half of all since the
+    /// start: a database that grows from nothing is looked at early and often.
+    static let changesPerAnalysis: UInt64 = 1_000
 
     private let databases: [Database]
     private let logger: Logger
@@ -115,6 +118,8 @@ package struct MaintenanceService: Sendable, Service {
         var known = databases.map(\.backend.changes)
         /// What was known when the log was moved last: nothing has come to it since.
         var tidied: [UInt64?] = databases.map { _ in nil }
+        /// What was known when the planner's knowledge was renewed last.
+        var analyzed: [UInt64] = databases.map { _ in 0 }
         var looks = 0
         while (try? await Task.sleep(for: Self.idleInterval)) != nil {
             looks += 1
@@ -123,7 +128,12 @@ package struct MaintenanceService: Sendable, Service {
                 let isIdle = changes == known[index]
                 known[index] = changes
                 var tasks: [MaintenanceTask] = []
-                if looks % Self.looksPerAnalysis == 0 { tasks.append(.analyze) }
+                if looks % Self.looksPerAnalysis == 0
+                    || Self.needsAnalysis(changes, since: analyzed[index])
+                {
+                    tasks.append(.analyze)
+                    analyzed[index] = changes
+                }
                 if isIdle, tidied[index] != changes {
                     tasks.append(.checkpoint)
                     tidied[index] = changes
@@ -131,6 +141,12 @@ package struct MaintenanceService: Sendable, Service {
                 for task in tasks { await doQuietly(task, database) }
             }
         }
+    }
+
+    /// Whether so much has changed that the planner's knowledge is of another database.
+    static func needsAnalysis(_ changes: UInt64, since analyzed: UInt64) -> Bool {
+        let new = changes &- analyzed
+        return new >= changesPerAnalysis && new >= analyzed
     }
 
     private func doQuietly(_ task: MaintenanceTask, _ database: Database) async {

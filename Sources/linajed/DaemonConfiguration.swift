@@ -51,6 +51,8 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     struct ConnectionLimits: Codable, Sendable, Equatable {
         /// Seconds that a client may keep its connection waiting (PROTOCOL.md, "Slow clients").
         var slow_client_seconds: Int?
+        /// Seconds that one search may keep the database busy.
+        var search_seconds: Int?
     }
 
     struct Telemetry: Codable, Sendable, Equatable {

@@ -18,6 +18,8 @@ struct DaemonSettings: Sendable {
     var flavorTimeout: Duration
     /// How long a client may keep its connection waiting.
     var slowClientPatience: Duration
+    /// How long one search may keep the database busy.
+    var searchTime: Duration
     /// The socket of the HTTP endpoint for metrics; `nil`: none.
     var telemetrySocket: (path: String, mode: UInt32)?
 
@@ -60,20 +62,23 @@ struct DaemonSettings: Sendable {
                 "flavors.timeout_seconds \(seconds) is out of bounds; use 1 to 3600")
         }
         flavorTimeout = .seconds(seconds)
-        slowClientPatience = try Self.slowClientPatience(configuration.limits)
+        slowClientPatience = try Self.seconds(
+            configuration.limits.slow_client_seconds, "limits.slow_client_seconds",
+            else: Limits.slowClientPatience)
+        searchTime = try Self.seconds(
+            configuration.limits.search_seconds, "limits.search_seconds", else: Limits.searchTime)
         telemetrySocket = try Self.telemetry(configuration.telemetry, besides: self.socket)
     }
 
-    private static func slowClientPatience(
-        _ limits: DaemonConfiguration.ConnectionLimits
+    private static func seconds(
+        _ value: Int?, _ key: String, else standard: Duration
     ) throws -> Duration {
-        guard let seconds = limits.slow_client_seconds else { return Limits.slowClientPatience }
-        guard (1...3_600).contains(seconds) else {
+        guard let value else { return standard }
+        guard (1...3_600).contains(value) else {
             throw LinajeError(
-                .invalidArgument,
-                "limits.slow_client_seconds \(seconds) is out of bounds; use 1 to 3600")
+                .invalidArgument, "\(key) \(value) is out of bounds; use 1 to 3600")
         }
-        return .seconds(seconds)
+        return .seconds(value)
     }
 
     private static func telemetry(

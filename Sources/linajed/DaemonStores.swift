@@ -20,8 +20,8 @@ struct DaemonStores: Sendable {
     ///
     /// - Throws: `storeTooNew`, `corrupt`, `readOnly`; `cancelled` when the daemon was told to stop.
     init(
-        _ stateDirectory: String, queueBytes: Int, clock: any WallClock, progress: StartProgress,
-        logger: Logger
+        _ stateDirectory: String, queueBytes: Int, searchTime: Duration, clock: any WallClock,
+        progress: StartProgress, logger: Logger
     ) async throws {
         let (catalogBackend, metricsBackend) = try await progress.step("opening the databases") {
             (
@@ -30,7 +30,8 @@ struct DaemonStores: Sendable {
             )
         }
         let artifactBackend = BuiltinStorage.artifacts(stateDirectory: stateDirectory)
-        let catalog = CatalogStore(backend: catalogBackend, clock: clock)
+        let catalog = CatalogStore(
+            backend: catalogBackend, clock: clock, searchTime: searchTime)
         let metrics = MetricStore(
             backend: metricsBackend, clock: clock, logger: logger, queueBytes: queueBytes)
         let artifacts = ArtifactStore(

@@ -47,8 +47,8 @@ extension Linajed {
         let clock = SystemClock()
         let progress = StartProgress(notification, logger: logger)
         let stores = try await DaemonStores(
-            state.path, queueBytes: settings.queueBytes, clock: clock, progress: progress,
-            logger: logger)
+            state.path, queueBytes: settings.queueBytes, searchTime: settings.searchTime,
+            clock: clock, progress: progress, logger: logger)
         try StateFormat.stamp(state.path, version: Self.version)
         // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
         // waits on a socket that will not be served.

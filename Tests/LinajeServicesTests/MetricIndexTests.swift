@@ -27,7 +27,8 @@ struct MetricIndexTests {
             let metrics = try await stores.indexed(run)
             #expect(metrics.count == 1 && metrics[0].value.isNaN && metrics[0].step == 4)
             try await stores.write(run, [(0, 0, 2)], of: MetricSeries(key: "acc"))
-            #expect(try await stores.indexed(run).map(\.key) == ["acc", "loss"])
+            let keys = try await stores.indexed(run).map(\.key)
+            #expect(keys == ["acc", "loss"])
         }
     }
 
@@ -44,7 +45,7 @@ struct MetricIndexTests {
             // Here it ends.
             return run
         }
-        try await Stores.with(folder) { stores in
+        try await Stores.with(folder) { (stores: Stores) async throws -> Void in
             #expect(try await stores.metrics.hasUnindexed() == true)
             #expect(try await stores.indexed(run) == [RunMetric("loss", 1, 1, 1)])
             #expect(try await stores.metrics.hasUnindexed() == false)
@@ -98,9 +99,8 @@ struct MetricIndexTests {
                 for step in Int64(1)...20 {
                     try await stores.write(run, [(step, step, Double(step))])
                     try await stores.index.catchUp()
-                    #expect(
-                        try await stores.listed(run)
-                            == [RunMetric("loss", Double(step), step, step)])
+                    let listed = try await stores.listed(run)
+                    #expect(listed == [RunMetric("loss", Double(step), step, step)])
                 }
                 group.cancelAll()
             }

@@ -8,18 +8,23 @@ enum Output {
     private static let isTerminal = isatty(STDOUT_FILENO) == 1
 
     /// A line on standard output.
-    static func line(_ text: String) { add(text, end: [UInt8(ascii: "\n")]) }
-
-    /// A part of a line on standard output.
-    static func text(_ text: String) { add(text, end: []) }
-
-    private static func add(_ text: String, end: [UInt8]) {
+    static func line(_ text: String) {
         let isFull = pending.withLock { bytes in
             bytes.append(contentsOf: text.utf8)
-            bytes += end
+            bytes.append(UInt8(ascii: "\n"))
             return bytes.count >= 64 << 10
         }
         if isFull || isTerminal { flush() }
+    }
+
+    /// A JSON value as a part of a line on standard output.
+    static func json(_ value: JSONValue, after mark: String) {
+        let isFull = pending.withLock { bytes in
+            bytes += mark.utf8
+            value.write(to: &bytes)
+            return bytes.count >= 64 << 10
+        }
+        if isFull { flush() }
     }
 
     /// A line on standard output that a reader of a pipe sees at once.

@@ -86,7 +86,7 @@ struct JSONArrayOutput {
     private var isEmpty = true
 
     mutating func add(_ value: JSONValue) {
-        Output.text((isEmpty ? "[" : ",") + value.text)
+        Output.json(value, after: isEmpty ? "[" : ",")
         isEmpty = false
     }
 
