@@ -29,12 +29,14 @@ struct FilterCompiler {
     }
 
     /// A query for the ids of what passes, as "id", or `nil` where no index helps. No id comes twice.
-    func set(_ filter: Filter) throws -> SQLText? {
+    ///
+    /// - Parameter repeating: ids may come more than once; then the first come before all are known.
+    func set(_ filter: Filter, repeating: Bool = false) throws -> SQLText? {
         switch filter {
         case .any(let parts):
-            let sets = try parts.compactMap(set)
+            let sets = try parts.compactMap { try set($0, repeating: repeating) }
             guard sets.count == parts.count, sets.count > 1 else { return nil }
-            return sets.joined(" UNION ")
+            return sets.joined(repeating ? " UNION ALL " : " UNION ")
         case .test(let field, let test): return try set(field, test)
         case .all, .not: return nil
         }

@@ -24,7 +24,7 @@ struct SearchPlan {
         var condition: SQLText
         /// A query for its rows, if an index answers it.
         var set: SQLText?
-        /// How many rows it finds, up to the bound.
+        /// How many rows it finds at most, up to the bound.
         var estimate: Int?
     }
 
@@ -53,7 +53,7 @@ struct SearchPlan {
     /// Counts what the parts find, each up to a bound.
     mutating func estimate(_ connection: any SQLConnection, upTo bound: Int) throws {
         for (index, part) in parts.enumerated() {
-            guard let set = part.set else { continue }
+            guard let set = try compiler.set(part.filter, repeating: true) else { continue }
             let count =
                 "SELECT COUNT(*) FROM (" + set + SQLText(" LIMIT ?", [.integer(Int64(bound))])
                 + ") s"
@@ -78,11 +78,12 @@ struct SearchPlan {
     func count() -> SQLText {
         let driver = driver(below: Int.max)
         let phase = SearchOrder.Phase(conditions: [], columns: [])
-        let few = (driver.flatMap { parts[$0].estimate } ?? Int.max) < Self.fewRows
+        let few = (driver.flatMap { parts[$0].estimate } ?? Int.max) < Self.countedRows
         var conditions = search.more
         if driver != nil { conditions.append(SQLText("\(search.table.id) = d.id")) }
         for (index, part) in parts.enumerated() where index != driver {
-            // A set is gathered once; for a few rows it is cheaper to look each up.
+            // A set is gathered as a whole; unless all parts find many rows, it is cheaper to look up
+            // those of the smallest that pass the cheap tests.
             guard !few, let set = part.set, part.isOfOtherTable else {
                 conditions.append(part.condition)
                 continue
