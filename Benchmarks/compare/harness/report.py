@@ -2,6 +2,8 @@
 
 BASE = ("Linaje", "log_metric")
 FEW_POINTS = 500
+# Above this, something else used the processors before the comparison began.
+BUSY_LOAD = 1.0
 
 NOT_COMPARABLE = """\
 - **What "stored" means differs**, and is said in the last column. Linaje's rate counts until
@@ -23,6 +25,8 @@ NOT_COMPARABLE = """\
   had closed it, over the points that were logged; with few points whole pages and files weigh more.
   SQLite keeps free pages that a VACUUM would give back; nobody's is run.
 - **A cap ends a slow row**, which then says how many points it had logged in how many seconds.
+  MLflow's asynchronous calls return at once whatever waits, so that no cap would end them: their
+  row has at most 1,000 steps.
 - **Filling the runs** by `mlflow`'s, `trackio`'s or `linaje`'s functions for one training alone would
   take too long here: their rate is that of the first 200 runs. The rest comes as rows through
   MLflow's own SQLAlchemy classes, by the function that trackio's import uses, and by the calls of
@@ -157,6 +161,16 @@ def versions(found):
     return ", ".join(f"{name} {version}" for name, version in seen.items())
 
 
+def busy(found):
+    """A warning when the machine had other work to do."""
+    load = found["before"]["load"]
+    if load < BUSY_LOAD:
+        return ""
+    return (f"**The machine was busy with other work (load {load:.1f} on {found['machine']['cores']} "
+            f"cores before the first row): times and ratios are rough, small calls and processes "
+            f"that need a second core suffer most. Bytes are not touched by it.**\n\n")
+
+
 def markdown(found):
     """docs/benchmarks.md"""
     facts = found["machine"]
@@ -186,7 +200,7 @@ Benchmarks/compare/run
 | points/s as 24 plain bytes each, one fdatasync | {grouped(found['before']['raw_points_per_second'])} | {grouped(found['after']['raw_points_per_second'])} |
 | other work on the machine (load) | {found['before']['load']:.1f} | {found['after']['load']:.1f} |
 
-## A training logs
+{busy(found)}## A training logs
 
 One run, {found['metrics']} metrics, {grouped(found['steps'])} steps: {grouped(found['metrics'] * found['steps'])} values born as float32. The bare file is `struct.pack` and one
 fdatasync, what Python can do without any library. "Linaje is" compares points/s with those of Linaje's `log_metric`.
@@ -197,7 +211,7 @@ Rates are medians of three rounds where a round is short. Bytes are Linaje's aft
 ## The best hundred of {grouped(found['runs'])} runs
 
 Each run has two metrics, five params and a tag; asked for are the hundred lowest losses. The answer is compared with what
-was stored. "Again" is the median of up to four further times, which "Linaje is" compares.
+was stored. "Again" is the median of up to four further times, which "Linaje is" compares (where there is none, the first).
 
 {markdown_table(search_table(found))}
 
