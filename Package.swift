@@ -124,17 +124,21 @@ let package = Package(
             "LinajeMetrics",
             ["LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
         layer(
+            "LinajeRunLogs",
+            ["CZstd", "LinajeDomain", "LinajePluginKit", crypto, logging, lifecycle]),
+        layer(
             "LinajeServices",
             [
                 "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
-                "LinajePluginKit", "LinajeTelemetry", metrics, logging, lifecycle,
+                "LinajePluginKit", "LinajeRunLogs", "LinajeTelemetry", metrics, logging,
+                lifecycle,
             ]),
         layer(
             "LinajeServer",
             [
                 "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
-                "LinajePluginKit", "LinajeServices", "LinajeTelemetry", "LinajeTransport",
-                "LinajeWire", deque, metrics, logging, lifecycle, protobuf,
+                "LinajePluginKit", "LinajeRunLogs", "LinajeServices", "LinajeTelemetry",
+                "LinajeTransport", "LinajeWire", deque, metrics, logging, lifecycle, protobuf,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio),
 
@@ -156,7 +160,8 @@ let package = Package(
             "linajed",
             [
                 "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
-                "LinajeHost", "LinajeMetrics", "LinajePluginKit", "LinajeServer", "LinajeServices",
+                "LinajeHost", "LinajeMetrics", "LinajePluginKit", "LinajeRunLogs", "LinajeServer",
+                "LinajeServices",
                 "LinajeTelemetry", "LinajeTransport", "LinajeWire", "SQLiteBackend",
                 argumentParser, metrics, logging, lifecycle, nio[1],
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -192,6 +197,9 @@ let package = Package(
                 "FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit",
                 "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend",
             ], exclude: ["Fixtures"]),
+        tests(
+            "LinajeRunLogsTests",
+            ["LinajeDomain", "LinajePluginKit", "LinajeRunLogs", "SQLiteBackend", logging]),
         tests(
             "LinajeServicesTests",
             [

@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_PEERGROUPS
@@ -116,8 +119,75 @@ static int clinux_write_all(int fd, const unsigned char *bytes, size_t count) {
     return 0;
 }
 
+int clinux_bell(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void clinux_ring(int bell) {
+    uint64_t one = 1;
+    ssize_t written = write(bell, &one, sizeof one);
+    (void)written;
+}
+
+void clinux_wait_for_bell(int bell, int milliseconds) {
+    struct pollfd ready = {.fd = bell, .events = POLLIN};
+    uint64_t count;
+    if (poll(&ready, 1, milliseconds) <= 0) return;
+    ssize_t got = read(bell, &count, sizeof count);
+    (void)got;
+}
+
+static void clinux_ring_write(struct clinux_relay *shared, uint64_t at, const void *bytes,
+                              size_t count) {
+    size_t place = at % CLINUX_RELAY_RING, first = CLINUX_RELAY_RING - place;
+    if (first > count) first = count;
+    memcpy(shared->ring + place, bytes, first);
+    memcpy(shared->ring, (const unsigned char *)bytes + first, count - first);
+}
+
+static void clinux_ring_read(const struct clinux_relay *shared, uint64_t at, void *bytes,
+                             size_t count) {
+    size_t place = at % CLINUX_RELAY_RING, first = CLINUX_RELAY_RING - place;
+    if (first > count) first = count;
+    memcpy(bytes, shared->ring + place, first);
+    memcpy((unsigned char *)bytes + first, shared->ring, count - first);
+}
+
+/* Copies what was read for the reader, if there is room. */
+static void clinux_relay_copy(struct clinux_relay *shared, int bell, const unsigned char *bytes,
+                              size_t count) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t put = shared->put;
+    uint64_t used = put - __atomic_load_n(&shared->taken, __ATOMIC_ACQUIRE);
+    struct clinux_relay_entry entry = {
+        .time_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+        .missing = shared->missing,
+        .length = (uint32_t)count};
+    if (used + sizeof entry + count > CLINUX_RELAY_RING) {
+        __atomic_add_fetch(&shared->missing, count, __ATOMIC_RELEASE);
+        return;
+    }
+    clinux_ring_write(shared, put, &entry, sizeof entry);
+    clinux_ring_write(shared, put + sizeof entry, bytes, count);
+    shared->missing = 0;
+    __atomic_store_n(&shared->put, put + sizeof entry + count, __ATOMIC_RELEASE);
+    clinux_ring(bell);
+}
+
+int clinux_relay_take(struct clinux_relay *shared, struct clinux_relay_entry *entry,
+                      unsigned char *out, uint32_t capacity) {
+    uint64_t taken = shared->taken;
+    uint64_t there = __atomic_load_n(&shared->put, __ATOMIC_ACQUIRE) - taken;
+    if (there == 0) return 0;
+    if (there < sizeof *entry) return -1;
+    clinux_ring_read(shared, taken, entry, sizeof *entry);
+    if (entry->length > capacity || entry->length > there - sizeof *entry) return -1;
+    clinux_ring_read(shared, taken + sizeof *entry, out, entry->length);
+    __atomic_store_n(&shared->taken, taken + sizeof *entry + entry->length, __ATOMIC_RELEASE);
+    return 1;
+}
+
 /* Runs in a forked child of a process with threads: system calls only. */
-static void clinux_relay(int input, int output, struct clinux_relay *shared) {
+static void clinux_relay(int input, int output, int bell, struct clinux_relay *shared) {
     static unsigned char bytes[1 << 16];
     struct pollfd ready = {.fd = input, .events = POLLIN};
     /* SIGWINCH, a change of the window or a question, comes while we wait and at no other time, so
@@ -145,11 +215,12 @@ static void clinux_relay(int input, int output, struct clinux_relay *shared) {
         for (ssize_t i = 0; i < count; i++)
             shared->tail[(carried + (uint64_t)i) % CLINUX_RELAY_TAIL] = bytes[i];
         __atomic_store_n(&shared->carried, carried + (uint64_t)count, __ATOMIC_SEQ_CST);
+        if (bell >= 0) clinux_relay_copy(shared, bell, bytes, (size_t)count);
         if (clinux_write_all(output, bytes, (size_t)count) != 0) return;
     }
 }
 
-pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared) {
+pid_t clinux_start_relay(int input, int output, int bell, struct clinux_relay **shared) {
     void *memory = mmap(NULL, sizeof(struct clinux_relay), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return -1;
@@ -161,12 +232,20 @@ pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared) {
     struct sigaction window = {.sa_handler = clinux_note_window};
     sigaction(SIGWINCH, &window, NULL);
     prctl(PR_SET_NAME, "linaje-relay");
-    /* 0 and 2 become the two ends, everything else is closed. */
-    if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) _exit(1);
-    close(STDOUT_FILENO);
+    /* 0 and 2 become the two ends, 1 the bell, everything else is closed. What they were may be 0 to 2
+     * itself, so that they move out of the way first. */
+    int ends[3] = {fcntl(input, F_DUPFD, 3), bell < 0 ? -1 : fcntl(bell, F_DUPFD, 3),
+                   fcntl(output, F_DUPFD, 3)};
+    if (dup2(ends[0], STDIN_FILENO) < 0 || dup2(ends[2], STDERR_FILENO) < 0) _exit(1);
+    if (ends[1] < 0 || dup2(ends[1], STDOUT_FILENO) < 0) {
+        close(STDOUT_FILENO);
+        bell = -1;
+    } else {
+        bell = STDOUT_FILENO;
+    }
     if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
         for (int fd = 3; fd < 4096; fd++) close(fd);
-    clinux_relay(STDIN_FILENO, STDERR_FILENO, *shared);
+    clinux_relay(STDIN_FILENO, STDERR_FILENO, bell, *shared);
     _exit(0);
 }
 

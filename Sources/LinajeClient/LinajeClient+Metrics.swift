@@ -8,6 +8,12 @@ public struct MetricChunk: Sendable, Hashable {
     public var columns: MetricColumns
     /// Points that a slow reader of a tail has missed before these; a history has no gaps.
     public var missed: UInt64
+
+    public init(series: MetricSeries, columns: MetricColumns, missed: UInt64) {
+        self.series = series
+        self.columns = columns
+        self.missed = missed
+    }
 }
 
 /// Points of a run, as they come. One task reads it.

@@ -48,6 +48,23 @@ public enum Limits {
     /// Bytes of metric batches that may wait for their commit, over all connections.
     public static let ingestQueueBytes = 64 << 20
 
+    /// Most bytes of output in one append to a run's log.
+    public static let logAppendBytes = 512 << 10
+    /// Most records in one append.
+    public static let logAppendRecords = 16_384
+    /// Most writers of one run's log.
+    public static let logWriters = 4_096
+    /// Bytes of output that a run's log keeps; `runs.log_bytes` is another. What comes after them is
+    /// counted and dropped.
+    public static let logBytes: UInt64 = 1 << 30
+    /// Longest text that a log is searched for, in bytes.
+    public static let logSearchBytes = 1_024
+    /// Most lines that one search finds, and that it shows around each of them.
+    public static let logSearchLines = 100_000
+    public static let logContextLines = 100
+    /// Most bytes of a line that a search shows.
+    public static let logLineExcerptBytes = 4 << 10
+
     /// Longest key of a metric, param or tag in bytes.
     public static let keyBytes = 250
     /// Longest value of a param in bytes.

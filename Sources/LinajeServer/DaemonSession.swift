@@ -231,11 +231,11 @@ package final class DaemonSession: ServerSession {
 
     package func cancelled(stream: UInt32) { forget(stream, .cancelled) }
 
-    /// Streams that never end by themselves must not hold the end up: tails end at once; metric
+    /// Streams that never end by themselves must not hold the end up: tails and logs end at once; metric
     /// streams, which go on elsewhere without loss, get a moment to end in order.
     package func draining() {
         for (stream, open) in state.value.streams {
-            if open.opcode == Methods.tailMetrics.opcode { fail(stream, Self.leaving) }
+            if Self.endless.contains(open.opcode) { fail(stream, Self.leaving) }
         }
         connection.eventLoop.assumeIsolated().scheduleTask(in: Self.metricGrace) { [weak self] in
             guard let self else { return }
@@ -374,6 +374,8 @@ package final class DaemonSession: ServerSession {
     }
 
     private static let minorVersion: UInt32 = 0
+    /// Methods whose streams may go on for as long as a run does.
+    private static let endless = [Methods.tailMetrics.opcode, Methods.readRunLog.opcode]
     private static let metricGrace = TimeAmount.seconds(2)
     private static let leaving = LinajeError(
         .unavailable, "the daemon is shutting down; connect again")

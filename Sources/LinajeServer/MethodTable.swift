@@ -31,6 +31,7 @@ package struct MethodTable: Sendable {
         addMaintenance(services.maintenance)
         addExperiments(services.experiments)
         addRuns(services.runs)
+        addRunLogs(services.runLogs)
         addMetrics(services.metrics)
         addArtifacts(services.artifacts)
         addRegistry(services.registry)

@@ -2,11 +2,13 @@ package import LinajeCatalog
 package import LinajeDomain
 package import LinajeHost
 import LinajeMetrics
+import LinajeRunLogs
 
 /// Runs: create, look up, list, change, own.
 package struct RunService: Sendable {
     let catalog: CatalogStore
     let metrics: MetricStore
+    let logs: RunLogStore
     let owners: OwnerWatch
     let index: MetricIndexService
 
@@ -50,7 +52,10 @@ package struct RunService: Sendable {
         let run = try await catalog.change(change) { try $0.updateRun(id, update) }
         // The owner of a deleted run is still watched: the run may be restored.
         if run.status.isTerminal { owners.forget(id) }
-        if run.status.isTerminal || run.lifecycle == .deleted { metrics.endTails(id) }
+        if run.status.isTerminal || run.lifecycle == .deleted {
+            metrics.endTails(id)
+            logs.endTails(id)
+        }
         if update.status?.isTerminal ?? false, !update.isWish {
             RunMetrics.ended(run.status, by: .client)
         }

@@ -4,6 +4,7 @@ package import LinajeDomain
 package import LinajeHost
 package import LinajeMetrics
 package import LinajePluginKit
+package import LinajeRunLogs
 package import LinajeTelemetry
 package import Logging
 
@@ -20,6 +21,7 @@ package struct Services: Sendable {
     package let maintenance: MaintenanceService
     package let metrics: MetricService
     package let registry: RegistryService
+    package let runLogs: RunLogService
     package let runs: RunService
     package let status: StatusService
 
@@ -30,7 +32,8 @@ package struct Services: Sendable {
 
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
-        artifacts store: ArtifactStore, databases: [MaintenanceService.Database],
+        runLogs logStore: RunLogStore, artifacts store: ArtifactStore,
+        databases: [MaintenanceService.Database],
         plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
@@ -38,6 +41,7 @@ package struct Services: Sendable {
         kernel = KernelFacility.probe()
         owners = OwnerWatch(catalog: catalog, clock: clock, logger: logger) {
             metricStore.endTails($0)
+            logStore.endTails($0)
         }
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
@@ -50,10 +54,11 @@ package struct Services: Sendable {
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
         index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
+        runLogs = RunLogService(catalog: catalog, store: logStore)
         runs = RunService(
-            catalog: catalog, metrics: metricStore, owners: owners, index: index)
+            catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, index: index)
         status = StatusService(
-            catalog: catalog, store: store, metrics: metricStore, owners: owners,
+            catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
             plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }

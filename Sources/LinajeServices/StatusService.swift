@@ -5,6 +5,7 @@ package import LinajeDomain
 package import LinajeHost
 package import LinajeMetrics
 package import LinajePluginKit
+import LinajeRunLogs
 package import LinajeTelemetry
 
 /// How the daemon is: for people, and for programs that watch it.
@@ -12,6 +13,7 @@ package struct StatusService: Sendable {
     let catalog: CatalogStore
     let store: ArtifactStore
     let metrics: MetricStore
+    let logs: RunLogStore
     let owners: OwnerWatch
     let plugins: [PluginDescriptor]
     let kernel: Set<KernelFacility>
@@ -21,13 +23,15 @@ package struct StatusService: Sendable {
     let startedAt: Timestamp
 
     init(
-        catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, owners: OwnerWatch,
-        plugins: [PluginDescriptor], kernel: Set<KernelFacility>, telemetry: TelemetryRegistry,
+        catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, logs: RunLogStore,
+        owners: OwnerWatch, plugins: [PluginDescriptor], kernel: Set<KernelFacility>,
+        telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String
     ) {
         self.catalog = catalog
         self.store = store
         self.metrics = metrics
+        self.logs = logs
         self.owners = owners
         self.plugins = plugins
         self.kernel = kernel
@@ -63,7 +67,7 @@ package struct StatusService: Sendable {
 
     /// Why the daemon accepts no more changes, or `nil`.
     package func failure() async -> LinajeError? {
-        if let failure = metrics.statistics.failure { return failure }
+        if let failure = metrics.statistics.failure ?? logs.failure { return failure }
         return await store.failure
     }
 

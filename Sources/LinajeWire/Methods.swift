@@ -75,6 +75,15 @@ package enum Methods {
         Linaje_V1_SearchDatasetsRequest, Linaje_V1_SearchDatasetsResponse
     >(0x0308, "SearchDatasets", role: .reader)
 
+    package static let appendRunLog = Method<
+        Linaje_V1_AppendRunLogRequest, Linaje_V1_AppendRunLogResponse
+    >(0x0310, "AppendRunLog", role: .writer)
+    package static let readRunLog = Method<Linaje_V1_ReadRunLogRequest, Linaje_V1_RunLogOpened>(
+        0x0311, "ReadRunLog", .serverStreaming, role: .reader)
+    package static let searchRunLog = Method<
+        Linaje_V1_SearchRunLogRequest, Linaje_V1_RunLogOpened
+    >(0x0312, "SearchRunLog", .serverStreaming, role: .reader)
+
     package static let streamMetrics = Method<
         Linaje_V1_StreamMetricsRequest, Linaje_V1_MetricStreamOpened
     >(0x0401, "StreamMetrics", .both, role: .writer)

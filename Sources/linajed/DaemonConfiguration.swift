@@ -10,6 +10,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var daemon = Daemon()
     var access = Access()
     var metrics = Metrics()
+    var runs = Runs()
     var flavors = Flavors()
     var limits = ConnectionLimits()
     var telemetry = Telemetry()
@@ -40,6 +41,11 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var queue_bytes: Int?
     }
 
+    struct Runs: Codable, Sendable, Equatable {
+        /// Bytes of a command's output that its run's log keeps; what comes after is only counted.
+        var log_bytes: Int?
+    }
+
     struct Flavors: Codable, Sendable, Equatable {
         /// The program that examines models; empty: models are not examined. Default:
         /// `linaje-flavor-host` beside `linajed`.
@@ -63,7 +69,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case daemon, access, metrics, flavors, limits, telemetry
+        case daemon, access, metrics, runs, flavors, limits, telemetry
     }
 
     init() {}
@@ -73,6 +79,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         daemon = try values.decodeIfPresent(Daemon.self, forKey: .daemon) ?? Daemon()
         access = try values.decodeIfPresent(Access.self, forKey: .access) ?? Access()
         metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
+        runs = try values.decodeIfPresent(Runs.self, forKey: .runs) ?? Runs()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()

@@ -13,6 +13,8 @@ struct DaemonSettings: Sendable {
     var logLevel: Logger.Level
     var access: AccessPolicy
     var queueBytes: Int
+    /// Bytes of output that one run's log keeps.
+    var logBytes: UInt64
     /// `nil`: models are not examined.
     var flavorHost: String?
     var flavorTimeout: Duration
@@ -53,6 +55,7 @@ struct DaemonSettings: Sendable {
                 .invalidArgument,
                 "metrics.queue_bytes \(queueBytes) is out of bounds; use 1048576 to 4294967296")
         }
+        logBytes = try Self.logBytes(configuration.runs)
         let host = configuration.flavors.host ?? Self.programBeside(program)
         flavorHost = host.isEmpty ? nil : host
         let seconds = configuration.flavors.timeout_seconds ?? 30
@@ -68,6 +71,16 @@ struct DaemonSettings: Sendable {
         searchTime = try Self.seconds(
             configuration.limits.search_seconds, "limits.search_seconds", else: Limits.searchTime)
         telemetrySocket = try Self.telemetry(configuration.telemetry, besides: self.socket)
+    }
+
+    private static func logBytes(_ runs: DaemonConfiguration.Runs) throws -> UInt64 {
+        guard let bytes = runs.log_bytes else { return Limits.logBytes }
+        guard (0...1 << 40).contains(bytes) else {
+            throw LinajeError(
+                .invalidArgument,
+                "runs.log_bytes \(bytes) is out of bounds; use 0 to 1099511627776")
+        }
+        return UInt64(bytes)
     }
 
     private static func seconds(

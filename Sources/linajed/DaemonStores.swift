@@ -3,6 +3,7 @@ import LinajeCatalog
 import LinajeDomain
 import LinajeMetrics
 import LinajePluginKit
+import LinajeRunLogs
 import LinajeServices
 import Logging
 
@@ -10,6 +11,7 @@ import Logging
 struct DaemonStores: Sendable {
     let catalog: CatalogStore
     let metrics: MetricStore
+    let runLogs: RunLogStore
     let artifacts: ArtifactStore
     /// The plugins behind them.
     let descriptors: [PluginDescriptor]
@@ -20,8 +22,8 @@ struct DaemonStores: Sendable {
     ///
     /// - Throws: `storeTooNew`, `corrupt`, `readOnly`; `cancelled` when the daemon was told to stop.
     init(
-        _ stateDirectory: String, queueBytes: Int, searchTime: Duration, clock: any WallClock,
-        progress: StartProgress, logger: Logger
+        _ stateDirectory: String, queueBytes: Int, logBytes: UInt64, searchTime: Duration,
+        clock: any WallClock, progress: StartProgress, logger: Logger
     ) async throws {
         let (catalogBackend, metricsBackend) = try await progress.step("opening the databases") {
             (
@@ -34,13 +36,16 @@ struct DaemonStores: Sendable {
             backend: catalogBackend, clock: clock, searchTime: searchTime)
         let metrics = MetricStore(
             backend: metricsBackend, clock: clock, logger: logger, queueBytes: queueBytes)
+        let runLogs = RunLogStore(backend: metricsBackend, limit: logBytes, logger: logger)
         let artifacts = ArtifactStore(
             backend: artifactBackend, index: catalogBackend, clock: clock, logger: logger)
         try await progress.step("preparing the catalog") { try await catalog.prepare() }
         try await progress.step("preparing the metrics") { try await metrics.prepare() }
+        try await progress.step("preparing the run logs") { try await runLogs.prepare() }
         try await progress.step("preparing the artifacts") { try await artifacts.prepare() }
         self.catalog = catalog
         self.metrics = metrics
+        self.runLogs = runLogs
         self.artifacts = artifacts
         descriptors = [artifactBackend.descriptor, catalogBackend.descriptor]
         databases = [

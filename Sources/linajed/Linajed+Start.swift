@@ -47,8 +47,8 @@ extension Linajed {
         let clock = SystemClock()
         let progress = StartProgress(notification, logger: logger)
         let stores = try await DaemonStores(
-            state.path, queueBytes: settings.queueBytes, searchTime: settings.searchTime,
-            clock: clock, progress: progress, logger: logger)
+            state.path, queueBytes: settings.queueBytes, logBytes: settings.logBytes,
+            searchTime: settings.searchTime, clock: clock, progress: progress, logger: logger)
         try StateFormat.stamp(state.path, version: Self.version)
         // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
         // waits on a socket that will not be served.
@@ -64,7 +64,7 @@ extension Linajed {
         let access = AccessControl(settings.access)
         let services = Services(
             access: access, catalog: stores.catalog, metrics: stores.metrics,
-            artifacts: stores.artifacts, databases: stores.databases,
+            runLogs: stores.runLogs, artifacts: stores.artifacts, databases: stores.databases,
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
@@ -97,6 +97,7 @@ extension Linajed {
                 }),
             .init(service: stores.metrics),
             .init(service: services.index),
+            .init(service: stores.runLogs),
             .init(service: services.owners),
             .init(
                 service: ExpiryService(

@@ -3,6 +3,7 @@ import LinajeCatalog
 import LinajeDomain
 import LinajeMetrics
 import LinajePluginKit
+import LinajeRunLogs
 import SQLiteBackend
 
 /// Looks at a state directory before anything of it is opened for good, so that a start that must
@@ -17,7 +18,13 @@ enum StoreCheck {
                 ChunkIndex.namespace: ChunkIndex.migrations,
             ]
         ),
-        ("metrics.db", [MetricSchema.namespace: MetricSchema.migrations]),
+        (
+            "metrics.db",
+            [
+                MetricSchema.namespace: MetricSchema.migrations,
+                RunLogSchema.namespace: RunLogSchema.migrations,
+            ]
+        ),
     ]
 
     /// - Throws: `storeTooNew` naming what is newer and both versions, `failedPrecondition` for a

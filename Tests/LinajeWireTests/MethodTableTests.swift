@@ -28,6 +28,7 @@ struct MethodTableTests {
             row(Methods.getRun), row(Methods.searchRuns), row(Methods.updateRun),
             row(Methods.logRun), row(Methods.attachRun), row(Methods.heartbeat),
             row(Methods.searchDatasets),
+            row(Methods.appendRunLog), row(Methods.readRunLog), row(Methods.searchRunLog),
             row(Methods.streamMetrics), row(Methods.getMetricHistory), row(Methods.tailMetrics),
             row(Methods.getMetricSummaries), row(Methods.beginIngest), row(Methods.putFile),
             row(Methods.commitIngest), row(Methods.abortIngest), row(Methods.listArtifacts),

@@ -37,8 +37,21 @@ int clinux_pidfd_exit_status(int pidfd, int *status);
 /* Whether this kernel tells of a process that has ended how it did: 1 or 0. Makes a process. */
 int clinux_probe_exit_status(void);
 
-/* The tail of what a relay has carried; shared between it and the process that started it. */
+/* The tail of what a relay has carried, and a copy of it for whoever started it; shared between the
+ * two. */
 #define CLINUX_RELAY_TAIL 16384
+#define CLINUX_RELAY_RING (1u << 20)
+
+/* What stands before the bytes of each entry in the ring. */
+struct clinux_relay_entry {
+    /* When the bytes were read, in microseconds since 1970 UTC. */
+    int64_t time_us;
+    /* Bytes before these that found no room. */
+    uint64_t missing;
+    uint32_t length;
+    uint32_t reserved;
+};
+
 struct clinux_relay {
     /* Bytes carried. The last of them are in `tail`, byte n at n % CLINUX_RELAY_TAIL. */
     volatile uint64_t carried;
@@ -47,14 +60,36 @@ struct clinux_relay {
     volatile uint32_t asked;
     volatile uint32_t answered;
     unsigned char tail[CLINUX_RELAY_TAIL];
+    /* Bytes of entries that the relay has put into the ring, and that its reader has taken; byte n is at
+     * n % CLINUX_RELAY_RING. The relay never waits for the reader: what finds no room is counted. */
+    volatile uint64_t put;
+    volatile uint64_t taken;
+    /* Bytes that found no room and are in no entry yet. */
+    volatile uint64_t missing;
+    unsigned char ring[CLINUX_RELAY_RING];
 };
 
 /* Forks a process that carries bytes from `input` to `output` until the end of input, and goes on
  * when its parent is gone: nothing that writes into `input` ever notices it. It ignores the signals
  * a terminal sends, closes every other descriptor, follows changes of the window's size when `input`
- * is a pseudo terminal, and ends when `output` does not take any more. Returns its process id and
- * fills `shared`; the caller closes `input`. */
-pid_t clinux_start_relay(int input, int output, struct clinux_relay **shared);
+ * is a pseudo terminal, and ends when `output` does not take any more. With a `bell`, an event
+ * descriptor, it also puts what it carries into the ring and rings after each entry. Returns its process
+ * id and fills `shared`; the caller closes `input`. */
+pid_t clinux_start_relay(int input, int output, int bell, struct clinux_relay **shared);
+
+/* Takes the oldest entry out of the ring: fills `entry` and at most `capacity` bytes of `out`, which
+ * must be 65536, and returns 1; 0 when there is none; -1 for a ring that makes no sense. */
+int clinux_relay_take(struct clinux_relay *shared, struct clinux_relay_entry *entry,
+                      unsigned char *out, uint32_t capacity);
+
+/* An event descriptor that never blocks, closed on exec. */
+int clinux_bell(void);
+
+/* Waits at most `milliseconds` until the bell has rung since it was waited for last. */
+void clinux_wait_for_bell(int bell, int milliseconds);
+
+/* Rings it. */
+void clinux_ring(int bell);
 
 /* Asks the relay whether there is nothing to read. */
 void clinux_relay_ask(struct clinux_relay *shared, pid_t relay);

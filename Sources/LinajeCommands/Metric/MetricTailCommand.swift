@@ -8,12 +8,13 @@ struct MetricTailCommand: AsyncParsableCommand {
         commandName: "tail", abstract: "Follow the points of a run until it ends.",
         discussion: """
             Points appear when they are durable. A reader that is too slow misses some and is told. \
-            When the daemon is restarted the command follows the next one, and says so: points of the \
-            time between are in the history.
+            When the daemon is restarted the command says so, follows the next one and shows the \
+            points of the time between, each once; only points with times older than those it has \
+            shown last are left to the history.
 
             EXAMPLES
               linaje metric tail RUN
-              linaje metric tail RUN --key loss --json
+              linaje metric tail RUN --key loss --last 10 --json
             """)
 
     @OptionGroup var options: GlobalOptions
@@ -22,28 +23,25 @@ struct MetricTailCommand: AsyncParsableCommand {
     @Option(name: .customLong("key"), help: "Only this metric; may be given again.")
     var keys: [String] = []
 
-    func run() async throws {
-        let id = try Arguments.run(run)
-        let client = try await options.connect()
-        while true {
-            do {
-                return try await follow(id, client)
-            } catch let error as LinajeError where error.code == .unavailable {
-                // The client waits for the next daemon; this only begins anew.
-                Output.note("the daemon is being restarted; points may be missed meanwhile")
-            }
+    @Option(help: "Print this many points of each series that are there already.")
+    var last = 0
+
+    func validate() throws {
+        guard (0...Self.mostLast).contains(last) else {
+            throw ValidationError("--last must be 0 to \(Self.mostLast).")
         }
     }
 
-    private func follow(_ id: RunID, _ client: LinajeClient) async throws {
-        let tail: MetricReading
-        do {
-            tail = try await client.tail(id, keys: Set(keys))
-        } catch let error as LinajeError where error.code == .unavailable {
-            // The client's patience is over.
-            throw LinajeError(.deadlineExceeded, error.message, details: error.details)
-        }
-        for try await chunk in tail {
+    /// Most points of a series that are there already.
+    private static let mostLast = 100_000
+
+    func run() async throws {
+        let id = try Arguments.run(run)
+        let client = try await options.connect()
+        var follower = MetricFollower(client: client, run: id, keys: Set(keys), last: last)
+        while let chunk = try await follower.next(restarted: {
+            Output.note("the daemon is being restarted; what comes meanwhile follows")
+        }) {
             if chunk.missed > 0 {
                 Output.note("\(Rendering.grouped(chunk.missed)) points were missed")
             }

@@ -12,10 +12,11 @@ struct RunCommand: AsyncParsableCommand {
               linaje run -- python train.py --epochs 3
               linaje run --experiment fraud --name baseline -- python train.py
               linaje run list --status FAILED
+              linaje run log RUN --follow
             """,
         subcommands: [
             RunExecCommand.self, RunListCommand.self, RunShowCommand.self, RunCreateCommand.self,
             RunFinishCommand.self, RunDeleteCommand.self, RunRestoreCommand.self,
-            RunSyncCommand.self,
+            RunSyncCommand.self, RunLogCommand.self,
         ], defaultSubcommand: RunExecCommand.self, aliases: ["runs"])
 }

@@ -39,6 +39,15 @@ enum Output {
         flush()
     }
 
+    /// Bytes on standard output as they are, collected until it is enough or they are flushed.
+    static func collect(_ content: [UInt8]) {
+        let isFull = pending.withLock { bytes in
+            bytes += content
+            return bytes.count >= 64 << 10
+        }
+        if isFull { flush() }
+    }
+
     /// Writes what was collected. A reader that has left ends the program quietly.
     static func flush() {
         pending.withLock { bytes in

@@ -12,6 +12,9 @@ struct TextStyle {
             && environment["TERM"] != "dumb"
     }
 
+    /// Whether standard output is a terminal.
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
     func bold(_ text: String) -> String { wrap(text, "1") }
     func dim(_ text: String) -> String { wrap(text, "2") }
     func good(_ text: String) -> String { wrap(text, "32") }

@@ -5,6 +5,7 @@ import LinajeCatalog
 import LinajeDomain
 import LinajeMetrics
 import LinajePluginKit
+import LinajeRunLogs
 import LinajeTransport
 import Logging
 import SQLiteBackend
@@ -293,11 +294,33 @@ struct Recovery {
                     "\(found.known) losses of earlier recoveries are on record in "
                         + "metric_quarantine")
             }
+            try await recoverRunLogs(backend)
         } catch {
             try? await backend.close()
             throw error
         }
         try await backend.close()
+    }
+
+    private func recoverRunLogs(_ backend: SQLiteBackend) async throws {
+        try await backend.migrate(RunLogSchema.namespace, RunLogSchema.migrations)
+        let found = try await RunLogInspection(backend: backend).run()
+        if found.corrected > 0 {
+            report.add(
+                .repaired, "metrics.db", "\(found.corrected) run logs did not fit their chunks",
+                "they are corrected")
+        }
+        if !found.losses.isEmpty {
+            report.add(
+                .lost, "metrics.db", "\(found.losses.count) parts of run logs cannot be read",
+                "they are on record in run_log_quarantine; the rest of each log is there",
+                affected: found.losses.map { "run \($0.run): \($0.finding)" })
+        }
+        if found.known > 0 {
+            report.add(
+                .note, "metrics.db",
+                "\(found.known) losses of earlier recoveries are on record in run_log_quarantine")
+        }
     }
 
     private static let silence = Logger(label: "linajed.recover") { _ in

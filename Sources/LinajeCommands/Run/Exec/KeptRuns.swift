@@ -37,6 +37,8 @@ struct KeptRuns: Sendable {
         deinit { close(lock) }
 
         var patch: String { "\(path)/diff.patch" }
+        /// What the command wrote and no daemon has taken.
+        var log: String { "\(path)/output.log" }
 
         /// Writes the facts: what was written before stays until the new text is whole.
         func write(_ facts: RunFacts) throws {
@@ -50,17 +52,27 @@ struct KeptRuns: Sendable {
         /// Whether there is something to tell; without facts a patch is nobody's.
         var hasFacts: Bool { access("\(path)/facts.json", F_OK) == 0 }
 
+        var hasLog: Bool { access(log, F_OK) == 0 }
+
+        func removeLog() { unlink(log) }
+
         func read() throws -> RunFacts {
             try JSONDecoder().decode(
                 RunFacts.self, from: Data(contentsOf: URL(filePath: "\(path)/facts.json")))
         }
 
-        /// Nothing is left to be told.
-        func remove() {
+        /// Only the log is left to be told.
+        func removeFacts() {
             for name in ["facts.json", "diff.patch"] {
                 unlink("\(path)/\(name)")
                 unlink("\(path)/\(name).new")
             }
+        }
+
+        /// Nothing is left to be told.
+        func remove() {
+            removeFacts()
+            removeLog()
             unlink("\(path)/lock")
             rmdir(path)
         }

@@ -15,6 +15,11 @@ struct RunExecCommand: AsyncParsableCommand {
             linaje.start_run() joins it, anything else may pipe into "linaje metric stream \
             $LINAJE_RUN_ID".
 
+            What the command writes reaches its outputs at once and unchanged, and is kept as the log of \
+            the run, as it is, secrets that it prints too: "linaje run log RUN" shows it. Where our \
+            output is a terminal the command finds a terminal; a program that takes the whole screen \
+            wants --no-log.
+
             The command is not harmed by the daemon: while that is away, what is known is kept in \
             $XDG_STATE_HOME/linaje/runs and follows with the next "linaje run", or by "linaje run \
             sync". Signals are passed on. Ends with the command's exit code, 128 and the number of \
@@ -43,6 +48,8 @@ struct RunExecCommand: AsyncParsableCommand {
     var params: [String] = []
     @Option(name: .customLong("tag"), help: "A tag KEY=VALUE; may be given again.")
     var tags: [String] = []
+    @Flag(help: "Do not keep what the command writes; its standard output is then ours.")
+    var noLog = false
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after \"--\".")
     var command: [String] = []
 
@@ -55,36 +62,61 @@ struct RunExecCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = ProcessInfo.processInfo.environment
         let facts = try facts(environment)
-        let reporter = RunReporter(facts, socket: socket, environment: environment)
+        let kept = KeptRuns(environment: environment)
+        let place = KeptPlace(kept, id: facts.id)
+        let reporter = RunReporter(
+            facts, socket: socket, environment: environment, kept: kept, place: place)
         environment["LINAJE_RUN_ID"] = facts.id
         if !name.isEmpty { environment["LINAJE_RUN_NAME"] = name }
         // A run that is there when the command begins needs no patience of the command. A daemon
         // that is slow to answer costs it this much at most.
         await Patience.wait(.seconds(1)) { await reporter.create() }
         if let path = await reporter.socketForCommand { environment["LINAJE_SOCKET"] = path }
+        let log =
+            noLog
+            ? nil
+            : CommandLog(
+                try RunID(parsing: facts.id[...]), socket: await reporter.socketForCommand,
+                place: place)
         let supervised: SupervisedCommand
         do {
             supervised = try SupervisedCommand(
-                command, environment: environment.map { "\($0.key)=\($0.value)" })
+                command, environment: environment.map { "\($0.key)=\($0.value)" }, log: log)
         } catch {
             let text = String(cString: strerror(error.number))
             Output.error("\(command.first ?? ""): \(text)")
-            await finish(reporter, .notStarted(because: text))
+            await finish(reporter, .notStarted(because: text), nil)
             Glibc.exit(error.number == ENOENT ? 127 : 126)
         }
         // Unstructured, because nobody waits for it to its end: the process ends when the command has.
         Task { await reporter.captureAndDeliver() }
+        let sender = Task { await log?.send() }
         let outcome = await supervised.outcome()
-        await finish(reporter, outcome)
+        await log?.finishTaking()
+        sender.cancel()
+        await sender.value
+        await finish(reporter, outcome, log)
         Output.flush()
         Glibc.exit(outcome.exitCode)
     }
 
     /// Delivers the end, for a short time; what could not be delivered is kept.
-    private func finish(_ reporter: RunReporter, _ outcome: CommandOutcome) async {
+    private func finish(
+        _ reporter: RunReporter, _ outcome: CommandOutcome, _ log: CommandLog?
+    ) async {
         await reporter.note(outcome)
+        // Whoever follows the log sees its last words before the end.
+        if let log { await Patience.wait(.seconds(3)) { await log.sendRest() } }
         await Patience.wait(.seconds(5)) { await reporter.deliverEnd() }
-        guard let kept = await reporter.keepRest() else { return }
+        // A run that only its end has made takes the log only now.
+        if let log { await Patience.wait(.seconds(3)) { await log.sendRest() } }
+        var isLogKept = false
+        switch log?.keepRest() {
+        case .kept: isLogKept = true
+        case .lost(let why): Output.note("a part of the log of the run \(why)")
+        case .nothing, nil: break
+        }
+        guard let kept = await reporter.keepRest(log: isLogKept) else { return }
         Output.note(kept)
     }
 

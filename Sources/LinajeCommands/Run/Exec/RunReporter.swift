@@ -10,7 +10,7 @@ actor RunReporter {
     private let socket: String?
     private let environment: [String: String]
     private let kept: KeptRuns?
-    private var place: KeptRuns.Place?
+    private let keptPlace: KeptPlace
     private var client: LinajeClient?
     /// Deliveries are one after the other, although each waits for the daemon.
     private var isDelivering = false
@@ -21,11 +21,15 @@ actor RunReporter {
     /// Why the daemon refuses the run.
     private var refusal: LinajeError?
 
-    init(_ facts: RunFacts, socket: String?, environment: [String: String]) {
+    init(
+        _ facts: RunFacts, socket: String?, environment: [String: String], kept: KeptRuns?,
+        place: KeptPlace
+    ) {
         self.facts = facts
         self.socket = socket.map { $0.hasPrefix("/") ? $0 : Self.currentFolder + "/" + $0 }
         self.environment = environment
-        kept = KeptRuns(environment: environment)
+        self.kept = kept
+        keptPlace = place
     }
 
     /// The socket that the command should use; `nil`: it finds the same one by itself.
@@ -83,10 +87,19 @@ actor RunReporter {
     }
 
     /// Keeps what the daemon has not taken; says so, or `nil` when there is nothing to keep.
-    func keepRest() -> String? {
+    ///
+    /// - Parameter log: whether something of the command's log waits in the place.
+    func keepRest(log: Bool) -> String? {
         guard !isDelivered else {
-            place?.remove()
-            return nil
+            guard log else {
+                place?.remove()
+                return nil
+            }
+            place?.removeFacts()
+            return
+                "a part of the log of run \(facts.id) could not be told to the daemon; it is kept in "
+                + "\(place?.path ?? "") and follows with the next \"linaje run\", or by "
+                + "\"linaje run sync\""
         }
         let why = refusal.map { "was refused: \($0.message)" } ?? "could not be told to the daemon"
         guard save() else {
@@ -96,6 +109,8 @@ actor RunReporter {
             "run \(facts.id) \(why); it is kept in \(place?.path ?? "") and follows with the next "
             + "\"linaje run\", or by \"linaje run sync\""
     }
+
+    private var place: KeptRuns.Place? { keptPlace.existing }
 
     private func attempt() async {
         guard !isDelivering, !isDelivered else { return }
@@ -147,7 +162,7 @@ actor RunReporter {
         facts.provenance?.gpus = gpus
         facts.provenance?.git = git?.state
         if let patch = git?.patch, !patch.isEmpty {
-            if place == nil { place = kept?.place(facts.id) }
+            let place = keptPlace.make()
             facts.hasPatch = place != nil && (try? place?.write(patch: patch)) != nil
             if !facts.hasPatch { facts.provenance?.git?.diffArtifact = "" }
         }
@@ -157,8 +172,7 @@ actor RunReporter {
 
     @discardableResult
     private func save() -> Bool {
-        if place == nil { place = kept?.place(facts.id) }
-        guard let place else { return false }
+        guard let place = keptPlace.make() else { return false }
         do {
             try place.write(facts)
             return true

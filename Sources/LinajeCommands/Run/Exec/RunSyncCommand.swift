@@ -42,11 +42,17 @@ struct RunSyncCommand: AsyncParsableCommand {
         var waiting: [(id: String, why: String)] = []
         for place in left {
             let id = place.path.split(separator: "/").last.map(String.init) ?? ""
-            guard place.hasFacts else {
+            guard place.hasFacts || place.hasLog else {
                 place.remove()
                 continue
             }
             do {
+                guard place.hasFacts else {
+                    try await deliverLog(of: place, id, to: client)
+                    place.remove()
+                    told.append(id)
+                    continue
+                }
                 var facts = try place.read()
                 // The daemon knows what became of the owner of a run that it knows.
                 if facts.end == nil, !facts.isCreated {
@@ -56,6 +62,8 @@ struct RunSyncCommand: AsyncParsableCommand {
                         status: .failed, cause: end.cause, process: end, at: SystemClock().now())
                 }
                 try await facts.deliver(to: client, isOwner: false, patch: place.patch)
+                place.removeFacts()
+                try await deliverLog(of: place, id, to: client)
                 place.remove()
                 told.append(id)
             } catch let error as LinajeError {
@@ -65,5 +73,25 @@ struct RunSyncCommand: AsyncParsableCommand {
             }
         }
         return (told, waiting)
+    }
+
+    /// Sends what was kept of a command's log; the daemon takes what it does not have.
+    private static func deliverLog(
+        of place: KeptRuns.Place, _ id: String, to client: LinajeClient
+    ) async throws {
+        guard let spool = LogSpool(opening: place.log) else { return }
+        let run = try RunID(parsing: id[...])
+        var durable: UInt64 = 0
+        do {
+            while let frame = spool.next() {
+                let end = frame.offset + frame.records.reduce(0) { $0 + $1.size }
+                guard end > durable else { continue }
+                durable = try await client.appendLog(
+                    of: run, writer: spool.writer, offset: frame.offset, frame.records
+                ).durable
+            }
+        } catch let error as LinajeError where error.code == .notFound {
+            // Nobody knows the run, and nobody is left who could make it.
+        }
     }
 }

@@ -19,18 +19,32 @@ final class SupervisedCommand: Sendable {
 
     private let pid: Int32
     private let startedAt = ContinuousClock.now
-    private let relay: ErrorRelay?
+    private let relay: OutputRelay?
+    private let outputRelay: OutputRelay?
     private let state: Mutex<State>
 
-    /// Starts it. Standard input and output are ours.
-    init(_ words: [String], environment: [String]) throws(SpawnedProcess.Failure) {
+    /// Starts it. Standard input is ours, and without a log standard output, too.
+    ///
+    /// - Parameter log: what gets a copy of all that the command writes.
+    init(
+        _ words: [String], environment: [String], log: CommandLog?
+    ) throws(SpawnedProcess.Failure) {
         // Before the command is there: a signal that comes now waits for it.
         let caught = CaughtSignals(Self.forwarded)
-        let relay = ErrorRelay()
+        let relay = OutputRelay(STDERR_FILENO, bell: log?.bell)
+        let outputRelay = log.flatMap { OutputRelay(STDOUT_FILENO, bell: $0.bell) }
         self.relay = relay
-        defer { relay?.handedOver() }
+        self.outputRelay = outputRelay
+        defer {
+            relay?.handedOver()
+            outputRelay?.handedOver()
+        }
         pid = try SpawnedProcess.start(
-            words, environment: environment, errors: relay?.end)
+            words, environment: environment, output: outputRelay?.end, errors: relay?.end)
+        log?.take(
+            from: [(LogStream.stdout, outputRelay), (.stderr, relay)].compactMap { stream, relay in
+                relay.map { (stream, $0) }
+            })
         state = Mutex(State(memory: MemoryWatch(pid: pid)))
         if let caught { _ = OwnThread.start { [self] in pass(caught) } }
         guard OwnThread.start({ [self] in waitForEnd() }) else {
@@ -104,6 +118,7 @@ final class SupervisedCommand: Sendable {
             let (tail, isCut) = relay.finish()
             end.lastErrors = LastLines.of(tail, isCut: isCut)
         }
+        _ = outputRelay?.finish()
         let outcome = CommandOutcome(end, evidence, stop: stop, endedAt: endedAt)
         let waiter = state.withLock { state in
             state.outcome = outcome
