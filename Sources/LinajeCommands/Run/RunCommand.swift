@@ -17,6 +17,6 @@ struct RunCommand: AsyncParsableCommand {
         subcommands: [
             RunExecCommand.self, RunListCommand.self, RunShowCommand.self, RunCreateCommand.self,
             RunFinishCommand.self, RunDeleteCommand.self, RunRestoreCommand.self,
-            RunSyncCommand.self, RunLogCommand.self,
+            RunSyncCommand.self, RunLogCommand.self, RunWatchCommand.self,
         ], defaultSubcommand: RunExecCommand.self, aliases: ["runs"])
 }

@@ -84,13 +84,13 @@ struct TopCommand: AsyncParsableCommand {
     }
 
     private func show(_ sampler: TopSampler, on screen: TerminalScreen) async throws {
-        let events = TopEvents()
+        let events = TerminalEvents<Result<TopSample, any Error>>()
         screen.enter()
         defer { screen.leave() }
         let end = await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 // Ends by being cancelled.
-                try? await sampler.run { events.add(.read($0)) }
+                try? await sampler.run { events.add(.news($0)) }
             }
             defer { group.cancelAll() }
             return await follow(events, sampler, on: screen)
@@ -100,8 +100,9 @@ struct TopCommand: AsyncParsableCommand {
 
     /// Draws until something ends it; returns that.
     private func follow(
-        _ events: TopEvents, _ sampler: TopSampler, on screen: TerminalScreen
-    ) async -> TopEvents.Event? {
+        _ events: TerminalEvents<Result<TopSample, any Error>>, _ sampler: TopSampler,
+        on screen: TerminalScreen
+    ) async -> TerminalEvents<Result<TopSample, any Error>>.Event? {
         var view = TopScreen(
             history: TopHistory(), socket: sampler.client.daemon.socket,
             interval: sampler.interval)
@@ -109,17 +110,20 @@ struct TopCommand: AsyncParsableCommand {
         for await event in events.events {
             switch event {
             case .quit, .terminate: return event
+            case .keys(let bytes):
+                let ends = bytes.contains(UInt8(ascii: "q")) || bytes.contains(UInt8(ascii: "Q"))
+                if ends { return .quit }
             case .resized: break
             case .suspend:
                 screen.leave()
                 // To this thread, which then does not come back before the shell says so.
                 raise(SIGSTOP)
                 screen.enter()
-            case .read(.success(let sample)):
+            case .news(.success(let sample)):
                 view.history.add(sample, after: last)
                 view.trouble = nil
                 last = sample
-            case .read(.failure(let error)):
+            case .news(.failure(let error)):
                 view.trouble = (error as? LinajeError)?.message ?? "\(error)"
             }
             let size = screen.size

@@ -124,10 +124,13 @@ final class CommandLog: Sendable {
         }
     }
 
+    /// How long the daemon is waited for at the end: one that has never answered hardly.
+    var patience: Duration { .milliseconds(state.withLock { $0.wasTaken } ? 3_000 : 500) }
+
     /// Sends the rest, for as long as the daemon takes something and the task is not cancelled.
     func sendRest() async {
         let begin = ContinuousClock.now
-        let patience = Duration.milliseconds(state.withLock { $0.wasTaken } ? 3_000 : 300)
+        let patience = patience
         var client: LinajeClient?
         while !Task.isCancelled, await !attempt(&client) {
             guard begin.duration(to: .now) < patience else { return }

@@ -10,12 +10,12 @@ enum LastLines {
         if lines.last?.isEmpty ?? false { lines.removeLast() }
         // The first one is only the end of a line.
         if isCut, lines.count > 1 { lines.removeFirst() }
-        return lines.suffix(Limits.lastErrorLines).map(text)
+        return lines.suffix(Limits.lastErrorLines).map(visible)
     }
 
     /// What stays of a line on a terminal: the text after the last carriage return (a progress bar
     /// writes over itself), without escape sequences and other control characters.
-    private static func text(_ line: ArraySlice<UInt8>) -> String {
+    static func visible(_ line: ArraySlice<UInt8>) -> String {
         let parts = line.split(separator: 0x0D)
         var kept: [UInt8] = []
         var rest = (parts.last ?? [])[...]

@@ -106,10 +106,12 @@ struct RunExecCommand: AsyncParsableCommand {
     ) async {
         await reporter.note(outcome)
         // Whoever follows the log sees its last words before the end.
-        if let log { await Patience.wait(.seconds(3)) { await log.sendRest() } }
+        if let log { await Patience.wait(log.patience) { await log.sendRest() } }
         await Patience.wait(.seconds(5)) { await reporter.deliverEnd() }
         // A run that only its end has made takes the log only now.
-        if let log { await Patience.wait(.seconds(3)) { await log.sendRest() } }
+        if let log, await reporter.wasDelivered {
+            await Patience.wait(.seconds(3)) { await log.sendRest() }
+        }
         var isLogKept = false
         switch log?.keepRest() {
         case .kept: isLogKept = true

@@ -35,6 +35,9 @@ actor RunReporter {
     /// The socket that the command should use; `nil`: it finds the same one by itself.
     var socketForCommand: String? { client?.daemon.socket ?? socket }
 
+    /// Whether the daemon knows the run and its end.
+    var wasDelivered: Bool { isDelivered }
+
     /// Tries once to create the run. When that fails, what is known is kept from now on, so that the
     /// run is known whatever becomes of us.
     func create() async {

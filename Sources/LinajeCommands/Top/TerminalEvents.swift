@@ -4,18 +4,20 @@ import Glibc
 /// What happens while the screen is shown: keys and signals, in the order they come.
 ///
 /// The signals that are watched no longer end the program by themselves.
-final class TopEvents: Sendable {
+final class TerminalEvents<News: Sendable>: Sendable {
     enum Event: Sendable {
-        /// A key that means the end, or an interrupt.
+        /// An interrupt.
         case quit
+        /// Keys, as the terminal sends them.
+        case keys([UInt8])
         /// Somebody wants the program to end.
         case terminate
         /// The terminal has another size.
         case resized
         /// The user wants the shell for a moment.
         case suspend
-        /// A new state of the daemon, or what hindered it.
-        case read(Result<TopSample, any Error>)
+        /// What else the program waits for.
+        case news(News)
     }
 
     let events: AsyncStream<Event>
@@ -38,10 +40,7 @@ final class TopEvents: Sendable {
             let count = Glibc.read(STDIN_FILENO, &bytes, bytes.count)
             // An end of input would be reported for ever.
             if count <= 0 { keys.cancel() }
-            let wanted = bytes.prefix(max(0, count))
-            if wanted.contains(UInt8(ascii: "q")) || wanted.contains(UInt8(ascii: "Q")) {
-                post.yield(.quit)
-            }
+            if count > 0 { post.yield(.keys(Array(bytes.prefix(count)))) }
         }
         sources = [
             watch(SIGINT, .quit), watch(SIGTERM, .terminate), watch(SIGHUP, .terminate),
