@@ -56,7 +56,7 @@ def content(client, run, **fields):
 
 
 def test_a_command_writes_as_it_would_alone_and_all_of_it_is_in_the_log(shell):
-    got = shell.run("sh", "-c", "echo out; sleep 0.05; echo err >&2; sleep 0.05; printf 'no end'")
+    got = shell.run("sh", "-c", "echo out; sleep 0.2; echo err >&2; sleep 0.2; printf 'no end'")
     assert got == (0, b"out\nno end", b"err\n")
     run, = shell.found()
     assert log(shell, run.id) == b"out\nerr\nno end"
@@ -153,9 +153,9 @@ def test_a_daemon_that_is_away_harms_nobody_and_learns_all_later(shell, daemon):
 
 
 def test_a_linaje_that_is_killed_leaves_the_command_its_outputs(shell, daemon):
-    process = shell.start("sh", "-c", "echo one; echo two >&2; sleep 1; echo three; exec sleep 0.1")
+    process = shell.start("sh", "-c", "echo one; sleep 0.2; echo two >&2; sleep 1; echo three; exec sleep 0.1")
     assert process.stdout.readline() == b"one\n"
-    time.sleep(0.3)
+    time.sleep(0.7)
     process.kill()
     assert process.stdout.read() == b"three\n"
     run, = shell.found()
