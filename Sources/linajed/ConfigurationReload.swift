@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeHost
 import LinajeServices
 import Logging
 import NIOPosix

@@ -1,5 +1,6 @@
 import LinajeArtifacts
 import LinajeCatalog
+import LinajeHost
 import LinajeTransport
 import Logging
 import NIOPosix

@@ -1,5 +1,6 @@
 import Dispatch
 import LinajeDomain
+import LinajeHost
 import Logging
 import Synchronization
 

@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeHost
 import LinajeMetrics
 import LinajeServer
 import ServiceLifecycle

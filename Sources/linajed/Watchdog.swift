@@ -1,4 +1,5 @@
 import Dispatch
+import LinajeHost
 import LinajeTransport
 import LinajeWire
 import Logging

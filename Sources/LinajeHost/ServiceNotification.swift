@@ -1,19 +1,19 @@
 import Dispatch
 import Glibc
 
-/// Tells systemd how the daemon is (sd_notify(3)): one datagram of lines to `$NOTIFY_SOCKET`.
+/// Tells systemd how this program is (sd_notify(3)): one datagram of lines to `$NOTIFY_SOCKET`.
 /// Without that variable nothing happens.
-struct ServiceNotification: Sendable {
+package struct ServiceNotification: Sendable {
     private let address: String?
 
-    init(environment: [String: String]) { address = environment["NOTIFY_SOCKET"] }
+    package init(environment: [String: String]) { address = environment["NOTIFY_SOCKET"] }
 
     /// Whether somebody wants to know.
-    var isWanted: Bool { address != nil }
+    package var isWanted: Bool { address != nil }
 
-    /// The daemon answers on its socket. Nothing else says so again: while systemd's queue is full,
-    /// it is tried again for some seconds.
-    func ready(_ status: String) { ready(status, attempts: 100) }
+    /// The program does its work: the daemon answers on its socket. Nothing else says so again:
+    /// while systemd's queue is full, it is tried again for some seconds.
+    package func ready(_ status: String) { ready(status, attempts: 100) }
 
     private func ready(_ status: String, attempts: Int) {
         guard !send("READY=1", "STATUS=\(Self.line(status))"), attempts > 1 else { return }
@@ -23,10 +23,10 @@ struct ServiceNotification: Sendable {
     }
 
     /// What `systemctl status` shows.
-    func status(_ text: String) { send("STATUS=\(Self.line(text))") }
+    package func status(_ text: String) { send("STATUS=\(Self.line(text))") }
 
     /// The configuration is being read again; `ready` must follow.
-    func reloading() {
+    package func reloading() {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         let microseconds = Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
@@ -34,13 +34,13 @@ struct ServiceNotification: Sendable {
     }
 
     /// The daemon takes no new connections.
-    func stopping(_ status: String) { send("STOPPING=1", "STATUS=\(Self.line(status))") }
+    package func stopping(_ status: String) { send("STOPPING=1", "STATUS=\(Self.line(status))") }
 
     /// The daemon does its work; systemd restarts one that does not say so in time.
-    func alive() { send("WATCHDOG=1") }
+    package func alive() { send("WATCHDOG=1") }
 
     /// The start or the stop takes longer: the next sign of life comes within `time`.
-    func extendTimeout(by time: Duration, _ status: String) {
+    package func extendTimeout(by time: Duration, _ status: String) {
         send(
             "EXTEND_TIMEOUT_USEC=\(Int64(time / .microseconds(1)))", "STATUS=\(Self.line(status))")
     }
