@@ -71,6 +71,7 @@ let package = Package(
     targets: [
         // C shims: what Swift cannot see by itself.
         .target(name: "CLinux"),
+        .target(name: "CNVML"),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
@@ -142,12 +143,15 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio),
 
-        // The command line.
+        // The command line, and the agent that it can be.
+        layer(
+            "LinajeAgent",
+            ["CLinux", "CNVML", "LinajeClient", "LinajeDomain", "LinajeHost", crypto]),
         layer(
             "LinajeCommands",
             [
-                "CLinux", "CSQLite", "CZstd", "LinajeClient", "LinajeDomain", "LinajeHost",
-                "LinajeTransport", "LinajeWire", argumentParser, crypto,
+                "CLinux", "CSQLite", "CZstd", "LinajeAgent", "LinajeClient", "LinajeDomain",
+                "LinajeHost", "LinajeTransport", "LinajeWire", argumentParser, crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
 
@@ -168,6 +172,7 @@ let package = Package(
             ]),
 
         // Tests, one target for each layer. The real programs together: Tests/System.
+        tests("LinajeAgentTests", ["LinajeAgent"]),
         tests(
             "LinajeArtifactsTests",
             [

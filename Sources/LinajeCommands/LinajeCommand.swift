@@ -26,8 +26,8 @@ struct LinajeCommand: AsyncParsableCommand {
         version: "linaje \(LinajeProgram.version)",
         subcommands: [
             StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
-            MetricCommand.self, DatasetCommand.self, ArtifactCommand.self, ModelCommand.self,
-            LineageCommand.self, LedgerCommand.self,
+            MetricCommand.self, AgentCommand.self, DatasetCommand.self, ArtifactCommand.self,
+            ModelCommand.self, LineageCommand.self, LedgerCommand.self,
             MaintainCommand.self, DoctorCommand.self, BenchCommand.self,
         ])
 }
