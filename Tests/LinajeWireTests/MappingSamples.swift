@@ -135,7 +135,7 @@ enum MappingSamples {
         ]
         samples += ends.map { MappingSample($0, Linaje_V1_ProcessEnd.init) { try ProcessEnd($0) } }
         let leases: [Lease] = [
-            .detached, .process(pid: 77, start: 0, supervises: true),
+            .detached, .process(pid: 77, start: 9_001, boot: "b-1", supervises: true),
             .heartbeat(timeout: .seconds(5)),
         ]
         for (lease, status) in zip(leases + leases, RunStatus.allCases) {

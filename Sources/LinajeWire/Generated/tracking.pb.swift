@@ -481,6 +481,13 @@ package nonisolated struct Linaje_V1_Lease: Sendable {
   /// end says nothing of how that one ends.
   package var supervises: Bool = false
 
+  /// For PROCESS, set by the server: when the owner started, in clock ticks since boot, and the id of that
+  /// boot (/proc/sys/kernel/random/boot_id): they tell it from a later process of the same number. 0 and
+  /// empty when they are not known.
+  package var startTicks: UInt64 = 0
+
+  package var boot: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1056,64 +1063,90 @@ package nonisolated struct Linaje_V1_GitState: Sendable {
 
 /// Creates a run. With an id that exists already the existing run is returned, if it was created by
 /// the same principal in the same experiment; else error 106.
-package nonisolated struct Linaje_V1_CreateRunRequest: Sendable {
+package nonisolated struct Linaje_V1_CreateRunRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Chosen by the client (16 random bytes), or empty: the server chooses.
-  package var id: Data = Data()
+  package var id: Data {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
 
   /// The experiment; must be active.
-  package var experimentID: Int64 = 0
+  package var experimentID: Int64 {
+    get {_storage._experimentID}
+    set {_uniqueStorage()._experimentID = newValue}
+  }
 
   /// Its name; empty: the server makes one of the id.
-  package var name: String = String()
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
   /// The user's name.
-  package var user: String = String()
+  package var user: String {
+    get {_storage._user}
+    set {_uniqueStorage()._user = newValue}
+  }
 
   /// The parent run's id; may be empty.
-  package var parentID: Data = Data()
+  package var parentID: Data {
+    get {_storage._parentID}
+    set {_uniqueStorage()._parentID = newValue}
+  }
 
   /// When it started; 0: now.
-  package var startedAtUs: Int64 = 0
+  package var startedAtUs: Int64 {
+    get {_storage._startedAtUs}
+    set {_uniqueStorage()._startedAtUs = newValue}
+  }
 
   /// Its first tags.
-  package var tags: [Linaje_V1_Tag] = []
+  package var tags: [Linaje_V1_Tag] {
+    get {_storage._tags}
+    set {_uniqueStorage()._tags = newValue}
+  }
 
   /// Its first params.
-  package var params: [Linaje_V1_Param] = []
+  package var params: [Linaje_V1_Param] {
+    get {_storage._params}
+    set {_uniqueStorage()._params = newValue}
+  }
 
   /// What made it.
   package var provenance: Linaje_V1_Provenance {
-    get {_provenance ?? Linaje_V1_Provenance()}
-    set {_provenance = newValue}
+    get {_storage._provenance ?? Linaje_V1_Provenance()}
+    set {_uniqueStorage()._provenance = newValue}
   }
   /// Returns true if `provenance` has been explicitly set.
-  package var hasProvenance: Bool {self._provenance != nil}
+  package var hasProvenance: Bool {_storage._provenance != nil}
   /// Clears the value of `provenance`. Subsequent reads from it will return its default value.
-  package mutating func clearProvenance() {self._provenance = nil}
+  package mutating func clearProvenance() {_uniqueStorage()._provenance = nil}
 
   /// Who owns it.
   package var lease: Linaje_V1_Lease {
-    get {_lease ?? Linaje_V1_Lease()}
-    set {_lease = newValue}
+    get {_storage._lease ?? Linaje_V1_Lease()}
+    set {_uniqueStorage()._lease = newValue}
   }
   /// Returns true if `lease` has been explicitly set.
-  package var hasLease: Bool {self._lease != nil}
+  package var hasLease: Bool {_storage._lease != nil}
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
-  package mutating func clearLease() {self._lease = nil}
+  package mutating func clearLease() {_uniqueStorage()._lease = nil}
 
   /// RUNNING (also when not given) or SCHEDULED.
-  package var status: Linaje_V1_RunStatus = .unspecified
+  package var status: Linaje_V1_RunStatus {
+    get {_storage._status}
+    set {_uniqueStorage()._status = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _provenance: Linaje_V1_Provenance? = nil
-  fileprivate var _lease: Linaje_V1_Lease? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Asks for one run.
@@ -1792,7 +1825,7 @@ nonisolated extension Linaje_V1_UpdateExperimentRequest: SwiftProtobuf.Message, 
 
 nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Lease"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}heartbeat_timeout_s\0\u{1}pid\0\u{3}last_heard_at_us\0\u{1}supervises\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}heartbeat_timeout_s\0\u{1}pid\0\u{3}last_heard_at_us\0\u{1}supervises\0\u{3}start_ticks\0\u{1}boot\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1805,6 +1838,8 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularInt32Field(value: &self.pid) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.lastHeardAtUs) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.supervises) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.startTicks) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.boot) }()
       default: break
       }
     }
@@ -1826,6 +1861,12 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.supervises != false {
       try visitor.visitSingularBoolField(value: self.supervises, fieldNumber: 5)
     }
+    if self.startTicks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.startTicks, fieldNumber: 6)
+    }
+    if !self.boot.isEmpty {
+      try visitor.visitSingularStringField(value: self.boot, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1835,6 +1876,8 @@ nonisolated extension Linaje_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.pid != rhs.pid {return false}
     if lhs.lastHeardAtUs != rhs.lastHeardAtUs {return false}
     if lhs.supervises != rhs.supervises {return false}
+    if lhs.startTicks != rhs.startTicks {return false}
+    if lhs.boot != rhs.boot {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2667,81 +2710,137 @@ nonisolated extension Linaje_V1_CreateRunRequest: SwiftProtobuf.Message, SwiftPr
   package static let protoMessageName: String = _protobuf_package + ".CreateRunRequest"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}experiment_id\0\u{1}name\0\u{1}user\0\u{3}parent_id\0\u{3}started_at_us\0\u{1}tags\0\u{1}params\0\u{1}provenance\0\u{1}lease\0\u{1}status\0")
 
+  fileprivate class _StorageClass {
+    var _id: Data = Data()
+    var _experimentID: Int64 = 0
+    var _name: String = String()
+    var _user: String = String()
+    var _parentID: Data = Data()
+    var _startedAtUs: Int64 = 0
+    var _tags: [Linaje_V1_Tag] = []
+    var _params: [Linaje_V1_Param] = []
+    var _provenance: Linaje_V1_Provenance? = nil
+    var _lease: Linaje_V1_Lease? = nil
+    var _status: Linaje_V1_RunStatus = .unspecified
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _id = source._id
+      _experimentID = source._experimentID
+      _name = source._name
+      _user = source._user
+      _parentID = source._parentID
+      _startedAtUs = source._startedAtUs
+      _tags = source._tags
+      _params = source._params
+      _provenance = source._provenance
+      _lease = source._lease
+      _status = source._status
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.id) }()
-      case 2: try { try decoder.decodeSingularInt64Field(value: &self.experimentID) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.user) }()
-      case 5: try { try decoder.decodeSingularBytesField(value: &self.parentID) }()
-      case 6: try { try decoder.decodeSingularInt64Field(value: &self.startedAtUs) }()
-      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.tags) }()
-      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.params) }()
-      case 9: try { try decoder.decodeSingularMessageField(value: &self._provenance) }()
-      case 10: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
-      case 11: try { try decoder.decodeSingularEnumField(value: &self.status) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._id) }()
+        case 2: try { try decoder.decodeSingularInt64Field(value: &_storage._experimentID) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._user) }()
+        case 5: try { try decoder.decodeSingularBytesField(value: &_storage._parentID) }()
+        case 6: try { try decoder.decodeSingularInt64Field(value: &_storage._startedAtUs) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._tags) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._params) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._provenance) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._lease) }()
+        case 11: try { try decoder.decodeSingularEnumField(value: &_storage._status) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.id.isEmpty {
-      try visitor.visitSingularBytesField(value: self.id, fieldNumber: 1)
-    }
-    if self.experimentID != 0 {
-      try visitor.visitSingularInt64Field(value: self.experimentID, fieldNumber: 2)
-    }
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
-    }
-    if !self.user.isEmpty {
-      try visitor.visitSingularStringField(value: self.user, fieldNumber: 4)
-    }
-    if !self.parentID.isEmpty {
-      try visitor.visitSingularBytesField(value: self.parentID, fieldNumber: 5)
-    }
-    if self.startedAtUs != 0 {
-      try visitor.visitSingularInt64Field(value: self.startedAtUs, fieldNumber: 6)
-    }
-    if !self.tags.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.tags, fieldNumber: 7)
-    }
-    if !self.params.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.params, fieldNumber: 8)
-    }
-    try { if let v = self._provenance {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
-    } }()
-    try { if let v = self._lease {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    } }()
-    if self.status != .unspecified {
-      try visitor.visitSingularEnumField(value: self.status, fieldNumber: 11)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._id.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._id, fieldNumber: 1)
+      }
+      if _storage._experimentID != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._experimentID, fieldNumber: 2)
+      }
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 3)
+      }
+      if !_storage._user.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._user, fieldNumber: 4)
+      }
+      if !_storage._parentID.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._parentID, fieldNumber: 5)
+      }
+      if _storage._startedAtUs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._startedAtUs, fieldNumber: 6)
+      }
+      if !_storage._tags.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._tags, fieldNumber: 7)
+      }
+      if !_storage._params.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._params, fieldNumber: 8)
+      }
+      try { if let v = _storage._provenance {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+      try { if let v = _storage._lease {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
+      if _storage._status != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._status, fieldNumber: 11)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_CreateRunRequest, rhs: Linaje_V1_CreateRunRequest) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.experimentID != rhs.experimentID {return false}
-    if lhs.name != rhs.name {return false}
-    if lhs.user != rhs.user {return false}
-    if lhs.parentID != rhs.parentID {return false}
-    if lhs.startedAtUs != rhs.startedAtUs {return false}
-    if lhs.tags != rhs.tags {return false}
-    if lhs.params != rhs.params {return false}
-    if lhs._provenance != rhs._provenance {return false}
-    if lhs._lease != rhs._lease {return false}
-    if lhs.status != rhs.status {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._experimentID != rhs_storage._experimentID {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._user != rhs_storage._user {return false}
+        if _storage._parentID != rhs_storage._parentID {return false}
+        if _storage._startedAtUs != rhs_storage._startedAtUs {return false}
+        if _storage._tags != rhs_storage._tags {return false}
+        if _storage._params != rhs_storage._params {return false}
+        if _storage._provenance != rhs_storage._provenance {return false}
+        if _storage._lease != rhs_storage._lease {return false}
+        if _storage._status != rhs_storage._status {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -36,9 +36,11 @@ extension Linaje_V1_Lease {
         self.init()
         switch lease {
         case .detached: kind = .detached
-        case .process(let pid, _, _, let supervises):
+        case .process(let pid, let start, let boot, let supervises):
             kind = .process
             self.pid = pid
+            startTicks = start
+            self.boot = boot
             self.supervises = supervises
         case .heartbeat(let timeout):
             kind = .heartbeat
@@ -49,15 +51,17 @@ extension Linaje_V1_Lease {
 }
 
 extension Lease {
-    /// The start time and the boot of a process do not travel: the server, which believes the kernel
-    /// only, fills in all three.
+    /// The server, which believes the kernel only, fills in process, start and boot itself whatever a
+    /// client says.
     ///
     /// - Throws: `invalidArgument` for an unknown kind.
     package init(_ message: Linaje_V1_Lease) throws {
         switch message.kind {
         case .unspecified, .detached: self = .detached
         case .process:
-            self = .process(pid: message.pid, start: 0, supervises: message.supervises)
+            self = .process(
+                pid: message.pid, start: message.startTicks, boot: message.boot,
+                supervises: message.supervises)
         case .heartbeat:
             self = .heartbeat(
                 timeout: message.heartbeatTimeoutS == 0

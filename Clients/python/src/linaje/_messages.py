@@ -673,6 +673,8 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (3, "pid", "int32", ""),
         (4, "last_heard_at_us", "int64", ""),
         (5, "supervises", "bool", ""),
+        (6, "start_ticks", "uint64", ""),
+        (7, "boot", "string", ""),
     ],
     "ProcessEnd": [
         (1, "reason", "enum", ""),
