@@ -35,4 +35,6 @@ package enum AgentLimits {
     package static let waitingBytes = 16 << 20
     /// Samples that are sent as one batch at most.
     package static let samplesPerBatch = 60
+    /// Points of them.
+    package static let samplePointsPerBatch = 5_000
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The time of the machine.

@@ -56,8 +56,9 @@ import Testing
         arguments: [
             "epoch 1", "[1]", "{\"a\": }", "{\"a\" 1}", "{\"a\": 1", "{\"a\": 0x10}", "\"a\"",
             "{\"a\": \"\\ud800\"}", "{\"a\": \"\\q\"}", "{\"a\": inf}", "{,}", "{\"a\": 1,}",
-            "{\"a\":" + String(repeating: "{\"a\":", count: 40) + "1" + String(
-                repeating: "}", count: 41),
+            "{\"a\":" + String(repeating: "{\"a\":", count: 40) + "1"
+                + String(
+                    repeating: "}", count: 41),
             "{\"a\":" + String(repeating: "[", count: 100_000),
         ])
     func problems(_ line: String) {

@@ -39,7 +39,8 @@ enum EventBytes {
     }
 
     static func tensor(_ tag: String, _ tensor: [UInt8], plugin: String) -> [UInt8] {
-        bytes(1, Array(tag.utf8)) + bytes(8, tensor) + bytes(9, bytes(1, bytes(1, Array(plugin.utf8))))
+        bytes(1, Array(tag.utf8)) + bytes(8, tensor)
+            + bytes(9, bytes(1, bytes(1, Array(plugin.utf8))))
     }
 
     static func record(_ data: [UInt8]) -> [UInt8] {

@@ -22,7 +22,7 @@ megabytes, share, children = int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[
 os.environ["LINAJE_SOCKET"] = sys.argv[2]
 with linaje.start_run(name=sys.argv[6]) as run:
     held = bytearray(os.urandom(1 << 20) * megabytes)
-    print(run.id, flush=True)
+    print(run.run_id, flush=True)
     def work(seconds):
         end = time.process_time() + seconds
         while time.process_time() < end:
@@ -52,7 +52,11 @@ def trainings(daemon):
             [sys.executable, "-c", TRAINING, str(ROOT / "Clients/python/src"), daemon.socket,
              str(megabytes), str(share), str(children), name], stdout=subprocess.PIPE, text=True)
         started.append(process)
-        return process, bytes.fromhex(process.stdout.readline().strip())
+        run = bytes.fromhex(process.stdout.readline().strip())
+        with daemon.client() as client:
+            # The client never waits for the daemon: the run comes in its own time.
+            eventually(lambda: run in {each.id for each in client.call("SearchRuns").runs})
+        return process, run
 
     yield start
     for process in started:

@@ -71,6 +71,8 @@ def test_everything_an_operator_needs_is_there(stage):
         "usr/libexec/linaje/linaje-flavor-host": 0o755,
         "usr/lib/systemd/system/linajed.service": 0o644,
         "usr/lib/systemd/system/linajed.socket": 0o644,
+        "usr/lib/systemd/system/linaje-agent.service": 0o644,
+        "usr/lib/systemd/user/linaje-agent.service": 0o644,
         "usr/lib/systemd/user/linajed.service": 0o644,
         "usr/lib/systemd/user/linajed.socket": 0o644,
         "usr/lib/sysusers.d/linaje.conf": 0o644, "usr/lib/tmpfiles.d/linaje.conf": 0o644,
@@ -98,6 +100,7 @@ def test_users_and_folders_are_declared_for_systemd(stage):
         pytest.skip("systemd-sysusers is not installed")
     said = run("systemd-sysusers", "--dry-run", f"{stage}/usr/lib/sysusers.d/linaje.conf")
     assert "Creating user 'linaje'" in said.stderr, said.stderr
+    assert "Creating user 'linaje-agent'" in said.stderr, said.stderr
     with open(f"{stage}/usr/lib/tmpfiles.d/linaje.conf", encoding="ascii") as file:
         folders = {line.split()[1]: line.split()[2] for line in file if line.startswith("d ")}
     assert folders == {"/run/linaje": "0750", "/var/lib/linaje": "0700"}

@@ -29,14 +29,14 @@ def analyze(*arguments, **environment):
 
 
 @tools
-@pytest.mark.parametrize("name", ["linajed.service", "linajed.socket"])
+@pytest.mark.parametrize("name", ["linajed.service", "linajed.socket", "linaje-agent.service"])
 def test_the_system_units_are_right(root, name):
     status, said = verify(root / "usr/lib/systemd/system" / name, root)
     assert status == 0 and said == "", said
 
 
 @tools
-@pytest.mark.parametrize("name", ["linajed.service", "linajed.socket"])
+@pytest.mark.parametrize("name", ["linajed.service", "linajed.socket", "linaje-agent.service"])
 def test_the_user_units_are_right(root, name):
     status, said = verify(root / "usr/lib/systemd/user" / name, root, "--user")
     assert status == 0 and said == "", said
@@ -52,7 +52,7 @@ def verify(unit, root, *options):
                                                                  f"ExecStart={root}/"))
     status, said = analyze("verify", "--man=no", *options, folder / unit.name,
                            XDG_RUNTIME_DIR="/tmp")
-    return status, "\n".join(line for line in said.splitlines() if "linajed" in line)
+    return status, "\n".join(line for line in said.splitlines() if "linaje" in line)
 
 
 @tools
@@ -74,6 +74,32 @@ def test_with_the_network_it_is_still_tight(root, tmp_path):
     assert status == 0, said
     assert re.search(r"✗ RestrictAddressFamilies=~AF_\(INET\|INET6\)", said), \
         "the drop-in does not open the network"
+
+
+@tools
+@pytest.mark.parametrize("with_counters", [False, True])
+def test_the_agent_is_locked_up_too(root, tmp_path, with_counters):
+    shutil.copy(root / "usr/lib/systemd/system/linaje-agent.service", tmp_path)
+    if with_counters:
+        (tmp_path / "linaje-agent.service.d").mkdir()
+        shutil.copy(root / "usr/share/doc/linaje/examples/linaje-agent.service.d/counters.conf",
+                    tmp_path / "linaje-agent.service.d")
+    status, said = analyze("security", "--offline=true",
+                           f"--threshold={18 if with_counters else 13}",
+                           tmp_path / "linaje-agent.service")
+    assert status == 0, said
+
+
+def test_the_agent_sees_the_machine_and_is_not_the_daemon(root):
+    service = settings(root / "usr/lib/systemd/system/linaje-agent.service")
+    assert service["ExecStart"] == ["/usr/bin/linaje agent"]
+    # Each would hide what it is there to see.
+    for hiding in ("PrivateUsers", "ProtectProc", "PrivatePIDs", "ProcSubset", "PrivateNetwork",
+                   "PrivateDevices"):
+        assert hiding not in service
+    assert service["User"] == ["linaje-agent"], "the daemon's user is an admin"
+    assert service["SupplementaryGroups"] == ["linaje"]
+    assert service["InaccessiblePaths"] == ["-/var/lib/linaje"]
 
 
 def settings(path):

@@ -48,16 +48,18 @@ package struct JSONLinesFollower: Sendable {
         var current: Current?
         var health = DaemonHealth(report)
         var rounds = 0
+        var isRotatedDone = false
         var told: String?
         while !stop.isRequested {
             rounds += 1
             do {
-                if rounds == 1 { try await finishRotated() }
-                let didWork = try await look(&current)
+                if !isRotatedDone { try await finishRotated() }
+                isRotatedDone = true
+                let found = try await look(&current)
                 health.note([])
                 told = nil
-                if configuration.once, !didWork { break }
-                if didWork { continue }
+                if found == .again || configuration.once && found == .growth { continue }
+                if configuration.once { break }
             } catch {
                 let failure = LinajeError.of(error)
                 health.note([failure])
@@ -76,38 +78,45 @@ package struct JSONLinesFollower: Sendable {
         if configuration.once { try await finder.finish(at: current?.known.lastTime) }
     }
 
+    /// What a look has found.
+    private enum Finding {
+        case nothing
+        case growth
+        /// Another file, or another content: it is looked at at once.
+        case again
+    }
+
     private static let onceRounds = 5
     /// How many bytes before the place are compared.
     private static let tailBytes: UInt64 = 256
 
-    /// Looks at the file once; whether there was something to do, so that there may be more.
-    private func look(_ current: inout Current?) async throws -> Bool {
+    private func look(_ current: inout Current?) async throws -> Finding {
         let path = path
         guard let now = current else {
             do {
                 let file = try await BlockingCalls.run { try OpenFile(path) }
                 current = Current(file: file)
                 report.count { $0.files += 1 }
-                return true
+                return .again
             } catch let error as LinajeError where error.code == .notFound && !configuration.once {
-                return false
+                return .nothing
             }
         }
         if try await isRewritten(now) {
             report.tell(.rewritten(path: path))
             if let writer = now.known.writer { await generations.wasRewritten(writer) }
             current = Current(file: now.file)
-            return true
+            return .again
         }
         let grown = try await advance(now)
         current = grown
-        if grown.known.place.offset > now.known.place.offset { return true }
+        if grown.known.place.offset > now.known.place.offset { return .growth }
         // The file that has the name now; the old one was read to its end just before.
         let identity = await named(path)
-        guard let identity, identity != now.file.identity else { return false }
+        guard let identity, identity != now.file.identity else { return .nothing }
         report.tell(.rotated(path: path))
         current = nil
-        return true
+        return .again
     }
 
     private func named(_ path: String) async -> OpenFile.Identity? {

@@ -10,7 +10,7 @@ package struct MeasuredRun: Sendable, Hashable {
     /// The run when its owner is a process of this machine and boot that can be told for certain.
     package init?(_ run: Run) {
         guard case .process(let pid, let start, let boot, _) = run.lease, pid > 0, start > 0,
-            boot == ProcessIdentity.boot,
+            boot.isEmpty || boot == ProcessIdentity.boot,
             !run.tags.contains(where: { $0.key == Self.optOut && $0.value == "false" })
         else { return nil }
         self.run = run.id

@@ -4,6 +4,11 @@ package enum HostText {
     package struct ProcessorTime: Sendable, Hashable {
         package var busy: UInt64
         package var total: UInt64
+
+        package init(busy: UInt64, total: UInt64) {
+            self.busy = busy
+            self.total = total
+        }
     }
 
     /// The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal; guest

@@ -12,7 +12,6 @@ struct RunMeter: Sendable {
         var owners: Set<Int32>
         /// Runs of the same process, this one included.
         var sharing: Int
-        /// The processes of each other run, to share the energy of a GPU.
         var ticksPerSecond: Double
         var pageBytes: Double
     }

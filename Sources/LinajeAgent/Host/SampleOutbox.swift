@@ -70,8 +70,8 @@ actor SampleOutbox {
 
     /// Brings what waits for a run to the daemon.
     ///
-    /// - Returns: how many points were given up because the run takes none any more.
-    /// - Throws: why it could not be; it is kept and sent by the next call.
+    /// - Throws: why it could not be; it is kept and sent by the next call, unless the error says that
+    ///   the run takes none any more.
     func deliver(_ run: RunID) async throws {
         guard let lane = lanes[run], !lane.isBusy else { return }
         lanes[run]?.isBusy = true
@@ -108,7 +108,17 @@ actor SampleOutbox {
 
     private func take(_ run: RunID) -> [RunSample]? {
         guard let waiting = lanes[run]?.waiting, !waiting.isEmpty else { return nil }
-        let next = Array(waiting.prefix(AgentLimits.samplesPerBatch))
+        // As many as surely make one batch, or its number would not tell what is durable.
+        var points = 0
+        let next = Array(
+            waiting.prefix(AgentLimits.samplesPerBatch).prefix { sample in
+                points += sample.values.count + 1
+                return points <= AgentLimits.samplePointsPerBatch
+            })
+        guard !next.isEmpty else {
+            lanes[run]?.waiting.removeFirst()
+            return take(run)
+        }
         lanes[run]?.waiting.removeFirst(next.count)
         bytes -= next.reduce(0) { $0 + $1.bytes }
         return next

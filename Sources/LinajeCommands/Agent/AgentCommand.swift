@@ -7,7 +7,8 @@ import LinajeDomain
 /// `linaje agent`
 struct AgentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "agent", abstract: "Measure this host for its runs, or follow files into runs.",
+        commandName: "agent",
+        abstract: "Measure this host for its runs, or follow files into runs.",
         discussion: """
             Without --tensorboard and --jsonl it samples CPU, memory, disk, network, pressure and NVIDIA \
             GPUs, and writes them into each run whose process lives on this host, together with what \

@@ -42,7 +42,9 @@ extension FollowEvent {
                 ]
             )
         case .unreachable(let reason):
-            return ("unreachable", "waiting for the daemon: \(reason)", [("reason", .string(reason))])
+            return (
+                "unreachable", "waiting for the daemon: \(reason)", [("reason", .string(reason))]
+            )
         case .reachable: return ("reachable", "the daemon answers again", [])
         }
     }

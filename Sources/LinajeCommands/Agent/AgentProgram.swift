@@ -33,8 +33,10 @@ struct AgentProgram: Sendable {
                     notification.stopping("sending what was read")
                     stop.request()
                     try await Task.sleep(for: Self.grace)
-                    break
+                    return
                 }
+                // No signal can be caught any more: they end the program by themselves.
+                while true { try await Task.sleep(for: .seconds(3_600)) }
             }
             defer { group.cancelAll() }
             do {
@@ -73,7 +75,7 @@ struct AgentProgram: Sendable {
                         attempts: patience == .zero ? 1 : 4, patience: patience))
             } catch let error as LinajeError where waits && error.code == .unavailable {
                 if !isTold {
-                    tell(.unreachable(error.message))
+                    tell(FollowEvent.unreachable(error.message))
                     notification.status("waiting for the daemon")
                 }
                 isTold = true
