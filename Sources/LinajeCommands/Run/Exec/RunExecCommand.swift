@@ -94,7 +94,8 @@ struct RunExecCommand: AsyncParsableCommand {
         let outcome = await supervised.outcome()
         await log?.finishTaking()
         sender.cancel()
-        await sender.value
+        // A call to a daemon that hangs is not waited for; sending twice does no harm.
+        await Patience.wait(.milliseconds(200)) { await sender.value }
         await finish(reporter, outcome, log)
         Output.flush()
         Glibc.exit(outcome.exitCode)
