@@ -106,4 +106,16 @@ struct SQLiteRow: SQLRow {
         default: return .null
         }
     }
+
+    func holds(_ index: Int, _ value: SQLValue) -> Bool {
+        let column = Int32(truncatingIfNeeded: index)
+        guard case .blob(let bytes) = value, !bytes.isEmpty else { return self[index] == value }
+        guard sqlite3_column_type(statement, column) == SQLITE_BLOB,
+            let found = sqlite3_column_blob(statement, column),
+            Int(sqlite3_column_bytes(statement, column)) == bytes.count
+        else { return false }
+        return bytes.withUnsafeBytes { buffer in
+            buffer.elementsEqual(UnsafeRawBufferPointer(start: found, count: buffer.count))
+        }
+    }
 }

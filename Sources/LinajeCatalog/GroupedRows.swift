@@ -7,10 +7,11 @@ struct GroupedRows<Element> {
     private var owner: SQLValue = .null
     private var elements: [Element] = []
 
-    mutating func add(_ element: Element, of owner: SQLValue) {
-        if owner != self.owner {
+    /// Adds what a row says of the owner in column `index` of it.
+    mutating func add(_ element: Element, of row: any SQLRow, owner index: Int = 0) {
+        if !row.holds(index, owner) {
             close()
-            self.owner = owner
+            owner = row[index]
         }
         elements.append(element)
     }

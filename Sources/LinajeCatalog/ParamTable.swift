@@ -29,7 +29,7 @@ extension CatalogReader {
             """, owners
         ) { row in
             let value = try ParamValue(kind: try row.text(2), text: try row.text(3))
-            found.add(Param(key: try row.text(1), value: value), of: row[0])
+            found.add(Param(key: try row.text(1), value: value), of: row)
         }
         return found.finish()
     }

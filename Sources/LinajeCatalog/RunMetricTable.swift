@@ -37,7 +37,7 @@ extension CatalogReader {
             found.add(
                 RunMetric(
                     key: try row.text(1), value: row.isNull(2) ? .nan : try row.double(2),
-                    step: try row.int(3), time: try row.int(4)), of: row[0])
+                    step: try row.int(3), time: try row.int(4)), of: row)
         }
         return found.finish()
     }

@@ -37,7 +37,7 @@ extension CatalogReader {
             ORDER BY \(table.owner), key
             """, owners
         ) { row in
-            found.add(Tag(key: try row.text(1), value: try row.text(2)), of: row[0])
+            found.add(Tag(key: try row.text(1), value: try row.text(2)), of: row)
         }
         return found.finish()
     }

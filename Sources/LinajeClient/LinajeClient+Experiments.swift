@@ -62,28 +62,33 @@ extension LinajeClient {
     ///
     /// - Parameter most: stop after that many; `nil`: never.
     public func all<Element>(
-        most: Int? = nil, _ list: (Page) async throws -> Paged<Element>
+        most: Int? = nil, _ list: @escaping @Sendable (Page) async throws -> Paged<Element>
     ) async throws -> [Element] {
         var found: [Element] = []
         try await eachPage(most: most, list) { found += $0 }
         return found
     }
 
-    /// Hands over a list page by page.
+    /// Hands over a list page by page; the next page is asked for while one is looked at.
     ///
     /// - Parameter most: stop after that many elements; `nil`: never.
     public func eachPage<Element>(
-        most: Int? = nil, _ list: (Page) async throws -> Paged<Element>,
+        most: Int? = nil, _ list: @escaping @Sendable (Page) async throws -> Paged<Element>,
         _ body: ([Element]) throws -> Void
     ) async throws {
-        var left = most ?? .max
-        var token = ""
-        repeat {
-            let limit = min(Limits.pageEntries, max(1, left))
-            let page = try await list(Page(limit: limit, token: token))
-            try body(Array(page.elements.prefix(max(0, left))))
-            left -= page.elements.count
-            token = page.nextPageToken
-        } while !token.isEmpty && left > 0
+        @Sendable func page(after token: String, left: Int) async throws -> Paged<Element> {
+            try await list(Page(limit: min(Limits.pageEntries, max(1, left)), token: token))
+        }
+        var left = max(0, most ?? .max)
+        var current = try await page(after: "", left: left)
+        while true {
+            let elements = Array(current.elements.prefix(left))
+            left -= elements.count
+            guard !current.nextPageToken.isEmpty, left > 0 else { return try body(elements) }
+            let (token, rest) = (current.nextPageToken, left)
+            async let next = page(after: token, left: rest)
+            try body(elements)
+            current = try await next
+        }
     }
 }

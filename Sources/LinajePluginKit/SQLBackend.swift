@@ -118,9 +118,14 @@ extension SQLConnection {
 public protocol SQLRow {
     /// The value of column `index`, from 0.
     subscript(index: Int) -> SQLValue { get }
+
+    /// Whether column `index` holds `value`; databases that can tell without a copy do.
+    func holds(_ index: Int, _ value: SQLValue) -> Bool
 }
 
 extension SQLRow {
+    public func holds(_ index: Int, _ value: SQLValue) -> Bool { self[index] == value }
+
     /// A whole number. - Throws: `corrupt` when the column holds something else.
     public func int(_ index: Int) throws -> Int64 {
         guard case .integer(let value) = self[index] else { throw wrongType(index, "a number") }

@@ -142,9 +142,10 @@ enum MappingSamples {
             let run = Run(
                 id: run, experimentID: -1, name: "n", status: status, lifecycle: .deleted,
                 user: "u", principal: "uid:0", parentID: run, startedAt: time, endedAt: later,
-                endedCause: "c", params: params, tags: tags, datasets: [input],
-                modelInputs: [link], modelOutputs: [link, link], provenance: provenance,
-                lease: lease, ownerHeardAt: later, processEnd: ends.first)
+                endedCause: "c", params: params, tags: tags,
+                metrics: [RunMetric(key: "loss", value: -0.5, step: -1, time: 9)],
+                datasets: [input], modelInputs: [link], modelOutputs: [link, link],
+                provenance: provenance, lease: lease, ownerHeardAt: later, processEnd: ends.first)
             samples.append(MappingSample(run, Linaje_V1_Run.init) { try Run($0) })
             samples.append(MappingSample(lease, Linaje_V1_Lease.init) { try Lease($0) })
         }

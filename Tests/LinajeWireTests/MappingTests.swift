@@ -43,6 +43,21 @@ struct MappingTests {
         }
     }
 
+    @Test("metrics of a run whose columns differ in length are refused")
+    func metricColumns() throws {
+        let metrics = [RunMetric(key: "loss", value: .infinity, step: 3, time: 5)]
+        let whole = Linaje_V1_RunMetrics(metrics)
+        #expect(try [RunMetric](whole) == metrics)
+        let cuts: [(inout Linaje_V1_RunMetrics) -> Void] = [
+            { $0.names = [] }, { $0.value = [] }, { $0.step = [] }, { $0.timeUs.append(1) },
+        ]
+        for cut in cuts {
+            var message = whole
+            cut(&message)
+            #expect(code { _ = try [RunMetric](message) } == .badMessage)
+        }
+    }
+
     @Test("an enum value that is not given or not known is an error that names the field")
     func unknownEnums() {
         #expect(code { _ = try RunStatus(.unspecified) } == .invalidArgument)

@@ -50,8 +50,8 @@ def test_a_point_that_was_acknowledged_is_found_at_once(daemon):
         log_points(daemon, runs[2], "loss", [(1, 7.0)])
         assert found(client, "metrics.loss = NaN") == [runs[2]]
         [run] = client.search_runs(filter="metrics.loss = 4")
-        assert [(metric.key, metric.value, metric.step) for metric in run.metrics] == [
-            ("loss", 4.0, 1)]
+        metrics = run.metrics
+        assert list(zip(metrics.names, metrics.value, metrics.step)) == [("loss", 4.0, 1)]
 
 
 def test_a_daemon_that_was_killed_goes_on_with_what_was_not_indexed(daemon):
@@ -97,3 +97,13 @@ def test_lists_count_explain_and_print_json(daemon):
             done = linaje(daemon, noun, "list", "--count", "--json")
             assert json.loads(done.stdout).keys() == {"count"}, done.stderr
         assert linaje(daemon, "model", "versions", "--count").stdout == "0\n"
+
+
+def test_a_list_longer_than_a_page_is_printed_whole_and_in_order(daemon):
+    with daemon.client() as client:
+        runs = [new_run(client).hex() for _ in range(1_003)][::-1]
+    for limit, printed in [(1_000, 1_000), (1_001, 1_001), (5_000, 1_003)]:
+        done = linaje(daemon, "run", "list", "--json", "--limit", str(limit))
+        assert [run["id"] for run in json.loads(done.stdout)] == runs[:printed], done.stderr
+    done = linaje(daemon, "run", "list", "--limit", "1001")
+    assert len(done.stdout.splitlines()) == 1 + 1_001

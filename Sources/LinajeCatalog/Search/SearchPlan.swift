@@ -50,16 +50,25 @@ struct SearchPlan {
         }
     }
 
-    /// Counts what the parts find, each up to a bound.
-    mutating func estimate(_ connection: any SQLConnection, upTo bound: Int) throws {
+    /// Counts what the parts find, each up to a bound. Once few rows are found, another part is only
+    /// of use if it finds far fewer: counting those of every part takes longer than looking at them.
+    mutating func estimate(_ connection: any SQLConnection, upTo most: Int) throws {
+        var bound = most
         for (index, part) in parts.enumerated() {
             guard let set = try compiler.set(part.filter, repeating: true) else { continue }
             let count =
                 "SELECT COUNT(*) FROM (" + set + SQLText(" LIMIT ?", [.integer(Int64(bound))])
                 + ") s"
-            parts[index].estimate = try connection.first(count.sql, count.arguments) {
-                Int(clamping: try $0.int(0))
+            let found =
+                try connection.first(count.sql, count.arguments) {
+                    Int(clamping: try $0.int(0))
+                } ?? 0
+            guard found < bound else {
+                if bound == most { parts[index].estimate = most }
+                continue
             }
+            parts[index].estimate = found
+            bound = max(1, found / 8)
         }
     }
 
@@ -90,7 +99,7 @@ struct SearchPlan {
             }
             conditions.append("\(search.table.id) IN (" + set + ")")
         }
-        return "SELECT COUNT(*)" + source(phase, driver: driver, joins: false)
+        return "SELECT COUNT(*)" + source(phase, driver: driver, isSorted: few, joins: false)
             + conditions.whereClause
     }
 
@@ -113,13 +122,17 @@ struct SearchPlan {
     }
 
     /// CROSS JOIN keeps SQLite to the order of the tables.
+    ///
+    /// - Parameter isSorted: hand on what the driver finds by id, so that what is looked up for it lies
+    ///   side by side. The limit keeps SQLite from leaving the order out.
     private func source(
-        _ phase: SearchOrder.Phase, driver: Int?, joins: Bool = true
+        _ phase: SearchOrder.Phase, driver: Int?, isSorted: Bool = false, joins: Bool = true
     ) -> SQLText {
         let name = search.table.name
         var source = SQLText(" FROM ")
         if let driver, let set = parts[driver].set {
-            source += "(" + set + ") d CROSS JOIN \(name)"
+            let all = SQLText(" ORDER BY id LIMIT ?", [.integer(.max)])
+            source += "(" + set + (isSorted ? all : SQLText("")) + ") d CROSS JOIN \(name)"
             if let walked = phase.walked { source = source + " CROSS JOIN \(walked)" }
         } else if let walked = phase.walked {
             source = source + "\(walked) CROSS JOIN \(name)"

@@ -22,11 +22,11 @@ struct ExperimentListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try await options.connect()
+        let lifecycle: Lifecycle? = all ? nil : .active
         try await search.show(
             options, most: limit, client,
             list: { terms, page in
-                try await client.experiments(
-                    lifecycle: all ? nil : .active, search: terms, page: page)
+                try await client.experiments(lifecycle: lifecycle, search: terms, page: page)
             }, json: \.json, table: show)
     }
 

@@ -27,7 +27,7 @@ struct ModelListCommand: AsyncParsableCommand {
         let client = try await options.connect()
         try await search.show(
             options, most: limit, client,
-            list: { terms, page in
+            list: { [contains] terms, page in
                 try await client.registeredModels(
                     containing: contains, tags: tags, search: terms, page: page)
             }, json: \.json, table: show)

@@ -32,7 +32,7 @@ struct ModelVersionsCommand: AsyncParsableCommand {
         if let name { _ = try await client.registeredModel(name) }
         try await search.show(
             options, most: limit, client,
-            list: { terms, page in
+            list: { [name] terms, page in
                 try await client.modelVersions(
                     of: name ?? "", run: id, stages: stages, search: terms, page: page)
             }, json: \.json, table: show)

@@ -41,12 +41,13 @@ struct RunListCommand: AsyncParsableCommand {
         var ids: [ExperimentID] = []
         for name in experiments { ids.append(try await Arguments.experiment(name, client).id) }
         let within = ids
+        let lifecycle: Lifecycle? = all ? nil : .active
         try await search.show(
             options, most: limit, client,
             list: { terms, page in
                 try await client.runs(
                     experiments: within, statuses: statuses, tags: tags, parent: parent,
-                    lifecycle: all ? nil : .active, search: terms, page: page)
+                    lifecycle: lifecycle, search: terms, page: page)
             }, json: \.json, table: show)
     }
 

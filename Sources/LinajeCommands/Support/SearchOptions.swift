@@ -36,9 +36,10 @@ struct SearchOptions: ParsableArguments {
     ///   - table: shows the list for people.
     func show<Element>(
         _ options: GlobalOptions, most: Int?, _ client: LinajeClient,
-        list: (SearchTerms, Page) async throws -> Paged<Element>,
+        list: @escaping @Sendable (SearchTerms, Page) async throws -> Paged<Element>,
         json: (Element) -> JSONValue, table: ([Element]) -> Void
     ) async throws {
+        let terms = terms
         do {
             guard !count, !explain else {
                 return show(try await list(terms, Page(limit: 1)).facts, options)

@@ -729,10 +729,14 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
   package mutating func clearProcessEnd() {_uniqueStorage()._processEnd = nil}
 
   /// The last value of each metric, by key; in lists only.
-  package var metrics: [Linaje_V1_RunMetric] {
-    get {_storage._metrics}
+  package var metrics: Linaje_V1_RunMetrics {
+    get {_storage._metrics ?? Linaje_V1_RunMetrics()}
     set {_uniqueStorage()._metrics = newValue}
   }
+  /// Returns true if `metrics` has been explicitly set.
+  package var hasMetrics: Bool {_storage._metrics != nil}
+  /// Clears the value of `metrics`. Subsequent reads from it will return its default value.
+  package mutating func clearMetrics() {_uniqueStorage()._metrics = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -741,24 +745,24 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-/// The last value of a metric of a run: the highest step, then the latest time, then the last to
-/// arrive.
-package nonisolated struct Linaje_V1_RunMetric: Sendable {
+/// The last value of each metric of a run: the highest step, then the latest time, then the last to
+/// arrive. In columns of the same length, which long lists are read and written fastest in.
+package nonisolated struct Linaje_V1_RunMetrics: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// The metric's name.
-  package var key: String = String()
+  /// The metrics' names, in order.
+  package var names: [String] = []
 
-  /// The value; NaN and infinities are values.
-  package var value: Double = 0
+  /// The values; NaN and infinities are values.
+  package var value: [Double] = []
 
-  /// The step.
-  package var step: Int64 = 0
+  /// The steps.
+  package var step: [Int64] = []
 
-  /// When it was measured, in microseconds since 1970 UTC.
-  package var timeUs: Int64 = 0
+  /// When they were measured, in microseconds since 1970 UTC.
+  package var timeUs: [Int64] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1991,7 +1995,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
     var _provenance: Linaje_V1_Provenance? = nil
     var _lease: Linaje_V1_Lease? = nil
     var _processEnd: Linaje_V1_ProcessEnd? = nil
-    var _metrics: [Linaje_V1_RunMetric] = []
+    var _metrics: Linaje_V1_RunMetrics? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2059,7 +2063,7 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._provenance) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._lease) }()
         case 19: try { try decoder.decodeSingularMessageField(value: &_storage._processEnd) }()
-        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._metrics) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._metrics) }()
         default: break
         }
       }
@@ -2129,9 +2133,9 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
       try { if let v = _storage._processEnd {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
       } }()
-      if !_storage._metrics.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._metrics, fieldNumber: 20)
-      }
+      try { if let v = _storage._metrics {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2170,9 +2174,9 @@ nonisolated extension Linaje_V1_Run: SwiftProtobuf.Message, SwiftProtobuf._Messa
   }
 }
 
-nonisolated extension Linaje_V1_RunMetric: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".RunMetric"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}value\0\u{1}step\0\u{3}time_us\0")
+nonisolated extension Linaje_V1_RunMetrics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RunMetrics"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}names\0\u{1}value\0\u{1}step\0\u{3}time_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2180,33 +2184,33 @@ nonisolated extension Linaje_V1_RunMetric: SwiftProtobuf.Message, SwiftProtobuf.
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
-      case 2: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self.step) }()
-      case 4: try { try decoder.decodeSingularInt64Field(value: &self.timeUs) }()
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.names) }()
+      case 2: try { try decoder.decodeRepeatedDoubleField(value: &self.value) }()
+      case 3: try { try decoder.decodeRepeatedSFixed64Field(value: &self.step) }()
+      case 4: try { try decoder.decodeRepeatedSFixed64Field(value: &self.timeUs) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.key.isEmpty {
-      try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+    if !self.names.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.names, fieldNumber: 1)
     }
-    if self.value.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.value, fieldNumber: 2)
+    if !self.value.isEmpty {
+      try visitor.visitPackedDoubleField(value: self.value, fieldNumber: 2)
     }
-    if self.step != 0 {
-      try visitor.visitSingularInt64Field(value: self.step, fieldNumber: 3)
+    if !self.step.isEmpty {
+      try visitor.visitPackedSFixed64Field(value: self.step, fieldNumber: 3)
     }
-    if self.timeUs != 0 {
-      try visitor.visitSingularInt64Field(value: self.timeUs, fieldNumber: 4)
+    if !self.timeUs.isEmpty {
+      try visitor.visitPackedSFixed64Field(value: self.timeUs, fieldNumber: 4)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Linaje_V1_RunMetric, rhs: Linaje_V1_RunMetric) -> Bool {
-    if lhs.key != rhs.key {return false}
+  package static func ==(lhs: Linaje_V1_RunMetrics, rhs: Linaje_V1_RunMetrics) -> Bool {
+    if lhs.names != rhs.names {return false}
     if lhs.value != rhs.value {return false}
     if lhs.step != rhs.step {return false}
     if lhs.timeUs != rhs.timeUs {return false}

@@ -89,7 +89,7 @@ extension Linaje_V1_Run {
         endedCause = run.endedCause
         params = run.params.map(Linaje_V1_Param.init)
         tags = run.tags.map(Linaje_V1_Tag.init)
-        metrics = run.metrics.map(Linaje_V1_RunMetric.init)
+        if !run.metrics.isEmpty { metrics = Linaje_V1_RunMetrics(run.metrics) }
         datasets = run.datasets.map(Linaje_V1_DatasetInput.init)
         modelInputs = run.modelInputs.map(Linaje_V1_ModelLink.init)
         modelOutputs = run.modelOutputs.map(Linaje_V1_ModelLink.init)
@@ -113,7 +113,7 @@ extension Run {
             endedCause: message.endedCause,
             params: try message.params.map { try Param($0) },
             tags: try message.tags.map { try Tag($0) },
-            metrics: message.metrics.map { RunMetric($0) },
+            metrics: message.hasMetrics ? try [RunMetric](message.metrics) : [],
             datasets: try message.datasets.map { try DatasetInput($0) },
             modelInputs: try message.modelInputs.map { try ModelLink($0) },
             modelOutputs: try message.modelOutputs.map { try ModelLink($0) },

@@ -48,20 +48,30 @@ extension SearchFacts {
     }
 }
 
-extension Linaje_V1_RunMetric {
-    package init(_ metric: RunMetric) {
+extension Linaje_V1_RunMetrics {
+    package init(_ metrics: [RunMetric]) {
         self.init()
-        key = metric.key
-        value = metric.value
-        step = metric.step
-        timeUs = metric.time
+        names = metrics.map(\.key)
+        value = metrics.map(\.value)
+        step = metrics.map(\.step)
+        timeUs = metrics.map(\.time)
     }
 }
 
-extension RunMetric {
-    package init(_ message: Linaje_V1_RunMetric) {
-        self.init(
-            key: message.key, value: message.value, step: message.step, time: message.timeUs)
+extension [RunMetric] {
+    /// - Throws: `badMessage` when the columns differ in length.
+    package init(_ message: Linaje_V1_RunMetrics) throws {
+        let (keys, values) = (message.names, message.value)
+        let (steps, times) = (message.step, message.timeUs)
+        let lengths = [values.count, steps.count, times.count]
+        guard lengths.allSatisfy({ $0 == keys.count }) else {
+            throw LinajeError(
+                .badMessage,
+                "metrics of a run have \(keys.count) names, but \(lengths) values, steps and times")
+        }
+        self = keys.indices.map {
+            RunMetric(key: keys[$0], value: values[$0], step: steps[$0], time: times[$0])
+        }
     }
 }
 

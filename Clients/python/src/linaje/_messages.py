@@ -709,13 +709,13 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (17, "provenance", "Provenance", ""),
         (18, "lease", "Lease", ""),
         (19, "process_end", "ProcessEnd", ""),
-        (20, "metrics", "RunMetric", "repeated"),
+        (20, "metrics", "RunMetrics", ""),
     ],
-    "RunMetric": [
-        (1, "key", "string", ""),
-        (2, "value", "double", ""),
-        (3, "step", "int64", ""),
-        (4, "time_us", "int64", ""),
+    "RunMetrics": [
+        (1, "names", "string", "repeated"),
+        (2, "value", "double", "repeated"),
+        (3, "step", "sfixed64", "repeated"),
+        (4, "time_us", "sfixed64", "repeated"),
     ],
     "DatasetInput": [
         (1, "name", "string", ""),
