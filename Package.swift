@@ -123,7 +123,7 @@ let package = Package(
         layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
         layer(
             "LinajeMetrics",
-            ["LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
+            ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
         layer(
             "LinajeRunLogs",
             ["CZstd", "LinajeDomain", "LinajePluginKit", crypto, logging, lifecycle]),

@@ -56,10 +56,22 @@ public struct MetricColumns: Sendable, Hashable {
         MetricPoint(step: steps[index], time: times[index], value: values[index])
     }
 
+    /// The points of a range of places.
+    public subscript(range: Range<Int>) -> MetricColumns {
+        MetricColumns(
+            steps: Array(steps[range]), times: Array(times[range]), values: Array(values[range]))
+    }
+
     public mutating func append(_ point: MetricPoint) {
         steps.append(point.step)
         times.append(point.time)
         values.append(point.value)
+    }
+
+    public mutating func append(contentsOf other: MetricColumns) {
+        steps += other.steps
+        times += other.times
+        values += other.values
     }
 }
 

@@ -4,14 +4,16 @@ package import LinajePluginKit
 /// Looks at everything that the metric engine keeps, and puts right what can be: for a database that
 /// nobody uses meanwhile.
 ///
-/// Segments that cannot be read are moved to `metric_quarantine`, and batches that are gone are noted
-/// there, so that a later inspection knows them. Summaries are made anew from segments by whoever
-/// reads them next.
+/// Segments and chunks that cannot be read are moved to `metric_quarantine`, and batches that are gone
+/// are noted there, so that a later inspection knows them. Summaries are made anew from chunks, and
+/// completed from segments by whoever reads them next.
 package struct MetricInspection: Sendable {
     /// What was found.
     package struct Report: Sendable, Hashable {
         /// Segments read.
         package var segments = 0
+        /// Chunks read.
+        package var chunks = 0
         /// What was lost, in the order it was found.
         package var losses: [Loss] = []
         /// Writers whose summaries or batch numbers did not fit their segments.
@@ -36,9 +38,9 @@ package struct MetricInspection: Sendable {
     }
 
     /// Segments that are read at a time.
-    private static let segmentsPerRead = 64
+    static let segmentsPerRead = 64
 
-    private let backend: any SQLBackend
+    let backend: any SQLBackend
 
     package init(backend: any SQLBackend) { self.backend = backend }
 
@@ -46,7 +48,7 @@ package struct MetricInspection: Sendable {
     package func run(rebuildingSummaries summaries: Bool) async throws -> Report {
         var report = Report()
         report.known = try await count("metric_quarantine")
-        if summaries { try await forgetSummaries() }
+        let damagedRuns = try await inspectChunks(&report)
         var batches: [IngestQueue.Key: [ClosedRange<Int64>]] = [:]
         var last: Int64 = 0
         while true {
@@ -66,6 +68,7 @@ package struct MetricInspection: Sendable {
         }
         for (key, ranges) in try await quarantined() { batches[key, default: []] += ranges }
         try await correct(batches, lastSegment: last, &report)
+        try await rebuildSummaries(of: summaries ? nil : damagedRuns)
         return report
     }
 
@@ -91,7 +94,7 @@ package struct MetricInspection: Sendable {
                     if decoded.count != Int(segment.points) || first > last {
                         segment.flaw = "does not hold what its row says"
                     }
-                } catch let flaw as SegmentFlaw {
+                } catch let flaw as StoredFlaw {
                     segment.flaw = flaw.text
                 }
                 return segment
@@ -110,7 +113,7 @@ package struct MetricInspection: Sendable {
                 """, [.text(flaw), .integer(segment.id)])
             try connection.execute(
                 "DELETE FROM metric_segments WHERE id = ?", [.integer(segment.id)])
-            try Self.forgetSummaries(of: segment.key, connection)
+            try SummaryStore.rebuild(connection, run: segment.key.run)
         }
     }
 
@@ -123,17 +126,19 @@ package struct MetricInspection: Sendable {
     ) async throws {
         let writers = try await backend.read { connection in
             try connection.all(
-                "SELECT run, writer, durable_through, folded_through FROM metric_writers"
+                "SELECT run, writer, durable_through, folded_through, compacted_through "
+                    + "FROM metric_writers"
             ) { row in
                 (
                     key: try IngestQueue.Key(row, from: 0), durable: try row.int(2),
-                    folded: try row.int(3)
+                    folded: try row.int(3), compacted: try row.int(4)
                 )
             }
         }
         var unknown = batches
         for writer in writers {
-            let ranges = unknown.removeValue(forKey: writer.key) ?? []
+            var ranges = unknown.removeValue(forKey: writer.key) ?? []
+            if writer.compacted > 0 { ranges.append(1...writer.compacted) }
             let highest = ranges.map(\.upperBound).max() ?? 0
             if writer.durable < highest || writer.folded > lastSegment {
                 try await set(writer.key, durable: max(writer.durable, highest))
@@ -192,7 +197,7 @@ package struct MetricInspection: Sendable {
                 INSERT INTO metric_writers (run, writer, durable_through) VALUES (?, ?, ?)
                 ON CONFLICT (run, writer) DO UPDATE SET durable_through = excluded.durable_through
                 """, key.columns + [.integer(durable)])
-            try Self.forgetSummaries(of: key, connection)
+            try SummaryStore.rebuild(connection, run: key.run)
         }
     }
 
@@ -206,25 +211,6 @@ package struct MetricInspection: Sendable {
                 out[try IngestQueue.Key(row, from: 0), default: []].append(first...max(first, last))
             }
             return out
-        }
-    }
-
-    // MARK: Summaries
-
-    private static func forgetSummaries(
-        of key: IngestQueue.Key, _ connection: any SQLConnection
-    ) throws {
-        try connection.execute(
-            "DELETE FROM metric_summaries WHERE run = ? AND writer = ?", key.columns)
-        try connection.execute(
-            "UPDATE metric_writers SET folded_through = 0 WHERE run = ? AND writer = ?",
-            key.columns)
-    }
-
-    private func forgetSummaries() async throws {
-        try await backend.write { connection in
-            try connection.execute("DELETE FROM metric_summaries")
-            try connection.execute("UPDATE metric_writers SET folded_through = 0")
         }
     }
 

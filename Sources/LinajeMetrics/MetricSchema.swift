@@ -8,16 +8,24 @@ package import LinajePluginKit
 ///   run         16 bytes                       durable_through   last batch that is durable
 ///   writer      16 bytes                       folded_through    last segment that the summaries
 ///   first_batch, last_batch                                      of this writer have taken in
-///   points
-///   min_step, max_step, min_time, max_time   metric_summaries
-///   data        STORAGE.md "Metric segments"   run, writer, series (as in a segment)   the key
-///                                              points, nans
-///                                              min_bits, max_bits           NULL: only NaN
-///                                              first_/last_ step, time, bits, segment
-///                                              touched   last segment with a point of the series
+///   points                                     compacted_through last batch that is in chunks
+///   min_step, max_step, min_time, max_time
+///   data        STORAGE.md "Metric segments" metric_summaries
+///                                              run, writer, series (as in a segment)   the key
+/// metric_chunks                                points, nans
+///   id          counted up                     min_bits, max_bits           NULL: only NaN
+///   run, series                                first_/last_ step, time, bits, segment
+///   last_segment, part   arrival order         touched   last segment with a point of the series
+///   is_open     may still be merged
+///   points, nans, min_bits, max_bits, first_/last_ step, time, bits, min_time, max_time
+///   data        STORAGE.md "Metric chunks"
 /// ```
 /// `metric_writers.indexed_through` is the last batch of the writer whose values are in the search
 /// index, which another database holds (`MetricStore+Index`).
+/// Compaction replaces the oldest segments of a run by chunks, in one transaction: a point is in one
+/// of them. A chunk holds points of the segments up to `last_segment`; of two chunks of a series
+/// the one with the lower (last_segment, part) has those that arrived first, where (step, time) is
+/// the same. No segment is compacted before the summaries of its writer have taken it in.
 ///
 /// `metric_quarantine` holds what recovery could not keep among the segments, by the number it had:
 /// damaged bytes as they were found, or no bytes for batches that are gone; `finding` says what is
@@ -88,6 +96,26 @@ package enum MetricSchema {
                 CREATE INDEX metric_writers_unindexed ON metric_writers (run, writer)
                     WHERE indexed_through < durable_through
                 """,
+            ]),
+        SQLMigration(
+            "chunks",
+            [
+                """
+                CREATE TABLE metric_chunks (
+                    id {identity}, run {blob} NOT NULL, series {blob} NOT NULL,
+                    last_segment BIGINT NOT NULL, part BIGINT NOT NULL, is_open BIGINT NOT NULL,
+                    points BIGINT NOT NULL, nans BIGINT NOT NULL,
+                    min_bits BIGINT, max_bits BIGINT,
+                    first_step BIGINT NOT NULL, first_time BIGINT NOT NULL,
+                    first_bits BIGINT NOT NULL,
+                    last_step BIGINT NOT NULL, last_time BIGINT NOT NULL,
+                    last_bits BIGINT NOT NULL,
+                    min_time BIGINT NOT NULL, max_time BIGINT NOT NULL,
+                    data {blob} NOT NULL)
+                """,
+                "CREATE INDEX metric_chunks_by_series ON metric_chunks (run, series)",
+                "CREATE INDEX metric_chunks_open ON metric_chunks (run) WHERE is_open = 1",
+                "ALTER TABLE metric_writers ADD COLUMN compacted_through BIGINT NOT NULL DEFAULT 0",
             ]),
     ]
 }

@@ -17,6 +17,7 @@ package final class MetricStore: Service, Sendable {
     let bell = CommitBell()
     private let tails = TailRegistry()
     private let committer: MetricCommitter
+    private let compactor: MetricCompactor
     private let historyGroupPoints: UInt64
 
     /// - Parameters:
@@ -32,15 +33,17 @@ package final class MetricStore: Service, Sendable {
 
     init(
         backend: any SQLBackend, logger: Logger, queueBytes: Int, summaries: SummaryCache,
+        compaction: CompactionPolicy = CompactionPolicy(),
         historyGroupPoints: UInt64 = MetricHistory.groupPoints
     ) {
         self.backend = backend
         self.historyGroupPoints = historyGroupPoints
         summaryCache = summaries
         queue = IngestQueue(limit: queueBytes)
+        compactor = MetricCompactor(backend: backend, policy: compaction, logger: logger)
         committer = MetricCommitter(
             backend: backend, queue: queue, summaries: summaries, tails: tails, bell: bell,
-            logger: logger)
+            compactor: compactor, logger: logger)
     }
 
     /// Brings the schema up to date. Called once, before anything else.
@@ -60,18 +63,22 @@ package final class MetricStore: Service, Sendable {
         try await backend.pendingBackfills()
     }
 
-    /// Commits batches until graceful shutdown (or cancellation), then drains the queue, stores
-    /// the summaries and ends all tails. Does not return early when writing has failed: reading
-    /// goes on.
+    /// Commits batches, and compacts, until graceful shutdown (or cancellation), then drains the
+    /// queue, stores the summaries and ends all tails. Does not return early when writing has failed:
+    /// reading goes on.
     package func run() async throws {
-        await withTaskCancellationHandler {
-            await withGracefulShutdownHandler {
-                await committer.run()
-            } onGracefulShutdown: {
-                self.queue.stop()
+        await withTaskGroup { group in
+            group.addTask { await self.compactor.run() }
+            await withTaskCancellationHandler {
+                await withGracefulShutdownHandler {
+                    await committer.run()
+                } onGracefulShutdown: {
+                    self.queue.stop()
+                }
+            } onCancel: {
+                queue.stop()
             }
-        } onCancel: {
-            queue.stop()
+            group.cancelAll()
         }
         tails.endAll()
     }

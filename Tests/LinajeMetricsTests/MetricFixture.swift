@@ -200,3 +200,22 @@ final class FailingBackend: SQLBackend {
 
     func close() async throws { try await inner.close() }
 }
+
+extension CompactionPolicy {
+    /// Nothing is compacted by itself.
+    static var never: CompactionPolicy {
+        var policy = CompactionPolicy()
+        policy.isAutomatic = false
+        return policy
+    }
+}
+
+extension RunCompaction {
+    /// A step over a few segments, worth it or not, into chunks so small that series have many.
+    static func small(_ backend: any SQLBackend, _ run: RunID, segments: Int) -> RunCompaction {
+        var policy = CompactionPolicy.never
+        policy.manySegments = 0
+        return RunCompaction(
+            backend: backend, run: run, policy: policy, segmentLimit: segments, chunkPoints: 16)
+    }
+}

@@ -4,16 +4,20 @@ import LinajePluginKit
 /// Reads the points of a run, piece by piece, as somebody pulls them.
 ///
 /// Series come one after the other, each in the order (step, time, arrival). Series are read in
-/// groups of about a million points, so that many small ones need one pass over the segments; a
-/// larger series is merged from its segments in the order of their first step, which holds in
-/// memory only what overlaps. Points that arrive after the first pull are not seen.
+/// groups of about a million points, on one snapshot; a larger series is merged from its chunks and
+/// segments in the order of their first step, which holds in memory only what overlaps.
+///
+/// Every point that was durable at the first pull is seen exactly once, in order, also when
+/// compaction moves points while they are read: then the merge goes on over what is stored now, after
+/// the last point that it gave out. Points that arrive later are seen only where compaction has put
+/// them among older ones.
 actor MetricHistory {
     /// Points of a piece at most.
     static let piecePoints = 16_384
     /// Points of a group of series.
     static let groupPoints: UInt64 = 1 << 20
-    /// Segments read in one go.
-    private static let segmentsPerRead = 64
+    /// Chunks and segments read in one go.
+    private static let sourcesPerRead = 16
 
     private enum Part {
         case group([MetricSeries])
@@ -31,7 +35,7 @@ actor MetricHistory {
     private var remaining: UInt64
     /// Sorted points that were not handed out yet, the next series last.
     private var ready: [(series: MetricSeries, columns: MetricColumns, next: Int)] = []
-    private var merge: SeriesMerge?
+    private var merge: (series: MetricSeries, state: SeriesMerge)?
 
     /// - Parameter plan: the summaries of the series that the query names.
     init(
@@ -65,8 +69,9 @@ actor MetricHistory {
             switch part {
             case .group(let series): try await load(series)
             case .large(let series):
-                merge = SeriesMerge(
-                    series: series, segments: try await segmentsByStep(), query: query)
+                merge = (
+                    series, SeriesMerge(sources: try await sources(of: series), query: query)
+                )
             }
         }
         return nil
@@ -111,90 +116,85 @@ actor MetricHistory {
             ready[ready.count - 1].next += size
         }
         guard next > 0 || size < columns.count else { return (series, columns) }
-        let range = next..<next + size
-        return (
-            series,
-            MetricColumns(
-                steps: Array(columns.steps[range]), times: Array(columns.times[range]),
-                values: Array(columns.values[range]))
-        )
+        return (series, columns[next..<next + size])
     }
 
-    /// Reads a group of series in one pass over the segments.
+    /// Reads a group of series on one snapshot: chunks hold what arrived first.
     private func load(_ series: [MetricSeries]) async throws {
-        var places: [MetricSeries: Int] = [:]
-        for (place, one) in series.enumerated() { places[one] = place }
-        var columns = [SortableColumns](repeating: SortableColumns(), count: series.count)
-        var after: Int64 = 0
-        while true {
-            let segments = try await segments(after: after)
-            for (_, segment) in segments {
-                let here = segment.series.map { places[$0] }
-                segment.forEachPoint { place, point in
+        let (run, query, through) = (run, query, through)
+        let sorted = try await backend.read { connection in
+            var places: [MetricSeries: Int] = [:]
+            for (place, one) in series.enumerated() { places[one] = place }
+            var columns = [SortableColumns](repeating: SortableColumns(), count: series.count)
+            let planes = PlaneReader()
+            let chunks = try ChunkStore.list(connection, run: run, series: series, query: query)
+            for chunk in chunks {
+                guard let place = places[chunk.series],
+                    let points = try ChunkStore.points(
+                        connection, run: run, id: chunk.id, with: planes)
+                else { continue }
+                columns[place].append(query.wanted(of: points))
+            }
+            try SegmentStore.read(connection, run: run, through: through, query: query) {
+                let here = $1.series.map { places[$0] }
+                $1.forEachPoint { place, point in
                     guard let place = here[place], query.includes(point) else { return }
                     columns[place].append(point)
                 }
             }
-            guard let last = segments.last?.id, segments.count == Self.segmentsPerRead else {
-                break
-            }
-            after = last
+            for place in columns.indices { columns[place].sort() }
+            return columns.map(\.columns)
         }
-        for place in series.indices.reversed() where columns[place].count > 0 {
-            columns[place].sort()
-            ready.append((series[place], columns[place].columns, 0))
+        for place in series.indices.reversed() where sorted[place].count > 0 {
+            ready.append((series[place], sorted[place], 0))
         }
     }
 
     private func advanceMerge() async throws {
-        guard let ids = merge?.nextSegments(Self.segmentsPerRead), let series = merge?.series
+        guard let series = merge?.series,
+            let wanted = merge?.state.nextSources(Self.sourcesPerRead)
         else {
             merge = nil
             return
         }
         let run = run
-        let read = try await backend.read { connection in
-            try ids.map { id in
-                let data = try connection.first(
-                    "SELECT data FROM metric_segments WHERE id = ?", [.integer(id)]
-                ) { try $0.blob(0) }
-                guard let data else {
-                    throw LinajeError(.corrupt, "metric segment \(id) of run \(run) is gone")
-                }
-                return (id, try MetricSegment(decoding: data, run: run, id: id))
+        let read: [MetricColumns]? = try await backend.read { connection in
+            let planes = PlaneReader()
+            var read: [MetricColumns] = []
+            for source in wanted {
+                let columns =
+                    source.isChunk
+                    ? try ChunkStore.points(connection, run: run, id: source.id, with: planes)
+                    : try SegmentStore.points(connection, run: run, id: source.id, of: series)
+                guard let columns else { return nil }
+                read.append(columns)
             }
+            return read
         }
-        if let columns = merge?.take(read), columns.count > 0 {
+        guard let read else {
+            // Compacted meanwhile: the same points are in other places now.
+            let cursor = merge?.state.cursor
+            let sources = try await sources(of: series)
+            merge = (series, SeriesMerge(sources: sources, query: query, after: cursor))
+            return
+        }
+        // The next to hand out is the last.
+        for columns in merge?.state.take(read).reversed() ?? [] {
             ready.append((series, columns, 0))
         }
-        if merge?.isDone == true { merge = nil }
+        if merge?.state.isDone == true { merge = nil }
     }
 
-    private func segments(after: Int64) async throws -> [(id: Int64, MetricSegment)] {
-        let (condition, arguments) = query.segmentCondition
-        let (run, through) = (run, through)
+    /// Where points of a series are that the query may want.
+    private func sources(of series: MetricSeries) async throws -> [PointSource] {
+        let (run, query, through) = (run, query, through)
         return try await backend.read { connection in
-            try connection.all(
-                "SELECT id, data FROM metric_segments WHERE run = ? AND id > ? AND id <= ?"
-                    + condition + " ORDER BY id LIMIT \(Self.segmentsPerRead)",
-                [.blob(run.array), .integer(after), .integer(through)] + arguments
-            ) { row in
-                let id = try row.int(0)
-                return (id: id, try MetricSegment(decoding: row.blob(1), run: run, id: id))
-            }
-        }
-    }
-
-    /// The segments that may hold wanted points, by their lowest step.
-    private func segmentsByStep() async throws -> [SeriesMerge.Segment] {
-        let (condition, arguments) = query.segmentCondition
-        let (run, through) = (run, through)
-        return try await backend.read { connection in
-            try connection.all(
-                "SELECT id, min_step FROM metric_segments WHERE run = ? AND id <= ?"
-                    + condition + " ORDER BY min_step, id",
-                [.blob(run.array), .integer(through)] + arguments
-            ) { SeriesMerge.Segment(id: try $0.int(0), lowStep: try $0.int(1)) }
+            let chunks = try ChunkStore.list(connection, run: run, series: [series], query: query)
+            return chunks.map { chunk in
+                PointSource(
+                    id: chunk.id, isChunk: true, order: chunk.order,
+                    lowStep: chunk.summary.first.step, highStep: chunk.summary.last.step)
+            } + (try SegmentStore.sources(connection, run: run, through: through, query: query))
         }
     }
 }
@@ -203,6 +203,16 @@ extension MetricQuery {
     /// Whether the point is in the ranges.
     func includes(_ point: MetricPoint) -> Bool {
         (steps?.contains(point.step) ?? true) && (times?.contains(point.time) ?? true)
+    }
+
+    /// The points that are in the ranges.
+    func wanted(of columns: MetricColumns) -> MetricColumns {
+        guard steps != nil || times != nil else { return columns }
+        var kept = MetricColumns()
+        for place in 0..<columns.count where includes(columns[place]) {
+            kept.append(columns[place])
+        }
+        return kept
     }
 
     /// What leaves out segments that have no point in the ranges.

@@ -1,111 +1,145 @@
 import LinajeDomain
 
-/// Columns that are put in the order (step, time), points equal in both staying as they came.
-struct SortableColumns {
-    private(set) var columns = MetricColumns()
-    private var isSorted = true
-
-    var count: Int { columns.count }
-
-    mutating func append(_ point: MetricPoint) {
-        if isSorted, count > 0, MetricPoint.precedes(point, columns[count - 1]) {
-            isSorted = false
-        }
-        columns.append(point)
-    }
-
-    mutating func sort() {
-        guard !isSorted else { return }
-        let before = columns
-        let order = (0..<count).sorted { left, right in
-            let (first, second) = (before[left], before[right])
-            if MetricPoint.precedes(first, second) { return true }
-            if MetricPoint.precedes(second, first) { return false }
-            return left < right
-        }
-        columns = MetricColumns(
-            steps: order.map { before.steps[$0] }, times: order.map { before.times[$0] },
-            values: order.map { before.values[$0] })
-        isSorted = true
-    }
+/// Where points of a series are stored.
+struct PointSource: Sendable, Hashable {
+    /// The row's number among chunks, or among segments.
+    var id: Int64
+    var isChunk: Bool
+    var order: ArrivalOrder
+    var lowStep: Int64
+    var highStep: Int64
 }
 
 /// Brings one large series into order without having all of it in memory.
 ///
-/// Segments are read in the order of their lowest step: once one with lowest step *s* is read, no
-/// later one holds a point below *s*, so everything below it can be handed out.
+/// Sources are read in the order of their lowest step: once one with lowest step *s* is read, no
+/// later one holds a point below *s*, so everything below it can be handed out. A source that
+/// overlaps with no other, as most chunks are, is handed out as it is.
 struct SeriesMerge {
-    struct Segment: Sendable, Hashable {
-        var id: Int64
-        var lowStep: Int64
-    }
-
     private struct Arrived {
         var point: MetricPoint
-        var segment: Int64
+        var order: ArrivalOrder
         var place: Int
 
         static func precedes(_ left: Arrived, _ right: Arrived) -> Bool {
             if MetricPoint.precedes(left.point, right.point) { return true }
             if MetricPoint.precedes(right.point, left.point) { return false }
-            return (left.segment, left.place) < (right.segment, right.place)
+            return (left.order, left.place) < (right.order, right.place)
         }
     }
 
-    let series: MetricSeries
-    private let segments: [Segment]
+    /// The last place that was handed out: a point, and how many points of its step and time.
+    ///
+    /// From here a merge can go on over other sources that hold the same points, as compaction
+    /// leaves them: points of one step and time keep their order, and later ones come after them.
+    struct Cursor: Sendable, Hashable {
+        var step: Int64
+        var time: Int64
+        var count: Int
+    }
+
+    private let sources: [PointSource]
     private let query: MetricQuery
     private var next = 0
     private var held: [Arrived] = []
+    private(set) var cursor: Cursor?
+    /// Points that were handed out before, of the cursor's step and time.
+    private var skipping: (cursor: Cursor, left: Int)?
 
-    init(series: MetricSeries, segments: [Segment], query: MetricQuery) {
-        self.series = series
-        self.segments = segments
+    /// - Parameters:
+    ///   - sources: of one series.
+    ///   - cursor: where an earlier merge of the same series has come to.
+    init(sources: [PointSource], query: MetricQuery, after cursor: Cursor? = nil) {
+        self.sources = sources.filter { $0.highStep >= cursor?.step ?? .min }.sorted {
+            ($0.lowStep, $0.order) < ($1.lowStep, $1.order)
+        }
         self.query = query
+        self.cursor = cursor
+        skipping = cursor.map { ($0, $0.count) }
     }
 
-    var isDone: Bool { next == segments.count && held.isEmpty }
+    var isDone: Bool { next == sources.count && held.isEmpty }
 
-    /// The segments to read next, at most `count`; `nil` when all are read.
-    mutating func nextSegments(_ count: Int) -> [Int64]? {
-        guard next < segments.count else { return nil }
-        let range = next..<min(segments.count, next + count)
+    /// The sources to read next, at most `count`; `nil` when all are read.
+    mutating func nextSources(_ count: Int) -> ArraySlice<PointSource>? {
+        guard next < sources.count else { return nil }
+        let range = next..<min(sources.count, next + count)
         next = range.upperBound
-        return segments[range].map(\.id)
+        return sources[range]
     }
 
-    /// Takes in what was read and gives out the points that nothing can come before any more.
-    mutating func take(_ read: [(Int64, MetricSegment)]) -> MetricColumns {
-        for (id, segment) in read {
-            let wanted = segment.series.map { $0 == series }
-            var place = 0
-            segment.forEachPoint { index, point in
-                if wanted[index], query.includes(point) {
-                    held.append(Arrived(point: point, segment: id, place: place))
-                }
-                place += 1
+    /// Takes in what was read of the sources that `nextSources` gave last, each in order, and gives
+    /// out the points that nothing can come before any more.
+    mutating func take(_ read: [MetricColumns]) -> [MetricColumns] {
+        var out: [MetricColumns] = []
+        let first = next - read.count
+        for (index, columns) in read.enumerated() {
+            let source = sources[first + index]
+            let bound = first + index + 1 < sources.count ? sources[first + index + 1].lowStep : nil
+            if held.isEmpty, bound.map({ source.highStep < $0 }) ?? true {
+                out.append(wanted(columns))
+                continue
+            }
+            for place in 0..<columns.count {
+                held.append(Arrived(point: columns[place], order: source.order, place: place))
             }
         }
-        held.sort(by: Arrived.precedes)
-        let end: Int
-        if next < segments.count {
-            let bound = segments[next].lowStep
-            end = held.firstIndex { $0.point.step >= bound } ?? held.count
-        } else {
-            end = held.count
-        }
-        var out = MetricColumns()
-        for arrived in held[..<end] { out.append(arrived.point) }
-        held.removeFirst(end)
+        if !held.isEmpty { out.append(wanted(ripe())) }
+        out.removeAll { $0.count == 0 }
         return out
     }
-}
 
-extension MetricSegment {
-    /// Calls `body` with each point and the place of its series, in the order of arrival.
-    func forEachPoint(_ body: (Int, MetricPoint) -> Void) {
-        for point in 0..<count {
-            body(seriesIndex.isEmpty ? 0 : Int(seriesIndex[point]), columns[point])
+    /// Those held points that no source to come can precede.
+    private mutating func ripe() -> MetricColumns {
+        held.sort(by: Arrived.precedes)
+        let bound = next < sources.count ? sources[next].lowStep : nil
+        let end =
+            bound.flatMap { bound in held.firstIndex { $0.point.step >= bound } } ?? held.count
+        var columns = MetricColumns()
+        for arrived in held[..<end] { columns.append(arrived.point) }
+        held.removeFirst(end)
+        return columns
+    }
+
+    /// Leaves out what the query does not want and what was handed out before, and moves the cursor.
+    private mutating func wanted(_ columns: MetricColumns) -> MetricColumns {
+        var columns = columns
+        if skipping != nil || query.steps != nil || query.times != nil {
+            var kept = MetricColumns()
+            for place in 0..<columns.count {
+                let point = columns[place]
+                if query.includes(point), !skips(point) { kept.append(point) }
+            }
+            columns = kept
         }
+        moveCursor(over: columns)
+        return columns
+    }
+
+    private mutating func skips(_ point: MetricPoint) -> Bool {
+        guard let (cursor, left) = skipping else { return false }
+        if (point.step, point.time) < (cursor.step, cursor.time) { return true }
+        guard left > 0, (point.step, point.time) == (cursor.step, cursor.time) else {
+            skipping = nil
+            return false
+        }
+        skipping = (cursor, left - 1)
+        return true
+    }
+
+    private mutating func moveCursor(over columns: MetricColumns) {
+        guard columns.count > 0 else { return }
+        let last = columns[columns.count - 1]
+        var count = 0
+        while count < columns.count, columns.steps[columns.count - 1 - count] == last.step,
+            columns.times[columns.count - 1 - count] == last.time
+        {
+            count += 1
+        }
+        if count == columns.count, let cursor, (cursor.step, cursor.time) == (last.step, last.time)
+        {
+            count += cursor.count
+        }
+        cursor = Cursor(step: last.step, time: last.time, count: count)
     }
 }

@@ -36,6 +36,7 @@ final class MetricCommitter: Sendable {
     private let summaries: SummaryCache
     private let tails: TailRegistry
     private let bell: CommitBell
+    private let compactor: MetricCompactor
     private let logger: Logger
     private let metrics = IngestMetrics()
     private let pointsWritten = Atomic<UInt64>(0)
@@ -43,13 +44,14 @@ final class MetricCommitter: Sendable {
 
     init(
         backend: any SQLBackend, queue: IngestQueue, summaries: SummaryCache, tails: TailRegistry,
-        bell: CommitBell, logger: Logger
+        bell: CommitBell, compactor: MetricCompactor, logger: Logger
     ) {
         self.backend = backend
         self.queue = queue
         self.summaries = summaries
         self.tails = tails
         self.bell = bell
+        self.compactor = compactor
         self.logger = logger
     }
 
@@ -102,10 +104,13 @@ final class MetricCommitter: Sendable {
             next += part.segments.count
             let segments = zip(ids, part.segments).map { (id: $0, segment: $1.segment) }
             if let table = summaries.fold(part.group.key, segments) { due.append(table) }
+            var points = 0
             for (_, segment) in segments {
                 tails.publish(segment, run: part.group.key.run)
-                pointsWritten.add(UInt64(segment.count), ordering: .releasing)
+                points += segment.count
             }
+            pointsWritten.add(UInt64(points), ordering: .releasing)
+            compactor.committed(part.group.key.run, segments: segments.count, points: points)
         }
         due += summaries.evicted()
         await store(due)

@@ -13,7 +13,7 @@ extension MetricSegment {
         self = try bytes.withUnsafeBytes { buffer in
             do {
                 return try Self.decode(buffer)
-            } catch let flaw as SegmentFlaw {
+            } catch let flaw as StoredFlaw {
                 throw LinajeError(
                     .corrupt,
                     "metric segment \(id) of run \(run) \(flaw.text); restore metrics.db from a "
@@ -22,22 +22,22 @@ extension MetricSegment {
         }
     }
 
-    /// - Throws: `SegmentFlaw` for bytes that are no segment, or not as they were written.
+    /// - Throws: `StoredFlaw` for bytes that are no segment, or not as they were written.
     static func decode(_ bytes: UnsafeRawBufferPointer) throws -> MetricSegment {
-        guard bytes.count >= header.count + 6 + 8 else { throw SegmentFlaw("is too short") }
+        guard bytes.count >= header.count + 6 + 8 else { throw StoredFlaw("is too short") }
         let body = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - 8)])
         let digest = SHA256.hash(data: body)
         guard digest.prefix(8).elementsEqual(bytes[(bytes.count - 8)...]) else {
-            throw SegmentFlaw("does not match its check")
+            throw StoredFlaw("does not match its check")
         }
-        var input = SegmentReader(body)
+        var input = ByteReader(body)
         guard try input.take(header.count).elementsEqual(header) else {
-            throw SegmentFlaw("has a header that is not known")
+            throw StoredFlaw("has a header that is not known")
         }
         let seriesCount = Int(try input.number(UInt16.self))
         let count = Int(try input.number(UInt32.self))
         guard seriesCount > 0, count > 0, count <= maximumPoints else {
-            throw SegmentFlaw("has \(seriesCount) series and \(count) points")
+            throw StoredFlaw("has \(seriesCount) series and \(count) points")
         }
         var series: [MetricSeries] = []
         for _ in 0..<seriesCount { series.append(try MetricSeries(decoding: &input)) }
@@ -45,7 +45,7 @@ extension MetricSegment {
         let steps = try input.integers(count: count)
         let times = try input.integers(count: count)
         let values = try input.doubles(count: count)
-        guard input.isAtEnd else { throw SegmentFlaw("has bytes after its end") }
+        guard input.isAtEnd else { throw StoredFlaw("has bytes after its end") }
         return MetricSegment(
             series: series, seriesIndex: index,
             columns: MetricColumns(steps: steps, times: times, values: values))
@@ -53,13 +53,13 @@ extension MetricSegment {
 }
 
 extension MetricSeries {
-    init(decoding input: inout SegmentReader) throws {
+    init(decoding input: inout ByteReader) throws {
         let key = try input.text()
         let model: LoggedModelID?
         switch try input.number(UInt8.self) {
         case 0: model = nil
         case 16: model = try LoggedModelID(input.take(16))
-        default: throw SegmentFlaw("has a model id of a wrong length")
+        default: throw StoredFlaw("has a model id of a wrong length")
         }
         self.init(
             key: key, modelID: model, datasetName: try input.text(),
@@ -69,7 +69,7 @@ extension MetricSeries {
     /// A series as `encoded` wrote it; `nil` for anything else.
     init?(encoded bytes: [UInt8]) {
         let decoded = bytes.withUnsafeBytes { buffer -> MetricSeries? in
-            var input = SegmentReader(buffer)
+            var input = ByteReader(buffer)
             guard let series = try? MetricSeries(decoding: &input), input.isAtEnd else {
                 return nil
             }
@@ -80,39 +80,7 @@ extension MetricSeries {
     }
 }
 
-/// What is wrong with a segment, before it is known which one it is.
-struct SegmentFlaw: Error {
-    let text: String
-    init(_ text: String) { self.text = text }
-}
-
-/// Reads a segment's parts; reading past the end is an error.
-struct SegmentReader {
-    private let bytes: UnsafeRawBufferPointer
-    private var offset = 0
-
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-    var isAtEnd: Bool { offset == bytes.count }
-
-    mutating func take(_ size: Int) throws -> UnsafeRawBufferPointer {
-        guard size <= bytes.count - offset else { throw SegmentFlaw("ends too early") }
-        defer { offset += size }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + size])
-    }
-
-    mutating func number<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
-        Number(littleEndian: try take(MemoryLayout<Number>.size).loadUnaligned(as: type))
-    }
-
-    mutating func text() throws -> String {
-        let size = Int(try number(UInt16.self))
-        guard let text = String(validating: try take(size), as: UTF8.self) else {
-            throw SegmentFlaw("has a name that is not UTF-8")
-        }
-        return text
-    }
-
+extension ByteReader {
     mutating func index(count: Int, seriesCount: Int) throws -> [UInt16] {
         guard seriesCount > 1 else { return [] }
         let index: [UInt16] =
@@ -120,7 +88,7 @@ struct SegmentReader {
             ? try numbers(count, UInt8.self) { UInt16($0) }
             : try numbers(count, UInt16.self) { $0 }
         guard index.allSatisfy({ Int($0) < seriesCount }) else {
-            throw SegmentFlaw("has a point of a series that is not there")
+            throw StoredFlaw("has a point of a series that is not there")
         }
         return index
     }
@@ -137,7 +105,7 @@ struct SegmentReader {
         case 2: return try numbers(count, UInt16.self, added)
         case 4: return try numbers(count, UInt32.self, added)
         case 8: return try numbers(count, UInt64.self, added)
-        default: throw SegmentFlaw("has a column of width \(width)")
+        default: throw StoredFlaw("has a column of width \(width)")
         }
     }
 
@@ -145,7 +113,7 @@ struct SegmentReader {
         switch try number(UInt8.self) {
         case 4: return try numbers(count, UInt32.self) { Double(Float(bitPattern: $0)) }
         case 8: return try numbers(count, UInt64.self) { Double(bitPattern: $0) }
-        case let width: throw SegmentFlaw("has values of width \(width)")
+        case let width: throw StoredFlaw("has values of width \(width)")
         }
     }
 

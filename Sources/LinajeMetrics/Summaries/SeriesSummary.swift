@@ -53,7 +53,7 @@ struct SeriesSummary: Sendable, Hashable {
         }
     }
 
-    /// Takes in what another writer recorded of the same series.
+    /// Takes in what another writer, or the next chunk, holds of the same series.
     mutating func merge(_ other: SeriesSummary) {
         guard other.count > 0 else { return }
         guard count > 0 else {
@@ -68,7 +68,8 @@ struct SeriesSummary: Sendable, Hashable {
             first = other.first
             firstSegment = other.firstSegment
         }
-        if Self.isBefore(last, lastSegment, other.last, other.lastSegment) {
+        // Where both are equal, the other is a later part of the same compaction.
+        if !Self.isBefore(other.last, other.lastSegment, last, lastSegment) {
             last = other.last
             lastSegment = other.lastSegment
         }

@@ -28,10 +28,13 @@ enum SummaryStore {
         ) { row in
             let writer = try WriterID(row.blob(0))
             let stored = try row.int(1)
-            let table = known[writer] ?? SummaryTable()
-            tables[writer] = Loaded(table: table, stored: stored, completedFrom: 0)
+            var loaded = Loaded(table: SummaryTable(), stored: stored, completedFrom: 0)
+            // What is in memory lacks a segment between its commit and the moment it is taken in,
+            // and compaction may have taken that segment away.
+            if let table = known[writer], table.through >= stored { loaded.table = table }
+            tables[writer] = loaded
         }
-        for writer in tables.keys where known[writer] == nil {
+        for (writer, loaded) in tables where loaded.table.through < loaded.stored {
             try loadStored(connection, run: run, writer: writer, into: &tables[writer])
         }
         try complete(connection, run: run, writer: writer, &tables)
@@ -54,6 +57,47 @@ enum SummaryStore {
         try connection.execute(
             "UPDATE metric_writers SET folded_through = ? WHERE run = ? AND writer = ?",
             [.integer(table.through)] + ids)
+    }
+
+    /// Takes segments of a writer, in order, into what is stored, as far as they are not in it.
+    static func advance(
+        _ connection: any SQLConnection, _ key: IngestQueue.Key,
+        _ segments: [(id: Int64, segment: MetricSegment)]
+    ) throws {
+        let stored = try connection.first(
+            "SELECT folded_through FROM metric_writers WHERE run = ? AND writer = ?",
+            [.blob(key.run.array), .blob(key.writer.array)]
+        ) { try $0.int(0) }
+        guard let stored, let last = segments.last?.id, last > stored else { return }
+        var loaded: Loaded? = Loaded(table: SummaryTable(), stored: stored, completedFrom: 0)
+        try loadStored(connection, run: key.run, writer: key.writer, into: &loaded)
+        guard var table = loaded?.table else { return }
+        for (id, segment) in segments { table.fold(segment, id: id) }
+        try store(connection, key, table)
+    }
+
+    /// Makes the summaries of a run anew from its chunks; segments complete them when they are read.
+    ///
+    /// Chunks do not know their writers: what they hold is filed under a writer of its own, whose id
+    /// is zero.
+    static func rebuild(_ connection: any SQLConnection, run: RunID) throws {
+        let id = SQLValue.blob(run.array)
+        try connection.execute("DELETE FROM metric_summaries WHERE run = ?", [id])
+        try connection.execute(
+            "UPDATE metric_writers SET folded_through = 0 WHERE run = ?", [id])
+        var merged: [MetricSeries: SeriesSummary] = [:]
+        for chunk in try ChunkStore.list(connection, run: run) {
+            merged[chunk.series, default: SeriesSummary()].merge(chunk.summary)
+        }
+        guard let through = merged.values.map(\.touched).max() else { return }
+        let key = [id, .blob(WriterID.compacted.array)]
+        try connection.execute(
+            "INSERT INTO metric_writers (run, writer, durable_through, folded_through) "
+                + "VALUES (?, ?, 0, ?) ON CONFLICT (run, writer) DO UPDATE SET "
+                + "folded_through = excluded.folded_through", key + [.integer(through)])
+        for (series, summary) in merged {
+            try connection.execute(upsert, key + [.blob(series.encoded)] + columns(summary))
+        }
     }
 
     private static func loadStored(
@@ -96,7 +140,7 @@ enum SummaryStore {
         }
     }
 
-    private static let names = [
+    static let names = [
         "points", "nans", "min_bits", "max_bits", "first_step", "first_time", "first_bits",
         "first_segment", "last_step", "last_time", "last_bits", "last_segment", "touched",
     ]
@@ -138,4 +182,9 @@ enum SummaryStore {
     private static func bits(_ value: Double) -> SQLValue {
         .integer(Int64(bitPattern: value.bitPattern))
     }
+}
+
+extension WriterID {
+    /// Under which summaries of chunks are filed, see `SummaryStore.rebuild`.
+    static let compacted = WriterID(bytes: Bytes16(high: 0, low: 0))
 }
