@@ -16,6 +16,8 @@ extension WriterState {
         if let failure { throw failure }
         let connection = try SQLiteConnection(database, path: path, failed: { self.fail($0) })
         switch task {
+        // Of the points, which only the metric engine knows.
+        case .compact: return SQLMaintenanceStep()
         case .vacuum: return try vacuum(database, connection, isFirst: cursor == nil)
         case .analyze: return try analyze(database, connection, after: cursor ?? "")
         case .checkpoint:

@@ -45,6 +45,18 @@ extension LinajeClient {
             Methods.getMetricHistory, Linaje_V1_GetMetricHistoryRequest(query, run: run))
     }
 
+    /// The points of a run in buckets, series by series. A series with many comes in parts.
+    public func buckets(
+        of run: RunID, _ query: MetricBucketQuery
+    ) async throws -> MetricBucketReading {
+        try await retrying {
+            let stream = try await self.connections.connection().open(
+                Methods.getMetricBuckets, Linaje_V1_GetMetricBucketsRequest(query, run: run))
+            _ = try await stream.response()
+            return MetricBucketReading(stream: stream)
+        }
+    }
+
     /// The points of a run as they become durable, until the run ends.
     public func tail(_ run: RunID, keys: Set<String> = []) async throws -> MetricReading {
         var request = Linaje_V1_TailMetricsRequest()

@@ -8,24 +8,26 @@ struct MaintainCommand: AsyncParsableCommand {
         commandName: "maintain",
         abstract: "Look after the daemon's databases while it goes on serving.",
         discussion: """
-            vacuum gives pages that nothing uses back to the file system, analyze renews what the \
+            compact packs the points of runs into sorted chunks, vacuum gives pages that nothing uses back to the file system, analyze renews what the \
             query planner knows of the tables, checkpoint moves the write-ahead logs into the \
-            database files; all does the three in this order. The daemon works in small parts and \
+            database files; all does the four in this order. The daemon works in small parts and \
             lets commits go in between; interrupted, it stops after the part it is at. It does \
-            analyze and checkpoint by itself now and then. Needs role admin.
+            compact, analyze and checkpoint by itself now and then. Needs role admin.
 
             EXAMPLES
               linaje maintain
+              linaje maintain compact
               linaje maintain vacuum
               linaje maintain checkpoint --json
             """)
 
     /// What may be asked for.
     enum Choice: String, ExpressibleByArgument, CaseIterable {
-        case checkpoint, analyze, vacuum, all
+        case compact, checkpoint, analyze, vacuum, all
 
         var tasks: [MaintenanceTask] {
             switch self {
+            case .compact: [.compact]
             case .checkpoint: [.checkpoint]
             case .analyze: [.analyze]
             case .vacuum: [.vacuum]
@@ -35,7 +37,7 @@ struct MaintainCommand: AsyncParsableCommand {
     }
 
     @OptionGroup var options: GlobalOptions
-    @Argument(help: "checkpoint, analyze, vacuum or all.")
+    @Argument(help: "compact, checkpoint, analyze, vacuum or all.")
     var task: Choice = .all
 
     func run() async throws {
@@ -61,10 +63,17 @@ struct MaintainCommand: AsyncParsableCommand {
     private func text(_ progress: MaintenanceProgress) -> String {
         let name = "\(progress.task.rawValue) \(progress.database)"
         if let failure = progress.failure { return "\(name): \(printable(failure))" }
-        let noun = progress.task == .analyze ? "tables" : "pages"
+        let noun =
+            switch progress.task {
+            case .compact: "segments"
+            case .analyze: "tables"
+            case .vacuum, .checkpoint: "pages"
+            }
         var out = "\(name): \(Rendering.grouped(progress.done)) \(noun)"
         if progress.left > 0 { out += ", \(Rendering.grouped(progress.left)) left" }
-        if progress.task == .vacuum { out += ", \(progress.freed) given back" }
+        if [.vacuum, .compact].contains(progress.task) {
+            out += ", \(progress.freed) given back"
+        }
         return out
     }
 

@@ -45,6 +45,8 @@ public enum Limits {
     public static let batchPoints = 16_384
     /// Most series in one metric batch.
     public static let batchSeries = 10_000
+    /// Most buckets that a series is divided into.
+    public static let metricBuckets = 10_000
     /// Bytes of metric batches that may wait for their commit, over all connections.
     public static let ingestQueueBytes = 64 << 20
 

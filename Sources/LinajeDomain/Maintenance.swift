@@ -1,5 +1,7 @@
 /// What a database is looked after by.
 public enum MaintenanceTask: String, Sendable, Hashable, CaseIterable {
+    /// Packs the points that wait for it into sorted chunks.
+    case compact
     /// Gives pages that nothing uses back to the file system.
     case vacuum
     /// Renews what the query planner knows of the tables.
@@ -13,11 +15,12 @@ public struct MaintenanceProgress: Sendable, Hashable {
     /// "catalog" or "metrics".
     public var database: String
     public var task: MaintenanceTask
-    /// Pages (`vacuum`, `checkpoint`) or tables (`analyze`) taken care of so far.
+    /// Segments (`compact`), pages (`vacuum`, `checkpoint`) or tables (`analyze`) taken care of so
+    /// far.
     public var done: UInt64
     /// How many are left, as far as is known.
     public var left: UInt64
-    /// Bytes given back to the file system so far.
+    /// Bytes given back so far: to the file system, or by `compact` to the database.
     public var freed: ByteCount
     /// Whether this is the last word on this task and database.
     public var isFinished: Bool

@@ -164,6 +164,21 @@ package final class MetricStore: Service, Sendable {
     /// Ends the tails of a run that has ended; what waits in them is still read.
     package func endTails(_ run: RunID) { tails.end(run) }
 
+    /// Compacts everything that is worth it, in steps between which commits go.
+    ///
+    /// - Parameter report: told after each step how many segments it packed, how many bytes that
+    ///   saved, and how many segments may be left.
+    /// - Returns: the damage that was met last: runs with damaged bytes are passed over.
+    /// - Throws: what `report` throws; the database's errors.
+    package func compact(
+        report: (_ done: Int, _ freed: Int, _ left: Int) async throws -> Void
+    ) async throws -> LinajeError? {
+        try await compactor.compactAll { outcome, left in
+            try await report(
+                outcome.segments, max(0, outcome.bytesBefore - outcome.bytesAfter), left)
+        }
+    }
+
     /// Reads something from the database, whatever is in it: for a sign of life.
     ///
     /// - Throws: why it cannot be read.

@@ -9,20 +9,29 @@ import ServiceLifecycle
 /// Every part of the work is one bounded turn of a database's writer (`SQLBackend.maintain`,
 /// `SQLBackend.backfill`); commits go between the parts.
 package struct MaintenanceService: Sendable, Service {
+    /// Packs points, tells after each step what it did and how much is left, and returns the damage
+    /// that kept it from some of them.
+    package typealias Compaction =
+        @Sendable (_ report: (_ done: Int, _ freed: Int, _ left: Int) async throws -> Void)
+        async throws -> LinajeError?
+
     /// A database of the daemon.
     package struct Database: Sendable {
         /// "catalog" or "metrics".
         package var name: String
         package var backend: any SQLBackend
+        /// Packs what waits for it; `nil`: nothing ever does.
+        package var compact: Compaction?
         /// Does the next batch of what migrations left to do; `nil`: nothing is left.
         package var backfill: @Sendable () async throws -> SQLBackfillProgress?
 
         package init(
-            name: String, backend: any SQLBackend,
+            name: String, backend: any SQLBackend, compact: Compaction? = nil,
             backfill: @escaping @Sendable () async throws -> SQLBackfillProgress?
         ) {
             self.name = name
             self.backend = backend
+            self.compact = compact
             self.backfill = backfill
         }
     }
@@ -53,10 +62,14 @@ package struct MaintenanceService: Sendable, Service {
         _ tasks: [MaintenanceTask], report: (MaintenanceProgress) async throws -> Void
     ) async throws {
         for task in tasks {
-            for database in databases {
+            for database in databases where task != .compact || database.compact != nil {
                 var progress = MaintenanceProgress(database: database.name, task: task)
                 do {
-                    try await Self.maintain(database.backend, &progress, report: report)
+                    if task == .compact, let compact = database.compact {
+                        try await Self.compact(compact, &progress, report: report)
+                    } else {
+                        try await Self.maintain(database.backend, &progress, report: report)
+                    }
                 } catch let error as LinajeError where error.code != .cancelled {
                     progress.failure = error.message
                 }
@@ -73,6 +86,22 @@ package struct MaintenanceService: Sendable, Service {
             for database in databases { await finishMigrations(of: database) }
             await keepTidy()
         }
+    }
+
+    private static func compact(
+        _ compact: @escaping Compaction, _ progress: inout MaintenanceProgress,
+        report: (MaintenanceProgress) async throws -> Void
+    ) async throws {
+        var sum = progress
+        let damage = try await compact { done, freed, left in
+            sum.done += UInt64(clamping: done)
+            sum.freed = ByteCount(sum.freed.bytes + UInt64(clamping: freed))
+            sum.left = UInt64(clamping: left)
+            if left > 0 { try await report(sum) }
+        }
+        sum.left = 0
+        sum.failure = damage?.message
+        progress = sum
     }
 
     private static func maintain(

@@ -44,6 +44,13 @@ package struct MetricService: Sendable {
         return store.history(run, query)
     }
 
+    package func buckets(
+        _ run: RunID, _ query: MetricBucketQuery
+    ) async throws -> AsyncThrowingStream<(MetricSeries, [MetricBucket]), any Error> {
+        _ = try await requireRun(run)
+        return try await store.buckets(run, query)
+    }
+
     package func summaries(_ run: RunID, keys: Set<String>) async throws -> [MetricSummary] {
         _ = try await requireRun(run)
         return try await store.summaries(run, keys: keys)

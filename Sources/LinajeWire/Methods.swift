@@ -96,6 +96,9 @@ package enum Methods {
     package static let getMetricSummaries = Method<
         Linaje_V1_GetMetricSummariesRequest, Linaje_V1_GetMetricSummariesResponse
     >(0x0404, "GetMetricSummaries", role: .reader)
+    package static let getMetricBuckets = Method<
+        Linaje_V1_GetMetricBucketsRequest, Linaje_V1_MetricBucketsOpened
+    >(0x0405, "GetMetricBuckets", .serverStreaming, role: .reader)
 
     package static let beginIngest = Method<
         Linaje_V1_BeginIngestRequest, Linaje_V1_BeginIngestResponse

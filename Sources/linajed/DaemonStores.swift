@@ -50,7 +50,10 @@ struct DaemonStores: Sendable {
         descriptors = [artifactBackend.descriptor, catalogBackend.descriptor]
         databases = [
             .init(name: "catalog", backend: catalogBackend) { try await catalog.backfill() },
-            .init(name: "metrics", backend: metricsBackend) { try await metrics.backfill() },
+            .init(
+                name: "metrics", backend: metricsBackend,
+                compact: { try await metrics.compact(report: $0) },
+                backfill: { try await metrics.backfill() }),
         ]
     }
 

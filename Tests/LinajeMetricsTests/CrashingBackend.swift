@@ -84,6 +84,8 @@ private struct CrashingConnection: SQLConnection {
     let inner: any SQLConnection
     let backend: CrashingBackend
 
+    var dialect: SQLDialect { inner.dialect }
+
     func execute(_ sql: String, _ arguments: [SQLValue]) throws -> Int {
         try backend.step()
         return try inner.execute(sql, arguments)

@@ -131,6 +131,11 @@ import Testing
         }
         let summaries = try await store.summaries(session.run, keys: [])
         #expect(summaries.map(text) == session.model.summaries().map(text))
+        for query in try bucketQueries(&session.generator) {
+            let found = try await store.bucketTexts(session.run, query)
+            let expected = session.model.buckets(query).flatMap { text($0.0, $0.1) }
+            #expect(found == expected, "\(query)")
+        }
         for query in queries(&session.generator) {
             let found = try await store.points(session.run, query).flatMap { series, columns in
                 text(series, (0..<columns.count).map { columns[$0] })

@@ -21,6 +21,46 @@ struct MetricModel {
         }.sorted { $0.series.isOrdered(before: $1.series) }
     }
 
+    /// The buckets of every series, by brute force.
+    func buckets(_ query: MetricBucketQuery) -> [(MetricSeries, [MetricBucket])] {
+        let all = query.axis == .time ? points.values.flatMap { $0 }.map(\.time) : []
+        return points.sorted(by: { $0.key.isOrdered(before: $1.key) }).compactMap {
+            series, points in
+            guard query.points.keys.isEmpty || query.points.keys.contains(series.key) else {
+                return nil
+            }
+            func number(_ point: MetricPoint) -> Int64 {
+                query.axis == .step ? point.step : point.time
+            }
+            let numbers = query.axis == .step ? points.map(\.step) : all
+            let wanted = query.axis == .step ? query.points.steps : query.points.times
+            var (low, high) = (numbers.min() ?? 0, numbers.max() ?? 0)
+            low = max(low, wanted?.lowerBound ?? low)
+            high = min(high, wanted?.upperBound ?? high)
+            guard low <= high else { return nil }
+            var found: [Int: MetricSummary] = [:]
+            for point in points where query.points.includes(point) {
+                let bucket = Self.bucket(number(point), low, high, query.count)
+                if found[bucket]?.fold(point) == nil {
+                    found[bucket] = MetricSummary(series: series, point: point)
+                }
+            }
+            let buckets = found.sorted { $0.key < $1.key }.map { _, summary in
+                MetricBucket(
+                    count: summary.count, nanCount: summary.nanCount, min: summary.min,
+                    max: summary.max, first: summary.first, last: summary.last)
+            }
+            return buckets.isEmpty ? nil : (series, buckets)
+        }
+    }
+
+    /// floor((number - low) * count / (high - low + 1))
+    private static func bucket(_ number: Int64, _ low: Int64, _ high: Int64, _ count: Int) -> Int {
+        let span = UInt128(UInt64(bitPattern: high &- low)) + 1
+        let offset = UInt128(UInt64(bitPattern: number &- low))
+        return Int(offset * UInt128(count) / span)
+    }
+
     func history(_ query: MetricQuery) -> [(MetricSeries, [MetricPoint])] {
         var left = query.limit == 0 ? Int.max : Int(query.limit)
         var out: [(MetricSeries, [MetricPoint])] = []
@@ -89,4 +129,37 @@ func queries(_ generator: inout SeededGenerator) -> [MetricQuery] {
         MetricQuery(limit: 1), MetricQuery(limit: .random(in: 1...200, using: &generator)),
         MetricQuery(steps: 5...6), MetricQuery(keys: ["é"], times: 3...3, limit: 7),
     ]
+}
+
+/// Everything that a bucket says, as `text` of a summary.
+func text(_ series: MetricSeries, _ buckets: [MetricBucket]) -> [String] {
+    buckets.map { bucket in
+        text(
+            MetricSummary(
+                series: series, count: bucket.count, nanCount: bucket.nanCount, min: bucket.min,
+                max: bucket.max, first: bucket.first, last: bucket.last))
+    }
+}
+
+extension MetricStore {
+    /// The buckets of a query as text.
+    func bucketTexts(_ run: RunID, _ query: MetricBucketQuery) async throws -> [String] {
+        var out: [String] = []
+        for try await (series, buckets) in try await buckets(run, query) {
+            out += text(series, buckets)
+        }
+        return out
+    }
+}
+
+/// Buckets of every kind.
+func bucketQueries(_ generator: inout SeededGenerator) throws -> [MetricBucketQuery] {
+    try [MetricAxis.step, .time].flatMap { axis in
+        try [
+            MetricQuery(), MetricQuery(keys: ["acc", "é"]), MetricQuery(steps: -1...2),
+            MetricQuery(steps: 0...3, times: 1...2), MetricQuery(steps: 5...6),
+        ].map {
+            try MetricBucketQuery($0, count: .random(in: 1...9, using: &generator), axis: axis)
+        }
+    }
 }

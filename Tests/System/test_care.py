@@ -141,7 +141,8 @@ def test_maintain_shrinks_and_tidies_while_points_are_written(daemon):
     said = [json.loads(line) for line in process.stdout.read().splitlines()]
     assert process.returncode == 0, said
     last = [(each["task"], each["database"]) for each in said if each["finished"]]
-    assert last == [(task, name) for task in ("vacuum", "analyze", "checkpoint")
+    assert last == [("compact", "metrics")] + [
+                    (task, name) for task in ("vacuum", "analyze", "checkpoint")
                     for name in ("catalog", "metrics")]
     freed = next(each["freed_bytes"] for each in said
                  if each["finished"] and each["task"] == "vacuum" and each["database"] == "metrics")

@@ -7,12 +7,20 @@ struct MetricHistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "Print the points of a run.",
         discussion: """
-            Each series comes in the order of step, time and arrival; with --json one object a line.
+            Each series comes in the order of step, time and arrival; with --json one object a line. \
+            With --buckets each series is divided into that many parts of equal width, of which those \
+            with points are printed: smallest, largest, first and last value, so that no spike is lost.
 
             EXAMPLES
               linaje metric history RUN --key loss
               linaje metric history RUN --key loss --first-step 100 --last-step 200 --json
+              linaje metric history RUN --key loss --buckets 100 --axis time
             """)
+
+    /// What `--axis` takes.
+    enum Axis: String, ExpressibleByArgument, CaseIterable {
+        case step, time
+    }
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The run's id.")
@@ -29,6 +37,10 @@ struct MetricHistoryCommand: AsyncParsableCommand {
     var lastTimeUs: Int64?
     @Option(help: "Print at most this many points.")
     var limit: UInt64 = 0
+    @Option(help: "Divide each series into this many buckets.")
+    var buckets: Int?
+    @Option(help: "What buckets divide: step or time.")
+    var axis: Axis = .step
 
     func validate() throws {
         guard firstStep ?? .min <= lastStep ?? .max else {
@@ -45,9 +57,50 @@ struct MetricHistoryCommand: AsyncParsableCommand {
         let query = MetricQuery(
             keys: Set(keys), steps: range(firstStep, lastStep),
             times: range(firstTimeUs, lastTimeUs), limit: limit)
+        if let buckets {
+            let wanted = try MetricBucketQuery(
+                query, count: buckets, axis: axis == .time ? .time : .step)
+            return try await show(client.buckets(of: id, wanted))
+        }
         for try await chunk in try await client.history(of: id, query) {
             chunk.show(json: options.json)
         }
+    }
+
+    private func show(_ reading: MetricBucketReading) async throws {
+        var table = TextTable([
+            ("metric", .left), ("first step", .right), ("last step", .right), ("points", .right),
+            ("min", .right), ("max", .right), ("last", .right),
+        ])
+        for try await (series, buckets) in reading {
+            for bucket in buckets {
+                guard !options.json else {
+                    print(bucket, of: series)
+                    continue
+                }
+                table.add([
+                    series.name, "\(bucket.first.step)", "\(bucket.last.step)",
+                    Rendering.grouped(bucket.count), bucket.min.map { Rendering.number($0) } ?? "",
+                    bucket.max.map { Rendering.number($0) } ?? "",
+                    Rendering.number(bucket.last.value),
+                ])
+            }
+        }
+        if !options.json { table.show(options.style, empty: "no points") }
+    }
+
+    private func print(_ bucket: MetricBucket, of series: MetricSeries) {
+        Output.line(
+            JSONValue.object(
+                [
+                    ("key", .string(series.key))
+                ] + series.jsonFields + [
+                    ("count", .uint(bucket.count)), ("nan_count", .uint(bucket.nanCount)),
+                    ("min", bucket.min.map { .double($0) } ?? .null),
+                    ("max", bucket.max.map { .double($0) } ?? .null),
+                    ("first", bucket.first.json), ("last", bucket.last.json),
+                ]
+            ).text)
     }
 
     private func range(_ first: Int64?, _ last: Int64?) -> ClosedRange<Int64>? {

@@ -47,15 +47,16 @@ extension MetricSummary {
             [("key", .string(series.key))] + series.jsonFields + [
                 ("count", .uint(count)), ("nan_count", .uint(nanCount)),
                 ("min", min.map { .double($0) } ?? .null),
-                ("max", max.map { .double($0) } ?? .null), ("first", Self.json(first)),
-                ("last", Self.json(last)),
+                ("max", max.map { .double($0) } ?? .null), ("first", first.json),
+                ("last", last.json),
             ])
     }
+}
 
-    private static func json(_ point: MetricPoint) -> JSONValue {
+extension MetricPoint {
+    var json: JSONValue {
         .object(
-            [("step", .int(point.step))]
-                + JSONValue.time("time", Timestamp(microseconds: point.time))
-                + [("value", .double(point.value))])
+            [("step", .int(step))] + JSONValue.time("time", Timestamp(microseconds: time))
+                + [("value", .double(value))])
     }
 }

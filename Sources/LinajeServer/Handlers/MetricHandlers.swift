@@ -15,6 +15,15 @@ extension MethodTable {
             }
             stream.end()
         }
+        stream(Methods.getMetricBuckets) { request, _, stream in
+            let found = try await service.buckets(
+                RunID(request.runID), MetricBucketQuery(request))
+            try stream.respond(Linaje_V1_MetricBucketsOpened())
+            for try await (series, buckets) in found {
+                try await stream.sendBuckets(series, buckets)
+            }
+            stream.end()
+        }
         stream(Methods.tailMetrics) { request, _, stream in
             let pieces = try await service.tail(
                 RunID(request.runID), keys: MetricQuery.keys(request.keys))
@@ -58,15 +67,27 @@ extension CallStream {
         var missed = missed
         while start < columns.count {
             let end = min(start + Self.pointsPerFrame, columns.count)
-            let part = MetricColumns(
-                steps: Array(columns.steps[start..<end]), times: Array(columns.times[start..<end]),
-                values: Array(columns.values[start..<end]))
+            let part = columns[start..<end]
             try await send(Linaje_V1_MetricPoints(part, of: series, missed: missed))
             missed = 0
             start = end
         }
     }
 
+    fileprivate func sendBuckets(
+        _ series: MetricSeries, _ buckets: [MetricBucket]
+    ) async throws {
+        for start in stride(from: 0, to: buckets.count, by: Self.bucketsPerFrame) {
+            var message = Linaje_V1_MetricBuckets()
+            message.series = Linaje_V1_Series(series)
+            message.buckets = buckets[start..<min(buckets.count, start + Self.bucketsPerFrame)]
+                .map(Linaje_V1_MetricBucket.init)
+            try await send(message)
+        }
+    }
+
+    /// Up to 100 bytes a bucket.
+    private static let bucketsPerFrame = 1_000
     /// 24 bytes a point: about 96 KiB a frame.
     private static let pointsPerFrame = 4_096
 }

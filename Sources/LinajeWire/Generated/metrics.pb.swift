@@ -25,6 +25,51 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// What a history is divided along.
+package nonisolated enum Linaje_V1_MetricAxis: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// By step.
+  case unspecified // = 0
+
+  /// By step.
+  case step // = 1
+
+  /// By time.
+  case time // = 2
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .step
+    case 2: self = .time
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .step: return 1
+    case .time: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Linaje_V1_MetricAxis] = [
+    .unspecified,
+    .step,
+    .time,
+  ]
+
+}
+
 /// What a column of values is about, inside a run.
 package nonisolated struct Linaje_V1_Series: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -384,9 +429,181 @@ package nonisolated struct Linaje_V1_GetMetricSummariesResponse: Sendable {
   package init() {}
 }
 
+/// Asks for the points of a run in buckets, streamed in MetricBuckets, series by series.
+package nonisolated struct Linaje_V1_GetMetricBucketsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The run's id.
+  package var runID: Data = Data()
+
+  /// Only metrics with these names; empty: all.
+  package var keys: [String] = []
+
+  /// First step wanted.
+  package var firstStep: Int64 {
+    get {_firstStep ?? 0}
+    set {_firstStep = newValue}
+  }
+  /// Returns true if `firstStep` has been explicitly set.
+  package var hasFirstStep: Bool {self._firstStep != nil}
+  /// Clears the value of `firstStep`. Subsequent reads from it will return its default value.
+  package mutating func clearFirstStep() {self._firstStep = nil}
+
+  /// Last step wanted.
+  package var lastStep: Int64 {
+    get {_lastStep ?? 0}
+    set {_lastStep = newValue}
+  }
+  /// Returns true if `lastStep` has been explicitly set.
+  package var hasLastStep: Bool {self._lastStep != nil}
+  /// Clears the value of `lastStep`. Subsequent reads from it will return its default value.
+  package mutating func clearLastStep() {self._lastStep = nil}
+
+  /// First time wanted, in microseconds since 1970 UTC.
+  package var firstTimeUs: Int64 {
+    get {_firstTimeUs ?? 0}
+    set {_firstTimeUs = newValue}
+  }
+  /// Returns true if `firstTimeUs` has been explicitly set.
+  package var hasFirstTimeUs: Bool {self._firstTimeUs != nil}
+  /// Clears the value of `firstTimeUs`. Subsequent reads from it will return its default value.
+  package mutating func clearFirstTimeUs() {self._firstTimeUs = nil}
+
+  /// Last time wanted, in microseconds since 1970 UTC.
+  package var lastTimeUs: Int64 {
+    get {_lastTimeUs ?? 0}
+    set {_lastTimeUs = newValue}
+  }
+  /// Returns true if `lastTimeUs` has been explicitly set.
+  package var hasLastTimeUs: Bool {self._lastTimeUs != nil}
+  /// Clears the value of `lastTimeUs`. Subsequent reads from it will return its default value.
+  package mutating func clearLastTimeUs() {self._lastTimeUs = nil}
+
+  /// Into how many buckets of equal width the wanted range, as far as the series has points, is
+  /// divided; 1 to 10,000.
+  package var buckets: UInt32 = 0
+
+  /// What is divided.
+  package var axis: Linaje_V1_MetricAxis = .unspecified
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _firstStep: Int64? = nil
+  fileprivate var _lastStep: Int64? = nil
+  fileprivate var _firstTimeUs: Int64? = nil
+  fileprivate var _lastTimeUs: Int64? = nil
+}
+
+/// The answer that opens a stream of buckets.
+package nonisolated struct Linaje_V1_MetricBucketsOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What is known of the points in one bucket.
+package nonisolated struct Linaje_V1_MetricBucket: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How many there are, NaN included.
+  package var count: UInt64 = 0
+
+  /// How many of them are NaN.
+  package var nanCount: UInt64 = 0
+
+  /// The smallest value that is not NaN; absent when there is none.
+  package var min: Double {
+    get {_min ?? 0}
+    set {_min = newValue}
+  }
+  /// Returns true if `min` has been explicitly set.
+  package var hasMin: Bool {self._min != nil}
+  /// Clears the value of `min`. Subsequent reads from it will return its default value.
+  package mutating func clearMin() {self._min = nil}
+
+  /// The largest value that is not NaN; absent when there is none.
+  package var max: Double {
+    get {_max ?? 0}
+    set {_max = newValue}
+  }
+  /// Returns true if `max` has been explicitly set.
+  package var hasMax: Bool {self._max != nil}
+  /// Clears the value of `max`. Subsequent reads from it will return its default value.
+  package mutating func clearMax() {self._max = nil}
+
+  /// The first point: lowest by step, then time, then arrival.
+  package var first: Linaje_V1_MetricPoint {
+    get {_first ?? Linaje_V1_MetricPoint()}
+    set {_first = newValue}
+  }
+  /// Returns true if `first` has been explicitly set.
+  package var hasFirst: Bool {self._first != nil}
+  /// Clears the value of `first`. Subsequent reads from it will return its default value.
+  package mutating func clearFirst() {self._first = nil}
+
+  /// The last point: highest by step, then time, then arrival.
+  package var last: Linaje_V1_MetricPoint {
+    get {_last ?? Linaje_V1_MetricPoint()}
+    set {_last = newValue}
+  }
+  /// Returns true if `last` has been explicitly set.
+  package var hasLast: Bool {self._last != nil}
+  /// Clears the value of `last`. Subsequent reads from it will return its default value.
+  package mutating func clearLast() {self._last = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _min: Double? = nil
+  fileprivate var _max: Double? = nil
+  fileprivate var _first: Linaje_V1_MetricPoint? = nil
+  fileprivate var _last: Linaje_V1_MetricPoint? = nil
+}
+
+/// Buckets of one series, in order; those without points are left out.
+package nonisolated struct Linaje_V1_MetricBuckets: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The series.
+  package var series: Linaje_V1_Series {
+    get {_series ?? Linaje_V1_Series()}
+    set {_series = newValue}
+  }
+  /// Returns true if `series` has been explicitly set.
+  package var hasSeries: Bool {self._series != nil}
+  /// Clears the value of `series`. Subsequent reads from it will return its default value.
+  package mutating func clearSeries() {self._series = nil}
+
+  /// The buckets.
+  package var buckets: [Linaje_V1_MetricBucket] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _series: Linaje_V1_Series? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "linaje.v1"
+
+nonisolated extension Linaje_V1_MetricAxis: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0METRIC_AXIS_UNSPECIFIED\0\u{1}METRIC_AXIS_STEP\0\u{1}METRIC_AXIS_TIME\0")
+}
 
 nonisolated extension Linaje_V1_Series: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Series"
@@ -924,6 +1141,192 @@ nonisolated extension Linaje_V1_GetMetricSummariesResponse: SwiftProtobuf.Messag
 
   package static func ==(lhs: Linaje_V1_GetMetricSummariesResponse, rhs: Linaje_V1_GetMetricSummariesResponse) -> Bool {
     if lhs.summaries != rhs.summaries {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_GetMetricBucketsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GetMetricBucketsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}run_id\0\u{1}keys\0\u{3}first_step\0\u{3}last_step\0\u{3}first_time_us\0\u{3}last_time_us\0\u{1}buckets\0\u{1}axis\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.runID) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.keys) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self._firstStep) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self._lastStep) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self._firstTimeUs) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self._lastTimeUs) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.buckets) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self.axis) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.runID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.runID, fieldNumber: 1)
+    }
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.keys, fieldNumber: 2)
+    }
+    try { if let v = self._firstStep {
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._lastStep {
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._firstTimeUs {
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._lastTimeUs {
+      try visitor.visitSingularInt64Field(value: v, fieldNumber: 6)
+    } }()
+    if self.buckets != 0 {
+      try visitor.visitSingularUInt32Field(value: self.buckets, fieldNumber: 7)
+    }
+    if self.axis != .unspecified {
+      try visitor.visitSingularEnumField(value: self.axis, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_GetMetricBucketsRequest, rhs: Linaje_V1_GetMetricBucketsRequest) -> Bool {
+    if lhs.runID != rhs.runID {return false}
+    if lhs.keys != rhs.keys {return false}
+    if lhs._firstStep != rhs._firstStep {return false}
+    if lhs._lastStep != rhs._lastStep {return false}
+    if lhs._firstTimeUs != rhs._firstTimeUs {return false}
+    if lhs._lastTimeUs != rhs._lastTimeUs {return false}
+    if lhs.buckets != rhs.buckets {return false}
+    if lhs.axis != rhs.axis {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MetricBucketsOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MetricBucketsOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MetricBucketsOpened, rhs: Linaje_V1_MetricBucketsOpened) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MetricBucket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MetricBucket"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{3}nan_count\0\u{1}min\0\u{1}max\0\u{1}first\0\u{1}last\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.nanCount) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self._min) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self._max) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._first) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._last) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 1)
+    }
+    if self.nanCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.nanCount, fieldNumber: 2)
+    }
+    try { if let v = self._min {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._max {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._first {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._last {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MetricBucket, rhs: Linaje_V1_MetricBucket) -> Bool {
+    if lhs.count != rhs.count {return false}
+    if lhs.nanCount != rhs.nanCount {return false}
+    if lhs._min != rhs._min {return false}
+    if lhs._max != rhs._max {return false}
+    if lhs._first != rhs._first {return false}
+    if lhs._last != rhs._last {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_MetricBuckets: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MetricBuckets"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}series\0\u{1}buckets\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._series) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.buckets) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._series {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.buckets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.buckets, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_MetricBuckets, rhs: Linaje_V1_MetricBuckets) -> Bool {
+    if lhs._series != rhs._series {return false}
+    if lhs.buckets != rhs.buckets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -35,6 +35,9 @@ package nonisolated enum Linaje_V1_MaintenanceTask: SwiftProtobuf.Enum, Swift.Ca
 
   /// Move the write-ahead log into the database file and empty it.
   case checkpoint // = 3
+
+  /// Pack the points that wait for it into sorted chunks.
+  case compact // = 4
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -47,6 +50,7 @@ package nonisolated enum Linaje_V1_MaintenanceTask: SwiftProtobuf.Enum, Swift.Ca
     case 1: self = .vacuum
     case 2: self = .analyze
     case 3: self = .checkpoint
+    case 4: self = .compact
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -57,6 +61,7 @@ package nonisolated enum Linaje_V1_MaintenanceTask: SwiftProtobuf.Enum, Swift.Ca
     case .vacuum: return 1
     case .analyze: return 2
     case .checkpoint: return 3
+    case .compact: return 4
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -67,6 +72,7 @@ package nonisolated enum Linaje_V1_MaintenanceTask: SwiftProtobuf.Enum, Swift.Ca
     .vacuum,
     .analyze,
     .checkpoint,
+    .compact,
   ]
 
 }
@@ -438,13 +444,13 @@ package nonisolated struct Linaje_V1_MaintenanceProgress: Sendable {
   /// The task.
   package var task: Linaje_V1_MaintenanceTask = .unspecified
 
-  /// Pages (vacuum, checkpoint) or tables (analyze) taken care of so far.
+  /// Segments (compact), pages (vacuum, checkpoint) or tables (analyze) taken care of so far.
   package var done: UInt64 = 0
 
   /// How many are left, as far as is known.
   package var left: UInt64 = 0
 
-  /// Bytes given back to the file system so far.
+  /// Bytes given back so far: to the file system, or by compact to the database.
   package var freedBytes: UInt64 = 0
 
   /// Whether this is the last word on this task and database.
@@ -463,7 +469,7 @@ package nonisolated struct Linaje_V1_MaintenanceProgress: Sendable {
 fileprivate nonisolated let _protobuf_package = "linaje.v1"
 
 nonisolated extension Linaje_V1_MaintenanceTask: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAINTENANCE_TASK_UNSPECIFIED\0\u{1}MAINTENANCE_TASK_VACUUM\0\u{1}MAINTENANCE_TASK_ANALYZE\0\u{1}MAINTENANCE_TASK_CHECKPOINT\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0MAINTENANCE_TASK_UNSPECIFIED\0\u{1}MAINTENANCE_TASK_VACUUM\0\u{1}MAINTENANCE_TASK_ANALYZE\0\u{1}MAINTENANCE_TASK_CHECKPOINT\0\u{1}MAINTENANCE_TASK_COMPACT\0")
 }
 
 nonisolated extension Linaje_V1_GetStatusRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

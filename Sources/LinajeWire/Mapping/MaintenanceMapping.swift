@@ -3,6 +3,7 @@ package import LinajeDomain
 extension Linaje_V1_MaintenanceTask {
     package init(_ task: MaintenanceTask) {
         switch task {
+        case .compact: self = .compact
         case .vacuum: self = .vacuum
         case .analyze: self = .analyze
         case .checkpoint: self = .checkpoint
@@ -14,12 +15,13 @@ extension MaintenanceTask {
     /// - Throws: `invalidArgument` for a task that is not given or not known.
     package init(_ message: Linaje_V1_MaintenanceTask) throws {
         switch message {
+        case .compact: self = .compact
         case .vacuum: self = .vacuum
         case .analyze: self = .analyze
         case .checkpoint: self = .checkpoint
         case .unspecified, .UNRECOGNIZED:
             throw WireFields.unknown(
-                "task", message.rawValue, allowed: "VACUUM, ANALYZE or CHECKPOINT")
+                "task", message.rawValue, allowed: "COMPACT, VACUUM, ANALYZE or CHECKPOINT")
         }
     }
 }

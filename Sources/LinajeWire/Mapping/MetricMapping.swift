@@ -165,7 +165,7 @@ extension MetricQuery {
         Set(try WireFields.items(keys, field: "keys") { try Names.key($0, of: "metric") })
     }
 
-    private static func range(
+    static func range(
         _ first: Int64?, _ last: Int64?, noun: String
     ) throws -> ClosedRange<Int64>? {
         if first == nil, last == nil { return nil }

@@ -264,6 +264,30 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     "GetMetricSummariesResponse": [
         (1, "summaries", "MetricSummary", "repeated"),
     ],
+    "GetMetricBucketsRequest": [
+        (1, "run_id", "bytes", ""),
+        (2, "keys", "string", "repeated"),
+        (3, "first_step", "int64", "optional"),
+        (4, "last_step", "int64", "optional"),
+        (5, "first_time_us", "int64", "optional"),
+        (6, "last_time_us", "int64", "optional"),
+        (7, "buckets", "uint32", ""),
+        (8, "axis", "enum", ""),
+    ],
+    "MetricBucketsOpened": [
+    ],
+    "MetricBucket": [
+        (1, "count", "uint64", ""),
+        (2, "nan_count", "uint64", ""),
+        (3, "min", "double", "optional"),
+        (4, "max", "double", "optional"),
+        (5, "first", "MetricPoint", ""),
+        (6, "last", "MetricPoint", ""),
+    ],
+    "MetricBuckets": [
+        (1, "series", "Series", ""),
+        (2, "buckets", "MetricBucket", "repeated"),
+    ],
     "DescribePluginRequest": [
     ],
     "PluginDescriptor": [
@@ -861,6 +885,11 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "DELETED": 2,
         "ANY": 3,
     },
+    "MetricAxis": {
+        "UNSPECIFIED": 0,
+        "STEP": 1,
+        "TIME": 2,
+    },
     "Stage": {
         "UNSPECIFIED": 0,
         "NONE": 1,
@@ -884,6 +913,7 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "VACUUM": 1,
         "ANALYZE": 2,
         "CHECKPOINT": 3,
+        "COMPACT": 4,
     },
     "RunStatus": {
         "UNSPECIFIED": 0,
@@ -941,6 +971,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "TailMetrics": (0x0403, "S", False, "TailMetricsRequest", "MetricHistoryOpened"),
     "GetMetricSummaries": (0x0404, "U", False, "GetMetricSummariesRequest",
         "GetMetricSummariesResponse"),
+    "GetMetricBuckets": (0x0405, "S", False, "GetMetricBucketsRequest", "MetricBucketsOpened"),
     "BeginIngest": (0x0501, "U", True, "BeginIngestRequest", "BeginIngestResponse"),
     "PutFile": (0x0502, "C", False, "PutFileRequest", "PutFileResponse"),
     "CommitIngest": (0x0503, "U", True, "CommitIngestRequest", "Tree"),
