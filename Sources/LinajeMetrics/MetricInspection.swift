@@ -47,7 +47,7 @@ package struct MetricInspection: Sendable {
     /// - Parameter summaries: whether all summaries are to be made anew.
     package func run(rebuildingSummaries summaries: Bool) async throws -> Report {
         var report = Report()
-        report.known = try await count("metric_quarantine")
+        report.known = try await count("COUNT(*)", in: "metric_quarantine")
         let damagedRuns = try await inspectChunks(&report)
         var batches: [IngestQueue.Key: [ClosedRange<Int64>]] = [:]
         var last: Int64 = 0
@@ -67,7 +67,8 @@ package struct MetricInspection: Sendable {
             }
         }
         for (key, ranges) in try await quarantined() { batches[key, default: []] += ranges }
-        try await correct(batches, lastSegment: last, &report)
+        let compacted = try await count("MAX(last_segment)", in: "metric_chunks")
+        try await correct(batches, lastSegment: max(last, Int64(compacted)), &report)
         try await rebuildSummaries(of: summaries ? nil : damagedRuns)
         return report
     }
@@ -214,9 +215,11 @@ package struct MetricInspection: Sendable {
         }
     }
 
-    private func count(_ table: String) async throws -> Int {
+    private func count(_ what: String, in table: String) async throws -> Int {
         try await backend.read { connection in
-            Int(try connection.first("SELECT COUNT(*) FROM \(table)") { try $0.int(0) } ?? 0)
+            Int(
+                try connection.first("SELECT COALESCE(\(what), 0) FROM \(table)") { try $0.int(0) }
+                    ?? 0)
         }
     }
 }

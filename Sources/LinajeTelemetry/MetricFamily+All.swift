@@ -50,6 +50,17 @@ extension MetricFamily {
             "linaje_ingest_queue_bytes", .gauge, "Bytes of metric batches that wait or are stored."),
         MetricFamily(
             "linaje_ingest_queue_limit_bytes", .gauge, "Bytes of metric batches that may wait."),
+        MetricFamily(
+            "linaje_compaction_points_total", .counter, "Points packed into chunks."),
+        MetricFamily(
+            "linaje_compaction_segments_total", .counter, "Segments that they came from."),
+        MetricFamily(
+            "linaje_compaction_bytes_read_total", .counter, "Bytes of those segments."),
+        MetricFamily(
+            "linaje_compaction_bytes_written_total", .counter, "Bytes of the chunks."),
+        MetricFamily(
+            "linaje_compaction_step_seconds", .histogram(.fineSeconds),
+            "Time of a step of compaction, its commit included."),
     ]
 
     private static let sqlite = [

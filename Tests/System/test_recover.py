@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import pytest
+from recovery import assert_quiet, findings, recover, rows
 from support import (LINAJED, SECONDS, SEED, SOAK, Daemon, Writer, history, may_trace,
                      may_unshare, new_run, put_tree, read)
 
@@ -18,31 +19,6 @@ with_mounts = pytest.mark.skipif(not may_unshare(), reason="may not make a mount
 with_strace = pytest.mark.skipif(not may_trace(), reason="strace may not trace")
 PAGE = 4_096
 RUNS = 300
-
-
-def recover(daemon, *arguments, wrapper=(), status=None):
-    """Runs --recover --json; (exit status, the object it printed)."""
-    done = subprocess.run(
-        [*wrapper, LINAJED, "--recover", "--json", "--state-directory", daemon.state, "--socket",
-         daemon.socket, *arguments], capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": os.environ["PATH"], "HOME": daemon.folder, "TMPDIR": daemon.folder})
-    assert done.stdout, done.stderr
-    said = json.loads(done.stdout)
-    if status is not None:
-        assert done.returncode == status, (said, done.stderr)
-    return done.returncode, said
-
-
-def findings(said, state, *words):
-    """The findings of a state that hold all the words."""
-    return [each for each in said["findings"] if each["state"] == state and
-            all(word in json.dumps(each) for word in words)]
-
-
-def assert_quiet(daemon):
-    """A further recovery has nothing to repair and finds nothing lost."""
-    _, said = recover(daemon, status=0)
-    assert not findings(said, "repaired") and not findings(said, "lost"), said
 
 
 def fill(daemon):
@@ -93,14 +69,6 @@ def store(original, folder):
     yield daemon, kept
     if daemon.process and daemon.process.poll() is None:
         daemon.finish()
-
-
-def rows(daemon, name, statement):
-    database = sqlite3.connect(os.path.join(daemon.state, name))
-    try:
-        return database.execute(statement).fetchall()
-    finally:
-        database.close()
 
 
 def damage_pages(path, pages, dice):

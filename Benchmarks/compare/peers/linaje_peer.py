@@ -143,7 +143,7 @@ def search(order):
 
     def ask():
         runs = linaje.search_runs(["compare"], order_by="metrics.loss ASC", limit=child.TOP)
-        return [{metric.key: metric.value for metric in run.metrics}["loss"] for run in runs]
+        return [dict(zip(run.metrics.names, run.metrics.value))["loss"] for run in runs]
     found = fill.query(ask, order["query_cap"])
     daemon.stop()
     return {**found, "api_runs_per_second": rate,

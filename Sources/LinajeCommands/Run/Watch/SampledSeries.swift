@@ -17,8 +17,15 @@ struct SampledSeries {
     private var arrivals: [(at: ContinuousClock.Instant, count: UInt64)] = []
     private(set) var seenAt: ContinuousClock.Instant?
 
-    /// A point of the history, for the shape only: the summary counts it.
-    mutating func sample(_ value: Double) {
+    /// The shape of all points so far; the summary counts them.
+    mutating func setShape(_ buckets: [MetricBucket]) {
+        shape = buckets.suffix(Self.capacity).map(\.last.value)
+        let points = buckets.reduce(0) { $0 &+ $1.count }
+        stretch = Swift.max(1, points / UInt64(Swift.max(1, buckets.count)))
+        inStretch = 0
+    }
+
+    private mutating func sample(_ value: Double) {
         inStretch += 1
         if inStretch == 1 || shape.isEmpty {
             shape.append(value)

@@ -11,8 +11,8 @@ struct WatchFeed: Sendable {
 
     private static let runInterval = Duration.seconds(1)
     private static let summaryInterval = Duration.seconds(5)
-    /// Most points of the history that the shapes are made of.
-    private static let historyPoints: UInt64 = 200_000
+    /// Values that the shape of a series begins with.
+    private static let shapeBuckets = 120
     private static let logLines: UInt64 = 20
 
     /// Everything that is known at once.
@@ -60,9 +60,9 @@ struct WatchFeed: Sendable {
     }
 
     private func readHistory() async throws {
-        let query = MetricQuery(limit: Self.historyPoints)
-        for try await chunk in try await client.history(of: run, query) {
-            report(.history([chunk]))
+        let query = try MetricBucketQuery(MetricQuery(), count: Self.shapeBuckets)
+        for try await (series, buckets) in try await client.buckets(of: run, query) {
+            report(.history(series, buckets))
         }
     }
 

@@ -4,7 +4,7 @@ import LinajeDomain
 /// What becomes known of a run while it is watched.
 enum WatchNews: Sendable {
     case run(Run, experiment: String)
-    case history([MetricChunk])
+    case history(MetricSeries, [MetricBucket])
     case points(MetricChunk)
     case summaries([MetricSummary])
     case log([LogLine])
@@ -32,12 +32,7 @@ struct WatchState {
     mutating func apply(_ news: WatchNews, now: ContinuousClock.Instant) {
         switch news {
         case .run(let run, let experiment): (self.run, self.experiment) = (run, experiment)
-        case .history(let chunks):
-            for chunk in chunks {
-                update(chunk.series) { series in
-                    for value in chunk.columns.values { series.sample(value) }
-                }
-            }
+        case .history(let key, let buckets): update(key) { $0.setShape(buckets) }
         case .points(let chunk):
             missed += chunk.missed
             update(chunk.series) { series in
