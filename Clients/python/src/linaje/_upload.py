@@ -278,8 +278,10 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
         begin = _key(body, f"begin {attempt}")
         commit = {"key": _key(body, f"commit {attempt}"), "path": body["path"],
                   "run_id": bytes.fromhex(body["run"])}
-        ingest_id = client.call("BeginIngest", key=begin).ingest_id
+        ingest_id = b""
         try:
+            # The key of a session that has lost content brings the loss, not the session.
+            ingest_id = client.call("BeginIngest", key=begin).ingest_id
             for entry in body["files"]:
                 _put(client, ingest_id, entry)
             return client.call("CommitIngest", ingest_id=ingest_id, **commit)
@@ -288,9 +290,10 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
                 # The bytes on their way, not in the store: trying again would not help.
                 raise LinajeError(116, failure.message) from None
             if failure.code == STORAGE_FULL:
-                if not attempts:
+                if not attempts and ingest_id:
                     with contextlib.suppress(LinajeError):
                         client.call("AbortIngest", ingest_id=ingest_id)
+                if not attempts:
                     raise
                 attempts, met_full_disk = deque([attempts.pop()]), True
                 continue
