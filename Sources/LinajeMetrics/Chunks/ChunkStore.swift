@@ -6,7 +6,6 @@ struct StoredChunk: Sendable {
     var id: Int64
     var series: MetricSeries
     var order: ArrivalOrder
-    var isOpen: Bool
     /// What is known of its points; its segments are `order.segment`.
     var summary: SeriesSummary
     var times: ClosedRange<Int64>
@@ -112,7 +111,6 @@ enum ChunkStore {
         return StoredChunk(
             id: try row.int(0), series: series,
             order: ArrivalOrder(segment: segment, part: try row.int(3)),
-            isOpen: try row.int(4) != 0,
             summary: SeriesSummary(
                 count: UInt64(clamping: try row.int(5)),
                 nanCount: UInt64(clamping: try row.int(6)),

@@ -50,11 +50,6 @@ final class MetricCompactor: Sendable {
         }
     }
 
-    /// Forgets a run whose points are deleted.
-    func forget(_ run: RunID) {
-        state.withLock { _ = $0.runs.removeValue(forKey: run) }
-    }
-
     /// Compacts what is due until the task is cancelled.
     func run() async {
         guard policy.isAutomatic else { return }
@@ -114,22 +109,17 @@ final class MetricCompactor: Sendable {
 
     // MARK: One run
 
+    /// Takes what earlier lives of the daemon left for runs that have become quiet.
     private func look() async throws {
         let found = try await backend.read { connection in
-            try connection.all(
-                "SELECT run, COUNT(*), SUM(points) FROM metric_segments GROUP BY run"
-            ) { row in
-                (
-                    run: try RunID(row.blob(0)), segments: Int(clamping: try row.int(1)),
-                    points: Int(clamping: try row.int(2))
-                )
+            try connection.all("SELECT DISTINCT run FROM metric_segments") {
+                try RunID($0.blob(0))
             }
         }
         let longAgo = ContinuousClock.now - policy.quietAfter
         state.withLock { state in
-            for (run, segments, points) in found where state.runs[run] == nil {
-                state.runs[run] = Backlog(
-                    segments: segments, points: points, lastCommit: longAgo)
+            for run in found where state.runs[run] == nil {
+                state.runs[run] = Backlog(lastCommit: longAgo)
             }
         }
     }
@@ -151,7 +141,11 @@ final class MetricCompactor: Sendable {
             var hasMore = true
             while hasMore {
                 let started = ContinuousClock.now
-                guard let outcome = try await step(run) else { continue }
+                guard let outcome = try await step(run) else {
+                    // Somebody else is at this run: not again at once, and not when told to stop.
+                    try await Task.sleep(for: policy.interval)
+                    continue
+                }
                 hasMore = outcome.hasMore && outcome.segments > 0
                 try await rest(after: started.duration(to: .now))
             }

@@ -73,7 +73,8 @@ struct RunCompaction: Sendable {
         var points = 0
         var taken = 0
         for size in sizes.prefix(segmentLimit) {
-            points += size.points
+            // What a damaged row says may be any number.
+            points += min(max(0, size.points), Self.maximumPoints)
             guard taken == 0 || points <= Self.maximumPoints else { break }
             taken += 1
         }

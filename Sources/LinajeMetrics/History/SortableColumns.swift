@@ -38,12 +38,3 @@ struct SortableColumns {
         isSorted = true
     }
 }
-
-extension MetricSegment {
-    /// Calls `body` with each point and the place of its series, in the order of arrival.
-    func forEachPoint(_ body: (Int, MetricPoint) -> Void) {
-        for point in 0..<count {
-            body(seriesIndex.isEmpty ? 0 : Int(seriesIndex[point]), columns[point])
-        }
-    }
-}

@@ -26,6 +26,15 @@ package struct MetricSegment: Sendable, Hashable {
     package var count: Int { columns.count }
 }
 
+extension MetricSegment {
+    /// Calls `body` with each point and the place of its series, in the order of arrival.
+    func forEachPoint(_ body: (Int, MetricPoint) -> Void) {
+        for point in 0..<count {
+            body(seriesIndex.isEmpty ? 0 : Int(seriesIndex[point]), columns[point])
+        }
+    }
+}
+
 /// Lowest and highest value of a column of whole numbers.
 struct ColumnBounds: Sendable, Hashable {
     var low: Int64

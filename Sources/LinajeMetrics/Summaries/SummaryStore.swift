@@ -140,7 +140,7 @@ enum SummaryStore {
         }
     }
 
-    static let names = [
+    private static let names = [
         "points", "nans", "min_bits", "max_bits", "first_step", "first_time", "first_bits",
         "first_segment", "last_step", "last_time", "last_bits", "last_segment", "touched",
     ]
