@@ -140,6 +140,9 @@ class FakeDaemon:
                 if known:
                     if known[:2] != (name, digest):
                         raise Refused(110, "key used with another request")
+                    if name == "BeginIngest":
+                        # As the real one: the key of a session that lost content brings the loss.
+                        self._meet_full_disk(known[2]["ingest_id"])
                     return known[2]
             answer = getattr(self, "do_" + name)(request)
             if mutation:
