@@ -3,10 +3,10 @@ import LinajeDomain
 
 /// Stops what a connection does once its time is over.
 ///
-/// SQLite asks after every few thousand steps of its virtual machine, which takes it well below a
-/// millisecond.
+/// SQLite asks after so many steps of its virtual machine, which is some microseconds' work; but one
+/// step may be the comparison of a long text with a pattern, which takes up to a tenth of a second.
 struct SQLiteBudget {
-    private static let stepsPerLook: Int32 = 4_096
+    private static let stepsPerLook: Int32 = 128
 
     private let budget: Duration
 

@@ -94,11 +94,13 @@ public enum Limits {
     /// Longest filter of a search, and longest key of its order, in bytes.
     public static let filterBytes = 65_536
     /// Most parentheses and NOTs inside one another in a filter.
-    public static let filterDepth = 64
+    public static let filterDepth = 20
     /// Most tests in a filter.
     public static let filterTests = 200
     /// Most values in the IN lists of a filter, all together.
     public static let filterListValues = 10_000
+    /// Most times among them: each is a range of its own to the database.
+    public static let filterListTimes = 100
     /// Longest pattern of LIKE and ILIKE in bytes.
     public static let filterPatternBytes = 1_024
     /// Most keys in the order of a list.

@@ -49,12 +49,18 @@ extension MetricStore {
         }
         guard let last = ids.last else { return MetricIndexBatch() }
         // Before the snapshot that completes them: a table may lack segments, never hold more.
-        let known = try ids.map { id in
-            let run = try RunID(id)
-            return (run: run, tables: summaryCache.tables(of: run))
+        var known: [(run: RunID, tables: [WriterID: SummaryTable])] = []
+        var failures: [LinajeError] = []
+        for id in ids {
+            do {
+                let run = try RunID(id)
+                known.append((run, summaryCache.tables(of: run)))
+            } catch let error as LinajeError {
+                failures.append(error)
+            }
         }
-        var batch = try await backend.read { connection in
-            var batch = MetricIndexBatch()
+        var batch = try await backend.read { [known, failures] connection in
+            var batch = MetricIndexBatch(failures: failures)
             for (run, tables) in known {
                 do {
                     batch.runs.append(try Self.entry(connection, run, tables))

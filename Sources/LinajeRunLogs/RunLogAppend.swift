@@ -188,6 +188,13 @@ struct RunLogAppend: Sendable {
         _ pieces: [Piece], _ rest: UInt64, _ state: State, _ before: LogExtent,
         _ connection: any SQLConnection
     ) throws -> LogExtent {
+        // Each writer counts below 2^62; what a run's writers claim together must fit as well.
+        let (sum, isTooLarge) = before.end.addingReportingOverflow(end - state.durable)
+        guard !isTooLarge, sum <= UInt64(Int64.max) else {
+            throw LinajeError(
+                .limitExceeded,
+                "log of run \(run) would end past what a log can count; leave out what is missing")
+        }
         var log = before
         for piece in pieces {
             log.end += piece.gap

@@ -128,14 +128,17 @@ final class RunLogMerge: Sendable {
             after = end
             guard let plan else { continue }
             try await backend.write { connection in
-                // Somebody else may have merged or deleted them.
+                // Somebody else may have merged or deleted them. A row that took others in has
+                // grown: rows never get smaller.
                 let there = try connection.first(
                     """
-                    SELECT COUNT(*) FROM run_log_chunks
+                    SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM run_log_chunks
                     WHERE id IN (\(Self.marks(plan.ids))) AND is_full = 0
                     """, plan.ids.map { .integer($0) }
-                ) { try $0.int(0) }
-                guard there == Int64(plan.ids.count), let first = plan.ids.first else { return }
+                ) { (rows: try $0.int(0), bytes: try $0.int(1)) }
+                guard let there, there.rows == Int64(plan.ids.count), there.bytes == plan.bytes,
+                    let first = plan.ids.first
+                else { return }
                 let others = plan.ids.dropFirst().map { SQLValue.integer($0) }
                 try connection.execute(
                     "DELETE FROM run_log_chunks WHERE id IN (\(Self.marks(others)))", others)

@@ -24,6 +24,8 @@ package final class MetricIndexService: Service, Sendable {
     static let patience = Duration.seconds(1)
     /// How long nothing is tried after a failure.
     static let retryInterval = Duration.seconds(5)
+    /// The rest after a long pass, as that over an older store.
+    static let longestRest = Duration.seconds(10)
     /// Runs that are carried over in one transaction.
     static let batchRuns = 128
 
@@ -61,7 +63,9 @@ package final class MetricIndexService: Service, Sendable {
                     await self.rest(Self.retryInterval, isShort: { false })
                     continue
                 }
-                await self.rest(started.duration(to: .now) * 9, isShort: { self.isWanted })
+                await self.rest(
+                    min(started.duration(to: .now) * 9, Self.longestRest),
+                    isShort: { self.isWanted })
                 await self.metrics.waitForCommit()
                 await self.rest(Self.delay, isShort: { self.isWanted })
             }

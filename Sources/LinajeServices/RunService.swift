@@ -31,7 +31,8 @@ package struct RunService: Sendable {
         return run
     }
 
-    /// Sees every point that was durable before, unless the index of metrics is far behind.
+    /// What names a metric sees every point that was durable before, unless the index is far behind;
+    /// the last values that any list shows may be a moment older.
     package func search(
         _ query: RunQuery, _ wish: SearchWish
     ) async throws -> Paged<Run> {

@@ -77,6 +77,34 @@ struct SearchPlanTests {
         }
     }
 
+    @Test("what is at the bounds of a filter is answered by the database, too")
+    func bounds() async throws {
+        try await CatalogFixture.with { fixture in
+            try await Self.fill(fixture, runs: 10)
+            // Every second condition a choice, so that no level can be folded into the next.
+            var nested = "metrics.loss >= 0"
+            for level in 1..<Limits.filterDepth {
+                nested =
+                    level.isMultiple(of: 2)
+                    ? "(\(nested) AND metrics.loss < 2)" : "(\(nested) OR metrics.loss > 5)"
+            }
+            let nots =
+                String(repeating: "NOT ", count: Limits.filterDepth / 2 * 2) + "metrics.loss >= 0"
+            let times =
+                "start_time IN ("
+                + (0..<Limits.filterListTimes).map { "\($0)" }
+                .joined(separator: ", ") + ")"
+            for text in [nested, nots, times] {
+                let query = RunQuery(
+                    filter: try Filter.parse(text, for: .runs), page: try Page(limit: 100))
+                let page = try await fixture.store.search(query)
+                let counted = try await fixture.store.search(query, .count)
+                #expect(page.elements.count == 10, "\(text.prefix(60))")
+                #expect(counted.facts.count == 10, "\(text.prefix(60))")
+            }
+        }
+    }
+
     /// Runs with a metric from 0 to 1, ten learning rates and two teams, and fresh statistics.
     private static func fill(_ fixture: CatalogFixture, runs: UInt64) async throws {
         try await fixture.change { catalog in

@@ -112,6 +112,9 @@ struct FilterErrorTests {
         func list(_ count: Int) -> String {
             "metrics.x IN (" + Array(repeating: "1", count: count).joined(separator: ",") + ")"
         }
+        func times(_ count: Int) -> String {
+            "start_time IN (" + Array(repeating: "1", count: count).joined(separator: ",") + ")"
+        }
         func pattern(_ count: Int) -> String {
             "status LIKE '\(String(repeating: "a", count: count))'"
         }
@@ -120,7 +123,8 @@ struct FilterErrorTests {
         }
         for (make, limit) in [
             (nested, Limits.filterDepth), (tests, Limits.filterTests),
-            (list, Limits.filterListValues), (pattern, Limits.filterPatternBytes),
+            (list, Limits.filterListValues), (times, Limits.filterListTimes),
+            (pattern, Limits.filterPatternBytes),
             (long, Limits.filterBytes),
         ] as [((Int) -> String, Int)] {
             _ = try Filter.parse(make(limit), for: .runs)

@@ -60,6 +60,24 @@ import Testing
         }
     }
 
+    @Test("writers that together claim more than a log can count are refused, each time")
+    func claims() async throws {
+        try await withLogs(path) { store in
+            let most = LogRecord(
+                time: Timestamp(microseconds: 0), .missing(UInt64(Int64.max) / 2))
+            for _ in 0..<2 {
+                _ = try await store.append(run: run, writer: .random(), offset: 0, [most])
+            }
+            for _ in 0..<2 {
+                await #expect {
+                    try await store.append(
+                        run: run, writer: .random(), offset: 0, [.out("no more")])
+                } throws: { ($0 as? LinajeError)?.code == .limitExceeded }
+            }
+            #expect(try await store.extent(run).bytes == 0)
+        }
+    }
+
     @Test("the last lines are found from the end, of the streams that are wanted")
     func lastLines() async throws {
         try await withLogs(path) { store in

@@ -1,3 +1,5 @@
+import LinajeDomain
+
 /// The numbers of a JSON object, nested objects joined by "/", in the order they stand. It also
 /// takes NaN, Infinity and -Infinity, which Python's json module writes, bare or as texts.
 struct JSONLine {
@@ -56,12 +58,20 @@ struct JSONLine {
         repeat {
             let name = try string()
             try expect(":")
-            try value(path: path.isEmpty ? name : path + "/" + name, depth: depth)
+            try value(path: Self.joined(path, name), depth: depth)
             guard fields.count <= AgentLimits.pointsPerRecord else {
                 throw Failure(reason: "has more than \(AgentLimits.pointsPerRecord) values")
             }
         } while takes(",")
         try expect("}")
+    }
+
+    /// A name that no metric can have, whatever follows it; long paths would be copied to each value.
+    private static let tooLong = String(repeating: "?", count: Limits.keyBytes + 1)
+
+    private static func joined(_ path: String, _ name: String) -> String {
+        guard path.utf8.count + name.utf8.count < Limits.keyBytes else { return tooLong }
+        return path.isEmpty ? name : path + "/" + name
     }
 
     private mutating func value(path: String, depth: Int) throws(Failure) {

@@ -87,7 +87,10 @@ actor SampleOutbox {
             defer { stream.abandon() }
             // What was on its way when the last stream broke either arrived or did not.
             if let sent = lanes[run]?.sent {
-                if stream.lastNumber < sent.number { try await send(sent.samples, stream, run) }
+                if stream.lastNumber < sent.number {
+                    let number = try await send(sent.samples, stream, run)
+                    try await stream.durable(through: number)
+                }
                 lanes[run]?.sent = nil
             }
             while let next = take(run) {

@@ -69,6 +69,13 @@ struct BenchSearchCommand: AsyncParsableCommand {
             report.latencies(key, noun, found.latencies)
             report.fact(key + "_found", .count(found.count))
             if gate {
+                guard found.count > 0, total >= 100_000 else {
+                    throw LinajeError(
+                        .failedPrecondition,
+                        "\(noun) found \(found.count) of \(total) runs, which says nothing about "
+                            + "100,000; fill the store by \"linaje bench fill\" and name one of its "
+                            + "metrics")
+                }
                 report.check(
                     .init(
                         name: key, noun: noun, unit: "ms",

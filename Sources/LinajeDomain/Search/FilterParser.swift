@@ -7,6 +7,7 @@ struct FilterParser {
     private var depth = 0
     private var tests = 0
     private var listValues = 0
+    private var listTimes = 0
 
     init(_ text: String, schema: SearchSchema, argument: String) throws {
         self.schema = schema
@@ -277,6 +278,13 @@ struct FilterParser {
                     at: token.start,
                     "lists have more than \(Limits.filterListValues) values; ask in several "
                         + "searches", code: .limitExceeded)
+            }
+            if kind == .time { listTimes += 1 }
+            guard listTimes <= Limits.filterListTimes else {
+                throw lexer.error(
+                    at: token.start,
+                    "lists have more than \(Limits.filterListTimes) times; ask for a range, or in "
+                        + "several searches", code: .limitExceeded)
             }
             values.append(try value(kind, of: field))
         } while try take(.comma)

@@ -183,6 +183,8 @@ final class CommandLog: Sendable {
     ) async -> Bool {
         // A run that is not there yet is on its way.
         if error.isRetryable || error.code == .notFound { return false }
+        // The daemon's trouble, not a refusal of this log: it waits for a daemon that is well.
+        if error.code == .storageFailed || error.code == .internalError { return false }
         if error.code == .failedPrecondition, let client,
             let known = error.details["durable_offset"].flatMap({ UInt64($0) }), known < offset
         {

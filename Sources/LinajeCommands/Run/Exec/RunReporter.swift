@@ -94,7 +94,8 @@ actor RunReporter {
     /// - Parameter log: whether something of the command's log waits in the place.
     func keepRest(log: Bool) -> String? {
         guard !isDelivered else {
-            guard log else {
+            // Also when only the end of the log did not fit: what was kept before it is there.
+            guard log || place?.hasLog ?? false else {
                 place?.remove()
                 return nil
             }

@@ -80,7 +80,11 @@ struct StepPace {
         if let last = marks.last {
             guard step > last.step, time > last.at else { return }
             // Several marks a second tell no more than one.
-            if marks.count > 1, time - marks[marks.count - 2].at < 1_000_000 { marks.removeLast() }
+            // Times may be any numbers: what overflows is long ago.
+            if marks.count > 1 {
+                let (gap, isLong) = time.subtractingReportingOverflow(marks[marks.count - 2].at)
+                if !isLong, gap < 1_000_000 { marks.removeLast() }
+            }
         }
         marks.append((time, step))
         if marks.count > 60 { marks.removeFirst() }
@@ -89,7 +93,8 @@ struct StepPace {
     /// `nil` while it is not known.
     var stepsPerSecond: Double? {
         guard let first = marks.first, let last = marks.last, last.at > first.at else { return nil }
-        return Double(last.step &- first.step) / (Double(last.at &- first.at) / 1e6)
+        return (Double(last.step) - Double(first.step))
+            / ((Double(last.at) - Double(first.at)) / 1e6)
     }
 
     var step: Int64? { marks.last?.step }

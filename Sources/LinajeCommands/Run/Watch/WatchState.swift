@@ -101,7 +101,7 @@ struct WatchState {
             rate > 0,
             step < total, !(run?.status.isTerminal ?? true)
         else { return nil }
-        let seconds = Double(total - step) / rate
+        let seconds = (Double(total) - Double(step)) / rate
         return seconds < 1e9 ? .seconds(seconds) : nil
     }
 }
