@@ -8,10 +8,10 @@ import subprocess
 import threading
 import time
 
-from support import LINAJE, LinajeError, Raw, history, put_tree, read, request
+from support import LINAJE, LinajeError, Raw, eventually, history, put_tree, read, request
 from zero_harm import KEYS, Trainer, check, difference
 
-FAILED, NOT_FOUND = 4, 104
+RUNNING, FAILED, NOT_FOUND = 1, 4, 104
 
 
 class Agent:
@@ -105,6 +105,9 @@ class Trainers(Agent):
 
     def _verify_killed(self, client, run):
         """What a killed training had logged up to some step is there once, and nothing else."""
+        # One that was killed last is still in its grace: a death is told half a second after it.
+        eventually(lambda: client.get_run(run).status != RUNNING, 5,
+                   f"killed run {run} is still RUNNING")
         stored = client.get_run(run)
         assert stored.status == FAILED, f"killed run {run} has status {stored.status}"
         assert stored.ended_cause, f"run {run} does not say why it ended"
