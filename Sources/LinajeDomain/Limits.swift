@@ -49,6 +49,8 @@ public enum Limits {
     public static let metricBuckets = 10_000
     /// Bytes of metric batches that may wait for their commit, over all connections.
     public static let ingestQueueBytes = 64 << 20
+    /// How long the reading of a run's points waits for those of them that are not stored yet.
+    public static let queuedReadPatience = Duration.seconds(5)
 
     /// Most bytes of output in one append to a run's log.
     public static let logAppendBytes = 512 << 10

@@ -122,6 +122,14 @@ package final class MetricStore: Service, Sendable {
         }
     }
 
+    /// Returns once everything of a run that was queued when this was called is durable or refused, so
+    /// that a read which begins then sees it; after `patience` at the latest.
+    package func waitUntilStored(
+        _ run: RunID, patience: Duration = Limits.queuedReadPatience
+    ) async {
+        await queue.waitUntilStored(run, patience: patience)
+    }
+
     /// The points of a run, as they are pulled: series by series (ordered by key), each in the
     /// order (step, time, arrival), in pieces of at most 16,384 points. `limit` counts points over
     /// all series.

@@ -40,19 +40,19 @@ package struct MetricService: Sendable {
     package func history(
         _ run: RunID, _ query: MetricQuery
     ) async throws -> AsyncThrowingStream<(MetricSeries, MetricColumns), any Error> {
-        _ = try await requireRun(run)
+        try await prepareReading(run)
         return store.history(run, query)
     }
 
     package func buckets(
         _ run: RunID, _ query: MetricBucketQuery
     ) async throws -> AsyncThrowingStream<(MetricSeries, [MetricBucket]), any Error> {
-        _ = try await requireRun(run)
+        try await prepareReading(run)
         return try await store.buckets(run, query)
     }
 
     package func summaries(_ run: RunID, keys: Set<String>) async throws -> [MetricSummary] {
-        _ = try await requireRun(run)
+        try await prepareReading(run)
         return try await store.summaries(run, keys: keys)
     }
 
@@ -66,6 +66,13 @@ package struct MetricService: Sendable {
         let status = try await requireRun(run)
         if status.status.isTerminal { store.endTails(run) }
         return pieces
+    }
+
+    /// A read sees every point that the daemon had taken in before it, also those whose commit was
+    /// still to come.
+    private func prepareReading(_ run: RunID) async throws {
+        _ = try await requireRun(run)
+        await store.waitUntilStored(run)
     }
 
     private func requireRun(_ run: RunID) async throws -> RunState {

@@ -6,7 +6,7 @@ import struct
 import time
 
 import pytest
-from support import (SEED, Daemon, LinajeError, Writer, _frames, _wire, eventually,
+from support import (SECONDS, SEED, Daemon, LinajeError, Writer, _frames, _wire, eventually,
                      linaje_plain, may_trace, new_run, verify)
 
 pytestmark = pytest.mark.skipif(not may_trace(), reason="strace is not here or may not trace")
@@ -198,3 +198,35 @@ def _refused(daemon, run):
         writer.send()
         writer.wait()
     return caught.value
+
+
+def test_a_read_sees_the_points_that_were_sent_before_it_and_wait_for_their_commit(folder):
+    daemon, _ = traced(
+        folder, "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=60000")
+    daemon.start()
+    try:
+        with daemon.client(60) as client:
+            run = new_run(client)
+        writer = Writer(daemon.connection(), run, os.urandom(16), points=3)
+        # On the stream's own connection: what was sent before a request was taken in before it.
+        asking = writer.connection
+        for number, method in enumerate(
+                ["GetMetricHistory", "GetMetricSummaries", "GetMetricBuckets"] * 2, 1):
+            writer.send()
+            assert writer.acked < writer.sent
+            stream = asking.open(method, {"run_id": run, **(
+                {"buckets": 1} if method == "GetMetricBuckets" else {})})
+            answer = stream.wait_answer(time.monotonic() + SECONDS)
+            if method == "GetMetricSummaries":
+                seen = answer.summaries[0].count
+            else:
+                kind = "MetricPoints" if method == "GetMetricHistory" else "MetricBuckets"
+                seen = 0
+                while (payload := stream.receive(time.monotonic() + SECONDS)) is not None:
+                    part = _wire.decode(kind, payload)
+                    seen += (len(part.step) if kind == "MetricPoints"
+                             else sum(bucket.count for bucket in part.buckets))
+            assert seen == 3 * number, method
+        writer.end()
+    finally:
+        daemon.kill()

@@ -26,7 +26,7 @@ final class IngestQueue: Sendable {
         var lastSequence: UInt64 { batches.last?.sequence ?? durableBefore }
     }
 
-    private struct Channel {
+    struct Channel {
         var key: Key
         var progress: ProgressCallback
         var failed: FailureCallback
@@ -45,7 +45,7 @@ final class IngestQueue: Sendable {
         var isIdle: Bool { !isOpening && pending.isEmpty && !isCommitting }
     }
 
-    private struct State {
+    struct State {
         var channels: [UInt64: Channel] = [:]
         var byKey: [Key: UInt64] = [:]
         var nextChannel: UInt64 = 1
@@ -55,14 +55,20 @@ final class IngestQueue: Sendable {
         var isStopping = false
         var failure: LinajeError?
         var committer: CheckedContinuation<Void, Never>?
+        /// How often the committer took something, and how many of these it is done with.
+        var taken: UInt64 = 0
+        var finished: UInt64 = 0
+        /// Who waits until how many are done with.
+        var readers: [UInt64: (round: UInt64, continuation: CheckedContinuation<Void, Never>)] = [:]
+        var nextReader: UInt64 = 1
     }
 
     /// Things to call once the lock is given back.
-    private typealias Calls = [@Sendable () -> Void]
+    typealias Calls = [@Sendable () -> Void]
 
     /// Bytes of batches that may wait.
     let limit: Int
-    private let state = Locked(State())
+    let state = Locked(State())
 
     init(limit: Int) { self.limit = limit }
 
@@ -192,6 +198,7 @@ final class IngestQueue: Sendable {
             let (groups, isOver) = state.withLock { state -> ([Group], Bool) in
                 let groups = state.ready.compactMap { Self.takeGroup($0, from: &state) }
                 state.ready.removeAll(keepingCapacity: true)
+                if !groups.isEmpty { state.taken += 1 }
                 return (groups, state.isStopping)
             }
             if !groups.isEmpty { return groups }
@@ -231,10 +238,11 @@ final class IngestQueue: Sendable {
         // Idle only after the reports: whoever asks for the end of a stream in between must hear of
         // it after the last report, not before.
         let calls = state.withLock { state in
-            groups.flatMap { group in
+            let calls = groups.flatMap { group in
                 state.channels[group.channel]?.isCommitting = false
                 return Self.settle(group.channel, in: &state)
             }
+            return calls + Self.finishRound(in: &state)
         }
         calls.forEach { $0() }
     }
@@ -250,7 +258,7 @@ final class IngestQueue: Sendable {
                 calls += Self.fail(group.channel, error, in: &state)
             }
             state.ready.removeAll { state.channels[$0]?.pending.isEmpty ?? true }
-            return calls
+            return calls + Self.finishRound(in: &state)
         }
         calls.forEach { $0() }
     }
@@ -267,7 +275,7 @@ final class IngestQueue: Sendable {
             }
             state.ready = []
             state.queuedBytes = 0
-            return calls
+            return calls + Self.finishRound(in: &state)
         }
         calls.forEach { $0() }
     }
@@ -306,7 +314,7 @@ final class IngestQueue: Sendable {
     }
 
     /// Makes the channel fail, drops what it has queued and tells its owner.
-    private static func fail(_ id: UInt64, _ error: LinajeError, in state: inout State) -> Calls {
+    static func fail(_ id: UInt64, _ error: LinajeError, in state: inout State) -> Calls {
         guard let found = state.channels.index(forKey: id) else { return [] }
         state.queuedBytes -= state.channels.values[found].pendingBytes
         state.channels.values[found].pendingBytes = 0
@@ -336,7 +344,7 @@ final class IngestQueue: Sendable {
     }
 
     /// Once nothing of the channel is queued: tells who waits for that, forgets a closed channel.
-    private static func settle(_ id: UInt64, in state: inout State) -> Calls {
+    static func settle(_ id: UInt64, in state: inout State) -> Calls {
         guard let found = state.channels.index(forKey: id), state.channels.values[found].isIdle
         else { return [] }
         let calls =
