@@ -32,4 +32,14 @@ extension LinajeClient {
         _ = try await stream.response()
         return MaintenanceReading(stream: stream)
     }
+
+    /// Keeps the daemon from packing points by itself for a while; what `maintain` asks for is done.
+    ///
+    /// - Parameter seconds: from now, at most a week; 0 lets it go on.
+    /// - Throws: `permissionDenied` for anybody but an admin; `invalidArgument` for a longer pause.
+    public func pauseCompaction(seconds: UInt64) async throws {
+        var request = Linaje_V1_PauseCompactionRequest()
+        request.seconds = seconds
+        _ = try await call(Methods.pauseCompaction, request)
+    }
 }

@@ -8,15 +8,20 @@ struct MaintainCommand: AsyncParsableCommand {
         commandName: "maintain",
         abstract: "Look after the daemon's databases while it goes on serving.",
         discussion: """
-            compact packs the points of runs into sorted chunks, vacuum gives pages that nothing uses back to the file system, analyze renews what the \
-            query planner knows of the tables, checkpoint moves the write-ahead logs into the \
-            database files; all does the four in this order. The daemon works in small parts and \
-            lets commits go in between; interrupted, it stops after the part it is at. It does \
-            compact, analyze and checkpoint by itself now and then. Needs role admin.
+            compact packs the points of runs into sorted chunks, vacuum gives pages that nothing \
+            uses back to the file system, analyze renews what the query planner knows of the \
+            tables, checkpoint moves the write-ahead logs into the database files; all does the \
+            four in this order. The daemon works in small parts and lets commits go in between; \
+            interrupted, it stops after the part it is at. It does compact, analyze and \
+            checkpoint by itself now and then. Needs role admin.
+
+            compact --pause keeps the daemon from compacting by itself for some seconds, as \
+            while a training runs whose every second counts; --pause 0 lets it go on.
 
             EXAMPLES
               linaje maintain
               linaje maintain compact
+              linaje maintain compact --pause 3600
               linaje maintain vacuum
               linaje maintain checkpoint --json
             """)
@@ -39,9 +44,23 @@ struct MaintainCommand: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @Argument(help: "compact, checkpoint, analyze, vacuum or all.")
     var task: Choice = .all
+    @Option(
+        help: ArgumentHelp(
+            "Do not compact in the background for so long; 0: go on.", valueName: "seconds"))
+    var pause: UInt64?
+
+    func validate() throws {
+        guard pause == nil || task == .compact else {
+            throw ValidationError("--pause is for compact: linaje maintain compact --pause 3600")
+        }
+    }
 
     func run() async throws {
         let client = try await options.connect()
+        if let pause {
+            try await client.pauseCompaction(seconds: pause)
+            return report(pause: pause)
+        }
         var failures: [String] = []
         let bar = StepBar(isQuiet: options.json)
         for try await progress in try await client.maintain(task.tasks) {
@@ -57,6 +76,17 @@ struct MaintainCommand: AsyncParsableCommand {
         }
         if let first = failures.first {
             throw LinajeError(.failedPrecondition, "not everything could be done: \(first)")
+        }
+    }
+
+    private func report(pause: UInt64) {
+        if options.json {
+            Output.line(JSONValue.object([("compaction_paused_seconds", .uint(pause))]).text)
+        } else {
+            Output.line(
+                pause == 0
+                    ? "compaction goes on"
+                    : "compaction pauses for \(Rendering.grouped(pause)) seconds")
         }
     }
 

@@ -187,6 +187,9 @@ package final class MetricStore: Service, Sendable {
         }
     }
 
+    /// Keeps from compacting by itself for so long from now; zero lets it go on.
+    package func pauseCompaction(for duration: Duration) { compactor.pause(for: duration) }
+
     /// Reads something from the database, whatever is in it: for a sign of life.
     ///
     /// - Throws: why it cannot be read.

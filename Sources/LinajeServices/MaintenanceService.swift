@@ -22,16 +22,20 @@ package struct MaintenanceService: Sendable, Service {
         package var backend: any SQLBackend
         /// Packs what waits for it; `nil`: nothing ever does.
         package var compact: Compaction?
+        /// Keeps it from packing by itself for so long from now.
+        package var pauseCompaction: (@Sendable (Duration) -> Void)?
         /// Does the next batch of what migrations left to do; `nil`: nothing is left.
         package var backfill: @Sendable () async throws -> SQLBackfillProgress?
 
         package init(
             name: String, backend: any SQLBackend, compact: Compaction? = nil,
+            pauseCompaction: (@Sendable (Duration) -> Void)? = nil,
             backfill: @escaping @Sendable () async throws -> SQLBackfillProgress?
         ) {
             self.name = name
             self.backend = backend
             self.compact = compact
+            self.pauseCompaction = pauseCompaction
             self.backfill = backfill
         }
     }
@@ -45,6 +49,9 @@ package struct MaintenanceService: Sendable, Service {
     /// Transactions after which it is renewed at the next look, if they are half of all since the
     /// start: a database that grows from nothing is looked at early and often.
     static let changesPerAnalysis: UInt64 = 1_000
+
+    /// Seconds that compaction may pause: a week, in which few databases grow past their disk.
+    static let longestPause: UInt64 = 604_800
 
     private let databases: [Database]
     private let logger: Logger
@@ -77,6 +84,19 @@ package struct MaintenanceService: Sendable, Service {
                 try await report(progress)
             }
         }
+    }
+
+    /// Keeps points from being packed in the background for so long from now; zero lets it go on.
+    ///
+    /// - Throws: `invalidArgument` for more than a week.
+    package func pauseCompaction(seconds: UInt64) throws {
+        guard seconds <= Self.longestPause else {
+            throw LinajeError(
+                .invalidArgument,
+                "compaction cannot pause for \(seconds) seconds; at most \(Self.longestPause), a "
+                    + "week")
+        }
+        for database in databases { database.pauseCompaction?(.seconds(Int64(seconds))) }
     }
 
     /// Works through what migrations left to do, then keeps looking for idle databases until

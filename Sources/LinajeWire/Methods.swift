@@ -42,6 +42,9 @@ package enum Methods {
     >(0x0102, "GetDaemonMetrics", role: .reader)
     package static let maintain = Method<Linaje_V1_MaintainRequest, Linaje_V1_MaintainOpened>(
         0x0103, "Maintain", .serverStreaming, role: .admin)
+    package static let pauseCompaction = Method<
+        Linaje_V1_PauseCompactionRequest, Linaje_V1_PauseCompactionResponse
+    >(0x0104, "PauseCompaction", role: .admin)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment

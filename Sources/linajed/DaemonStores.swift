@@ -53,6 +53,7 @@ struct DaemonStores: Sendable {
             .init(
                 name: "metrics", backend: metricsBackend,
                 compact: { try await metrics.compact(report: $0) },
+                pauseCompaction: { metrics.pauseCompaction(for: $0) },
                 backfill: { try await metrics.backfill() }),
         ]
     }

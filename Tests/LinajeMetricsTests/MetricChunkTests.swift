@@ -33,6 +33,50 @@ import Testing
         ("far apart", [0, .max, 1, .max - 1]), ("the same", [7, 7, 7, 7]),
     ]
 
+    private struct Vectors: Decodable {
+        struct Point: Decodable {
+            var step: String
+            var timeUs: String
+            var valueBits: String
+        }
+        struct Chunk: Decodable {
+            var name: String
+            var hex: String
+            var points: [Point]?
+        }
+        var chunks: [Chunk]
+        var malformed: [Chunk]
+
+        static func read() throws -> Vectors {
+            let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appendingPathComponent("../../proto-spec/vectors/metric_chunks.json")
+            return try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: file))
+        }
+    }
+
+    @Test("decoding reads the golden vectors, which were written from the specification alone")
+    func goldenVectors() throws {
+        let vectors = try Vectors.read()
+        #expect(vectors.chunks.count >= 9 && vectors.malformed.count >= 13)
+        for vector in vectors.chunks {
+            let found = try MetricChunk(
+                decoding: #require(Hex.decode(vector.hex)), run: run, id: 1, with: PlaneReader()
+            ).columns
+            let points = try #require(vector.points)
+            #expect(found.steps.map(String.init) == points.map(\.step), "\(vector.name)")
+            #expect(found.times.map(String.init) == points.map(\.timeUs), "\(vector.name)")
+            #expect(
+                found.values.map(\.bitPattern)
+                    == points.map { UInt64($0.valueBits, radix: 16) }, "\(vector.name)")
+        }
+        for vector in vectors.malformed {
+            let bytes = try #require(Hex.decode(vector.hex))
+            #expect(throws: LinajeError.self, "\(vector.name)") {
+                try MetricChunk(decoding: bytes, run: run, id: 1, with: PlaneReader())
+            }
+        }
+    }
+
     private func roundTrip(_ columns: MetricColumns) throws -> MetricColumns {
         let bytes = MetricChunk(columns: columns).encoded(with: PlaneWriter())
         return try MetricChunk(decoding: bytes, run: run, id: 1, with: PlaneReader()).columns

@@ -25,6 +25,14 @@ def bench(daemon, *arguments):
     return found
 
 
+def daemon_says(daemon, *arguments):
+    """What a command prints for people."""
+    done = subprocess.run([LINAJE, *arguments, "--socket", daemon.socket], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def names(found):
     return [check["name"] for check in found["gate"]]
 
@@ -35,6 +43,27 @@ def test_metrics(daemon):
     assert found["verified"] and found["points_per_second"] > 0
     assert set(found["sync"]) == PERCENTILES and found["sync"]["count"] == 20
     assert names(found) == ["sync_ratio", "bare_sqlite_share"]
+
+
+def test_metrics_while_compaction_runs_and_the_bytes_that_are_left(daemon):
+    found = bench(daemon, "metrics", "--agents", "2", "--points", "60000", "--rounds", "1",
+                  "--sync-rounds", "5", "--compaction", "--gate")
+    assert found["compacting_share"] > 0
+    # What the curves take does not depend on the machine.
+    passed = {check["name"]: check["passed"] for check in found["gate"]}
+    assert passed["losses_bytes_per_point"] and passed["system_bytes_per_point"]
+    assert found["losses_bytes_per_point"] > 1, "noise cannot be packed away"
+    assert "compaction goes on" in daemon_says(daemon, "maintain", "compact", "--pause", "0")
+
+
+def test_history_is_read_whole_and_in_buckets(daemon):
+    found = bench(daemon, "history", "--points", "50000", "--rounds", "3", "--buckets", "100",
+                  "--gate")
+    assert found["points"] == 50_000 and found["points_per_second"] > 0
+    assert found["all"]["count"] == found["divided"]["count"] == 3
+    assert names(found) == ["points_per_second", "divided"]
+    with daemon.client() as client:
+        assert not client.search_runs(["linaje-bench"]), "the run is deleted afterwards"
 
 
 def test_artifacts_of_every_kind_are_made_stored_and_got_back(daemon):

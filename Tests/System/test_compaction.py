@@ -4,10 +4,11 @@ import json
 import os
 import sqlite3
 import subprocess
+import time
 
 import pytest
 from recovery import assert_quiet, findings, recover, rows
-from support import ROOT, SECONDS, Writer, history, new_run
+from support import ROOT, SECONDS, Writer, eventually, history, new_run
 
 LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 pytestmark = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
@@ -44,6 +45,33 @@ def compact(daemon):
 def counts(daemon):
     return tuple(rows(daemon, "metrics.db", f"SELECT COUNT(*) FROM {table}")[0][0]
                  for table in ("metric_segments", "metric_chunks"))
+
+
+def test_compaction_may_be_paused_and_goes_on(daemon):
+    def packed():
+        lines = subprocess.run([LINAJE, "status", "--metrics", "--socket", daemon.socket],
+                               capture_output=True, text=True, timeout=30).stdout.splitlines()
+        name = "linaje_compaction_segments_total "
+        return sum(float(line[len(name):]) for line in lines if line.startswith(name))
+
+    assert linaje(daemon, "maintain", "compact", "--pause", "600") == [
+        {"compaction_paused_seconds": 600}]
+    with daemon.client() as client:
+        run = new_run(client)
+    connection = daemon.connection()
+    stream = Writer(connection, run, os.urandom(16), agent=0, points=1)
+    for _ in range(300):
+        stream.send()
+        stream.wait()
+    stream.end()
+    connection.close()
+    time.sleep(2.5)
+    assert packed() == 0, "256 segments are due, and it looks each second"
+    linaje(daemon, "maintain", "compact", "--pause", "0")
+    eventually(lambda: packed() >= 256)
+    bad = subprocess.run([LINAJE, "maintain", "compact", "--pause", "604801", "--socket",
+                          daemon.socket], capture_output=True, text=True, timeout=30, check=False)
+    assert bad.returncode != 0 and "at most 604800, a week" in bad.stderr
 
 
 def test_compacted_points_are_all_there_over_kill_resume_and_recovery(daemon):

@@ -752,6 +752,180 @@ def segments():
         for name, series, points in cases]}
 
 
+# --- Metric chunks ------------------------------------------------------------------------------
+
+def zigzag(number):
+    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
+
+
+def zstd_frame(plane):
+    """A zstd frame of one segment, with a block for each run of one byte (RFC 8878, 3.1.1)."""
+    size = len(plane)
+    out = struct.pack("<I", 0xFD2FB528)
+    out += bytes([0x20, size]) if size < 256 else bytes([0x60]) + struct.pack("<H", size - 256)
+    start = 0
+    while start < size:
+        end = start
+        while end < size and plane[end] == plane[start]:
+            end += 1
+        block = end - start << 3 | 1 << 1 | (end == size)
+        out += struct.pack("<I", block)[:3] + plane[start:start + 1]
+        start = end
+    return out
+
+
+def planes(numbers, width, forms):
+    """Byte planes, each in the form that `forms` names for it."""
+    out = b""
+    for place in range(width):
+        plane = bytes(number >> 8 * place & 0xFF for number in numbers)
+        form = forms[place % len(forms)]
+        if form == "repeated":
+            assert len(set(plane)) == 1, "a plane that is to repeat one byte does not"
+            out += b"\x02" + plane[:1]
+        elif form == "zstd":
+            frame = zstd_frame(plane)
+            assert len(frame) <= len(plane), "a frame must not be longer than what is in it"
+            out += b"\x01" + varint(len(frame)) + frame
+        else:
+            out += b"\x00" + plane
+    return out
+
+
+def chunk_integers(values, form="offsets", scale=1, width=None, forms=("plain",)):
+    """A column of whole numbers; the differences wrap around at 2^64."""
+    def signed(number):
+        number &= MASK64
+        return number - (1 << 64) if number >> 63 else number
+
+    out = bytes([0 if form == "offsets" else 1])
+    if form == "differences":
+        out += zigzag(values[0])
+        values = [signed(after - before) for before, after in zip(values, values[1:])]
+    base = min(values, default=0)
+    numbers = [(value - base & MASK64) // scale for value in values]
+    assert all((base + number * scale - value) & MASK64 == 0
+               for number, value in zip(numbers, values))
+    if width is None:
+        width = (max(numbers, default=0).bit_length() + 7) // 8
+    return out + zigzag(base) + varint(scale) + bytes([width]) + planes(numbers, width, forms)
+
+
+def ordered(bits, width):
+    """IEEE 754 bits as a signed number, a negative one with all but its sign turned over."""
+    return bits if not bits >> width - 1 else (bits ^ (1 << width - 1) - 1) - (1 << width)
+
+
+def metric_chunk(steps, times, values, count):
+    out = b"LNJC" + bytes([1, 0]) + varint(count) + steps + times + values
+    return out + sha(out)[:8]
+
+
+def metric_chunks():
+    start = 1700000000000000
+
+    def bits(value):
+        return int.from_bytes(double_bytes(value), "little")
+
+    def doubles(values, **how):
+        return b"\x00" + chunk_integers([ordered(bits(each), 64) for each in values], **how)
+
+    def floats(values, **how):
+        shorts = [int.from_bytes(float32_exact(double_bytes(each)), "little") for each in values]
+        return b"\x01" + chunk_integers([ordered(each, 32) for each in shorts], **how)
+
+    def decimals(values, exponent, exceptions=(), **how):
+        out = b"\x02" + bytes([exponent]) + varint(len(exceptions))
+        numbers, before = [], 0
+        for place, value in enumerate(values):
+            if place in exceptions:
+                out += varint(place - before) + double_bytes(value)
+                before = place
+                numbers.append(numbers[-1] if numbers else 0)
+            else:
+                numbers.append(round(value * 10 ** exponent))
+                assert numbers[-1] / 10 ** exponent == value
+        return out + chunk_integers(numbers, **how)
+
+    low, high = -(1 << 63), (1 << 63) - 1
+    counting = list(range(40))
+    jitter = [start + 137000 * each + 1000 * (each * each % 5) for each in counting]
+    cases = [
+        ("one point", [7], [start], [0.1], chunk_integers([7]), chunk_integers([start]),
+         doubles([0.1])),
+        ("steps that count up are differences of no planes", counting, jitter, [2.5] * 40,
+         chunk_integers(counting, "differences"),
+         chunk_integers(jitter, "differences", scale=1000), floats([2.5] * 40)),
+        ("widest spread: offsets and differences wrap around", [low, -1, high], [high, 0, low],
+         [-1.5, 0.0, 1e300], chunk_integers([low, -1, high]),
+         chunk_integers([high, 0, low], "differences"), doubles([-1.5, 0.0, 1e300])),
+        ("32 bits: minus zero, infinities and NaN", [0, 1, 2, 3], [start] * 4,
+         [-0.0, "Infinity", "-Infinity", "NaN"], chunk_integers([0, 1, 2, 3]),
+         chunk_integers([start] * 4),
+         floats([-0.0, "Infinity", "-Infinity", "NaN"])),
+        ("decimals with exceptions", [0, 1, 2, 3, 4], [start] * 5, [12.5, "NaN", 0.1, -0.0, 99.9],
+         chunk_integers([0, 1, 2, 3, 4]), chunk_integers([start] * 5),
+         decimals([12.5, "NaN", 0.1, -0.0, 99.9], 1, exceptions=(1, 3))),
+        ("an exception at the first place", [0, 1], [start] * 2, ["Infinity", 0.25],
+         chunk_integers([0, 1]), chunk_integers([start] * 2),
+         decimals(["Infinity", 0.25], 9, exceptions=(0,))),
+        ("planes of all three forms", [each * 256 for each in counting], [start] * 40,
+         [float(each // 20) for each in counting],
+         chunk_integers([each * 256 for each in counting], width=3,
+                        forms=("repeated", "plain", "zstd")),
+         chunk_integers([start] * 40, width=1, forms=("zstd",)),
+         decimals([float(each // 20) for each in counting], 0, forms=("zstd",))),
+        ("300 points: frames of several blocks", [each // 100 for each in range(300)],
+         [start + each for each in range(300)], [0.5] * 300,
+         chunk_integers([each // 100 for each in range(300)], forms=("zstd",)),
+         chunk_integers([start + each for each in range(300)], forms=("plain", "zstd")),
+         doubles([0.5] * 300)),
+        ("one step twice, in the order of arrival", [1, 1, 1], [start, start, start + 1],
+         [3.0, 1.0, 2.0], chunk_integers([1, 1, 1]),
+         chunk_integers([start, start, start + 1]), floats([3.0, 1.0, 2.0])),
+    ]
+    whole = metric_chunk(chunk_integers([1, 2]), chunk_integers([1, 2]), doubles([1.0, 2.0]), 2)
+
+    def forged(body):
+        return (body + sha(body)[:8]).hex()
+
+    def with_steps(steps):
+        return forged(b"LNJC" + bytes([1, 0]) + varint(2) + steps + chunk_integers([1, 2])
+                      + doubles([1.0, 2.0]))
+
+    return {"chunks": [
+        {"name": name, "hex": metric_chunk(*columns, len(steps)).hex(),
+         "points": [{"step": str(step), "timeUs": str(time), "value": value,
+                     "valueBits": double_bytes(value)[::-1].hex()}
+                    for step, time, value in zip(steps, times, values)]}
+        for name, steps, times, values, *columns in cases],
+        "malformed": [
+        {"name": "a version that is not known", "hex": forged(b"LNJC\x02" + whole[5:-8])},
+        {"name": "no points", "hex": forged(b"LNJC" + bytes([1, 0, 0]))},
+        {"name": "16,385 points", "hex": forged(b"LNJC" + bytes([1, 0]) + varint(16385))},
+        {"name": "bytes after the values", "hex": forged(whole[:-8] + b"\x00")},
+        {"name": "a column of form 2", "hex": with_steps(b"\x02" + chunk_integers([1, 2])[1:])},
+        {"name": "a width of 9", "hex": with_steps(b"\x00" + zigzag(0) + varint(1) + b"\x09")},
+        {"name": "a plane of form 3",
+         "hex": with_steps(b"\x00" + zigzag(0) + varint(1) + b"\x01\x03\x00\x00")},
+        {"name": "a frame that is longer than its points",
+         "hex": with_steps(b"\x00" + zigzag(0) + varint(1) + b"\x01\x01"
+                           + varint(len(zstd_frame(b"ab"))) + zstd_frame(b"ab"))},
+        {"name": "a varint of 65 bits",
+         "hex": with_steps(b"\x00" + b"\xff" * 9 + b"\x03" + varint(1) + b"\x00")},
+        {"name": "values of form 3",
+         "hex": forged(b"LNJC" + bytes([1, 0]) + varint(2) + chunk_integers([1, 2]) * 2
+                       + b"\x03")},
+        {"name": "decimals of exponent 10",
+         "hex": forged(b"LNJC" + bytes([1, 0]) + varint(2) + chunk_integers([1, 2]) * 2
+                       + b"\x02\x0a\x00" + chunk_integers([1, 2]))},
+        {"name": "an exception past the last point",
+         "hex": forged(b"LNJC" + bytes([1, 0]) + varint(2) + chunk_integers([1, 2]) * 2
+                       + b"\x02\x00\x01\x02" + double_bytes(1.0) + chunk_integers([1, 2]))},
+        {"name": "a flipped bit", "hex": (whole[:8] + bytes([whole[8] ^ 1]) + whole[9:]).hex()},
+    ]}
+
+
 # --- Packs --------------------------------------------------------------------------------------
 
 def recipe(size, parts):
@@ -813,7 +987,7 @@ def bench():
 
 FILES = {"frames.json": frames, "messages.json": messages, "trees.json": trees,
          "chunks.json": chunks, "events.json": events, "segments.json": segments,
-         "packs.json": packs, "bench.json": bench}
+         "metric_chunks.json": metric_chunks, "packs.json": packs, "bench.json": bench}
 
 
 def main():

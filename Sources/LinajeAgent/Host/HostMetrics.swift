@@ -6,6 +6,21 @@ package typealias MetricValues = [(key: String, value: Double)]
 enum HostMetrics {
     static let megabyte = 1e6
 
+    /// Values with the digits that are worth keeping: a tenth of a percent, megabyte, watt or degree
+    /// as MLflow's clients keep them, a thousandth of what is summed up over a run. The rest is noise
+    /// that would be most of what a point costs on the disk.
+    static func rounded(_ values: MetricValues) -> MetricValues {
+        values.map { key, value in
+            let scale: Double =
+                RunMeter.cumulative.contains(key) || !gauges.contains(where: key.hasSuffix)
+                ? 1_000 : 10
+            let rounded = (value * scale).rounded() / scale
+            return (key, rounded.isFinite ? rounded : value)
+        }
+    }
+
+    private static let gauges = ["_percentage", "_megabytes", "_watts", "_celsius"]
+
     /// What is true of the machine, whichever run looks.
     static func values(_ now: HostReading, after before: HostReading?) -> MetricValues {
         var out: MetricValues = []

@@ -71,8 +71,9 @@ struct HostSampler: Sendable {
         for run in runs {
             around.sharing = owners[run.owner.pid]?.count ?? 1
             guard let own = meters[run.run]?.look(around) else { continue }
-            out[run.run] = machine + own
+            out[run.run] = HostMetrics.rounded(machine + own)
         }
-        return (now.time, out)
+        // Digits beyond a millisecond would be noise, and most of what a point costs on the disk.
+        return (now.time / 1_000 * 1_000, out)
     }
 }

@@ -5,8 +5,9 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the daemon.",
         subcommands: [
-            BenchMetricsCommand.self, BenchArtifactsCommand.self, BenchRegistryCommand.self,
-            BenchConnectionsCommand.self, BenchFillCommand.self, BenchSearchCommand.self,
+            BenchMetricsCommand.self, BenchHistoryCommand.self, BenchArtifactsCommand.self,
+            BenchRegistryCommand.self, BenchConnectionsCommand.self, BenchFillCommand.self,
+            BenchSearchCommand.self,
             BenchWorkerCommand.self,
         ])
 }

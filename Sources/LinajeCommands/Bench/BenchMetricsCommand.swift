@@ -15,14 +15,21 @@ struct BenchMetricsCommand: AsyncParsableCommand {
             When the connection breaks it ends with 75 after printing the last numbers; with \
             --reconnect it goes on.
 
+            --compaction writes as many points again in rounds that take turns without and with \
+            compaction in the background, and measures what a point of a training's loss and of a \
+            host's samples takes on the disk after it. Needs role admin; it waits until all that \
+            is stored is compacted.
+
             --gate measures the disk and a bare SQLite program in the daemon's state directory \
             first and ends with 1 unless a durable point's p50 is at most 5 times that of 8 KiB \
             pwrite and fdatasync, and batched points a second are at least 40 % of the bare \
-            program's.
+            program's; with --compaction also unless the median of the rounds with it is at least \
+            80 % of that without, and a point takes at most 4 bytes of losses and 2.5 of samples.
 
             EXAMPLES
               linaje bench metrics --agents 8 --batch 1000 --points 1000000
               linaje bench metrics --sync --gate --json
+              linaje bench metrics --points 5000000 --compaction --gate
               linaje bench metrics --verify --seed 7 --keep --json
             """)
 
@@ -41,6 +48,10 @@ struct BenchMetricsCommand: AsyncParsableCommand {
     var sync = false
     @Option(help: "Single points that --sync and --gate measure.")
     var syncRounds = 500
+    @Flag(help: "Also measure ingest while compaction runs, and what points take after it.")
+    var compaction = false
+    @Option(help: "Rounds without and with compaction, each.")
+    var rounds = 3
     @Flag(help: "End with 1 unless the daemon is as fast as it should be on this disk.")
     var gate = false
     @Option(
@@ -62,6 +73,9 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         }
         guard (agents...1_000_000_000).contains(points) else {
             throw ValidationError("--points must be \(agents) to 1000000000.")
+        }
+        guard (1...1_000).contains(rounds) else {
+            throw ValidationError("--rounds must be 1 to 1000.")
         }
         guard (1...1_000_000).contains(syncRounds) else {
             throw ValidationError("--sync-rounds must be 1 to 1000000.")
@@ -85,7 +99,24 @@ struct BenchMetricsCommand: AsyncParsableCommand {
         var report = report(elapsed, singles: singles)
         report.usage(before, after)
         compare(elapsed, singles, with: baseline, &report)
+        if compaction {
+            try await measureCompaction(client, status, experiment.id)
+                .describe(&report, gate: gate)
+        }
         try report.show(options)
+    }
+
+    private func measureCompaction(
+        _ client: LinajeClient, _ status: DaemonStatus, _ experiment: ExperimentID
+    ) async throws -> CompactionBench.Found {
+        let bench = CompactionBench(
+            client: client, status: status, rounds: rounds, points: points, seed: seed, keep: keep)
+        var found = CompactionBench.Found()
+        try await bench.measureIngest(
+            { Double(points) / max(try await measureBatches(experiment) / .seconds(1), 1e-9) },
+            &found)
+        try await bench.measureBytes(experiment, &found)
+        return found
     }
 
     /// What the disk and a bare SQLite program can do.

@@ -195,12 +195,9 @@ struct ConnectionsBench {
 
     /// The median of what each abusive round is to the quiet one before it.
     private var p99Ratio: Double? {
-        let ratios = zip(abusive, quiet).map { abusive, quiet in
+        zip(abusive, quiet).map { abusive, quiet in
             abusive.latencies.percentile(0.99) / quiet.latencies.percentile(0.99)
-        }.sorted()
-        guard !ratios.isEmpty else { return nil }
-        let middle = ratios.count / 2
-        return ratios.count % 2 == 1 ? ratios[middle] : (ratios[middle - 1] + ratios[middle]) / 2
+        }.sorted().median
     }
 
     private var perConnection: Double? {

@@ -18,4 +18,10 @@ enum DiskUse {
         }
         return ByteCount(blocks * 512)
     }
+
+    /// How long a file is; `nil` when it cannot be looked at.
+    static func length(ofFile path: String) -> UInt64? {
+        var facts = stat()
+        return lstat(path, &facts) == 0 ? UInt64(max(0, facts.st_size)) : nil
+    }
 }

@@ -25,6 +25,13 @@ struct Latencies: Sendable {
         histogram.recordedValues().map { ($0.value, $0.count) }
     }
 
+    /// Does something once and adds how long it took.
+    mutating func measure(_ body: () async throws -> Void) async rethrows {
+        let start = ContinuousClock.now
+        try await body()
+        record(ContinuousClock.now - start)
+    }
+
     mutating func record(nanoseconds: UInt64, count: UInt64) {
         // A histogram that resizes itself takes every value.
         _ = histogram.record(nanoseconds, count: count)

@@ -35,33 +35,48 @@ enum IntegerColumn {
     static func read(
         count: Int, with planes: PlaneReader, from input: inout ByteReader
     ) throws -> [Int64] {
+        try [Int64](unsafeUninitializedCapacity: count) { buffer, used in
+            try buffer.withMemoryRebound(to: UInt64.self) {
+                try read(with: planes, from: &input, into: $0)
+            }
+            used = count
+        }
+    }
+
+    /// Reads as many numbers, as their bits, as `numbers` has places; all of them are initialized
+    /// unless it throws.
+    ///
+    /// - Throws: `StoredFlaw` for anything that is no column of this length.
+    static func read(
+        with planes: PlaneReader, from input: inout ByteReader,
+        into numbers: UnsafeMutableBufferPointer<UInt64>
+    ) throws {
         guard let form = Form(rawValue: try input.number(UInt8.self)) else {
             throw StoredFlaw("has a column of an unknown form")
         }
-        guard count > 0 else { return [] }
+        guard numbers.count > 0 else { return }
         let first = form == .differences ? try input.zigzag() : 0
         let base = UInt64(bitPattern: try input.zigzag())
         let scale = try input.varint()
         let width = Int(try input.number(UInt8.self))
         guard width <= 8 else { throw StoredFlaw("has a column of width \(width)") }
-        return try [Int64](unsafeUninitializedCapacity: count) { buffer, used in
-            let skipped = form == .differences ? 1 : 0
-            try buffer.withMemoryRebound(to: UInt64.self) { numbers in
-                let packed = UnsafeMutableBufferPointer(rebasing: numbers[skipped...])
-                try planes.read(width: width, from: &input, into: packed)
-                switch form {
-                case .offsets:
-                    for index in packed.indices { packed[index] = base &+ packed[index] &* scale }
-                case .differences:
-                    var value = UInt64(bitPattern: first)
-                    numbers.initializeElement(at: 0, to: value)
-                    for index in packed.indices {
-                        value = value &+ base &+ packed[index] &* scale
-                        packed[index] = value
-                    }
-                }
+        let skipped = form == .differences ? 1 : 0
+        let packed = UnsafeMutableBufferPointer(rebasing: numbers[skipped...])
+        try planes.read(width: width, from: &input, into: packed)
+        switch form {
+        case .offsets:
+            if scale == 1 {
+                for index in packed.indices { packed[index] &+= base }
+            } else {
+                for index in packed.indices { packed[index] = base &+ packed[index] &* scale }
             }
-            used = count
+        case .differences:
+            var value = UInt64(bitPattern: first)
+            numbers.initializeElement(at: 0, to: value)
+            for index in packed.indices {
+                value = value &+ base &+ packed[index] &* scale
+                packed[index] = value
+            }
         }
     }
 

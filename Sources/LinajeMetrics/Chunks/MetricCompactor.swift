@@ -19,6 +19,8 @@ final class MetricCompactor: Sendable {
         /// Runs that cannot be compacted before a restart: bytes of them are damaged.
         var damaged: Set<RunID> = []
         var lastCommit: ContinuousClock.Instant?
+        /// Until when it does nothing by itself.
+        var pausedUntil: ContinuousClock.Instant?
     }
 
     /// How long it rests when the disk is full or a database is busy.
@@ -48,6 +50,11 @@ final class MetricCompactor: Sendable {
             backlog.lastCommit = now
             state.runs[run] = backlog
         }
+    }
+
+    /// Does nothing by itself for so long from now; zero ends a pause.
+    func pause(for duration: Duration) {
+        state.withLock { $0.pausedUntil = duration > .zero ? .now + duration : nil }
     }
 
     /// Compacts what is due until the task is cancelled.
@@ -127,7 +134,8 @@ final class MetricCompactor: Sendable {
     private func due() -> RunID? {
         let now = ContinuousClock.now
         return state.withLock { state in
-            state.runs.first { _, backlog in
+            guard state.pausedUntil.map({ $0 <= now }) ?? true else { return nil }
+            return state.runs.first { _, backlog in
                 backlog.segments >= policy.busySegments || backlog.points >= policy.busyPoints
                     || backlog.lastCommit + policy.quietAfter <= now
             }?.key
@@ -148,17 +156,27 @@ final class MetricCompactor: Sendable {
                 }
                 hasMore = outcome.hasMore && outcome.segments > 0
                 try await rest(after: started.duration(to: .now))
+                guard !hasMore || !isPaused else { return putBack(run, taken) }
             }
         } catch let error as LinajeError where error.code == .corrupt {
             state.withLock { _ = $0.damaged.insert(run) }
             logger.error("a run cannot be compacted", metadata: ["error": "\(error)"])
         } catch {
-            state.withLock { state in
-                var backlog = state.runs[run] ?? taken
-                backlog.segments = max(backlog.segments, taken.segments)
-                state.runs[run] = backlog
-            }
+            putBack(run, taken)
             throw error
+        }
+    }
+
+    private var isPaused: Bool {
+        state.withLock { state in state.pausedUntil.map { $0 > .now } ?? false }
+    }
+
+    /// Leaves the rest of a run for later.
+    private func putBack(_ run: RunID, _ taken: Backlog) {
+        state.withLock { state in
+            var backlog = state.runs[run] ?? taken
+            backlog.segments = max(backlog.segments, taken.segments)
+            state.runs[run] = backlog
         }
     }
 

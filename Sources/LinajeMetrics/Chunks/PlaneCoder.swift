@@ -63,8 +63,11 @@ final class PlaneWriter {
 
 /// Reads what `PlaneWriter` wrote. For one thread.
 final class PlaneReader {
+    private typealias Plane = (bytes: UnsafePointer<UInt8>, shift: UInt64)
+
     private let context: OpaquePointer?
-    private var plane: [UInt8] = []
+    /// Room for the planes that come as frames, one after the other.
+    private var expanded: [UInt8] = []
 
     init() { context = ZSTD_createDCtx() }
 
@@ -76,45 +79,84 @@ final class PlaneReader {
     func read(
         width: Int, from input: inout ByteReader, into numbers: UnsafeMutableBufferPointer<UInt64>
     ) throws {
-        numbers.initialize(repeating: 0)
-        for place in 0..<width {
-            let shift = UInt64(place * 8)
-            switch PlaneWriter.Form(rawValue: try input.number(UInt8.self)) {
-            case .plain:
-                Self.add(try input.take(numbers.count), shift, to: numbers)
-            case .repeated:
-                let byte = UInt64(try input.number(UInt8.self)) << shift
-                for index in numbers.indices { numbers[index] |= byte }
-            case .zstd:
-                let size = try input.varint()
-                guard size <= UInt64(numbers.count) else {
-                    throw StoredFlaw("has a plane longer than its points")
+        let count = numbers.count
+        if expanded.count < width * count { expanded = [UInt8](repeating: 0, count: width * count) }
+        try expanded.withUnsafeMutableBytes { room in
+            // What all numbers have, and the planes in which they differ.
+            var common: UInt64 = 0
+            var planes: [Plane] = []
+            for place in 0..<width {
+                let shift = UInt64(place * 8)
+                switch PlaneWriter.Form(rawValue: try input.number(UInt8.self)) {
+                case .plain:
+                    Self.add(try input.take(count), shift, to: &planes)
+                case .repeated: common |= UInt64(try input.number(UInt8.self)) << shift
+                case .zstd:
+                    let size = try input.varint()
+                    guard size <= UInt64(count) else {
+                        throw StoredFlaw("has a plane longer than its points")
+                    }
+                    let plane = UnsafeMutableRawBufferPointer(
+                        rebasing: room[place * count..<(place + 1) * count])
+                    try expand(try input.take(Int(size)), into: plane)
+                    Self.add(UnsafeRawBufferPointer(plane), shift, to: &planes)
+                case nil: throw StoredFlaw("has a plane of an unknown form")
                 }
-                try expand(try input.take(Int(size)), count: numbers.count)
-                plane.withUnsafeBytes { Self.add($0, shift, to: numbers) }
-            case nil: throw StoredFlaw("has a plane of an unknown form")
             }
+            Self.join(planes, common, into: numbers)
         }
     }
 
-    private func expand(_ frame: UnsafeRawBufferPointer, count: Int) throws {
-        if plane.count != count { plane = [UInt8](repeating: 0, count: count) }
-        let result = plane.withUnsafeMutableBytes {
-            // One frame and nothing behind it: what follows would be another frame to zstd.
+    private func expand(
+        _ frame: UnsafeRawBufferPointer, into plane: UnsafeMutableRawBufferPointer
+    ) throws {
+        // One frame and nothing behind it: what follows would be another frame to zstd.
+        let result =
             ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count) == frame.count
-                ? ZSTD_decompressDCtx(
-                    context, $0.baseAddress, $0.count, frame.baseAddress, frame.count) : 0
-        }
-        guard ZSTD_isError(result) == 0, result == count else {
+            ? ZSTD_decompressDCtx(
+                context, plane.baseAddress, plane.count, frame.baseAddress, frame.count) : 0
+        guard ZSTD_isError(result) == 0, result == plane.count else {
             throw StoredFlaw("has a plane that does not expand to its points")
         }
     }
 
     private static func add(
-        _ plane: UnsafeRawBufferPointer, _ shift: UInt64,
-        to numbers: UnsafeMutableBufferPointer<UInt64>
+        _ bytes: UnsafeRawBufferPointer, _ shift: UInt64, to planes: inout [Plane]
     ) {
-        for index in numbers.indices { numbers[index] |= UInt64(plane[index]) << shift }
+        guard let start = bytes.baseAddress else { return }
+        planes.append((start.assumingMemoryBound(to: UInt8.self), shift))
+    }
+
+    /// Puts the planes together, up to three in one pass: numbers are written once as a rule.
+    private static func join(
+        _ planes: [Plane], _ common: UInt64, into numbers: UnsafeMutableBufferPointer<UInt64>
+    ) {
+        switch planes.count {
+        case 0: numbers.initialize(repeating: common)
+        case 1:
+            let (low, shift) = planes[0]
+            for index in numbers.indices {
+                numbers[index] = common | UInt64(low[index]) &<< shift
+            }
+        case 2:
+            let ((low, first), (high, second)) = (planes[0], planes[1])
+            for index in numbers.indices {
+                numbers[index] =
+                    common | UInt64(low[index]) &<< first | UInt64(high[index]) &<< second
+            }
+        default:
+            let ((low, first), (middle, second), (high, third)) = (
+                planes[0], planes[1], planes[2]
+            )
+            for index in numbers.indices {
+                numbers[index] =
+                    common | UInt64(low[index]) &<< first | UInt64(middle[index]) &<< second
+                    | UInt64(high[index]) &<< third
+            }
+            for (plane, shift) in planes.dropFirst(3) {
+                for index in numbers.indices { numbers[index] |= UInt64(plane[index]) &<< shift }
+            }
+        }
     }
 }
 

@@ -47,13 +47,30 @@ enum ValueColumn {
     ) throws -> [Double] {
         switch Form(rawValue: try input.number(UInt8.self)) {
         case .bits64:
-            let numbers = try IntegerColumn.read(count: count, with: planes, from: &input)
-            return numbers.map { Double(bitPattern: turned($0)) }
+            return try read(count: count, with: planes, from: &input) {
+                turned(Int64(bitPattern: $0))
+            }
         case .bits32:
-            let numbers = try IntegerColumn.read(count: count, with: planes, from: &input)
-            return numbers.map { Double(Float(bitPattern: turned32($0))) }
+            return try read(count: count, with: planes, from: &input) {
+                Double(Float(bitPattern: turned32(Int64(bitPattern: $0)))).bitPattern
+            }
         case .decimal: return try readDecimals(count: count, with: planes, from: &input)
         case nil: throw StoredFlaw("has values of an unknown form")
+        }
+    }
+
+    /// Reads whole numbers and makes the values of them in their place: both have 64 bits.
+    @inline(__always)
+    private static func read(
+        count: Int, with planes: PlaneReader, from input: inout ByteReader,
+        bits: (UInt64) -> UInt64
+    ) throws -> [Double] {
+        try [Double](unsafeUninitializedCapacity: count) { buffer, used in
+            try buffer.withMemoryRebound(to: UInt64.self) { numbers in
+                try IntegerColumn.read(with: planes, from: &input, into: numbers)
+                for index in numbers.indices { numbers[index] = bits(numbers[index]) }
+            }
+            used = count
         }
     }
 
@@ -175,8 +192,8 @@ enum ValueColumn {
             exceptions.append((place, Double(bitPattern: try input.number(UInt64.self))))
         }
         let power = powers[exponent]
-        var values = try IntegerColumn.read(count: count, with: planes, from: &input).map {
-            Double($0) / power
+        var values = try read(count: count, with: planes, from: &input) {
+            (Double(Int64(bitPattern: $0)) / power).bitPattern
         }
         for (place, value) in exceptions { values[place] = value }
         return values

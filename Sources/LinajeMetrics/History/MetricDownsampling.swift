@@ -46,7 +46,9 @@ struct MetricDownsampling: Sendable {
             } else if let points = try ChunkStore.points(
                 connection, run: run, id: chunk.id, with: planes)
             {
-                fold(points, segment: chunk.order.segment, into: &divisions[place])
+                fold(
+                    points, areSorted: true, segment: chunk.order.segment,
+                    into: &divisions[place])
             }
         }
         try foldSegments(connection, places, &divisions)
@@ -65,7 +67,7 @@ struct MetricDownsampling: Sendable {
             id, segment in
             for (series, columns) in segment.bySeries() {
                 guard let place = places[series] else { continue }
-                fold(columns, segment: id, into: &divisions[place])
+                fold(columns, areSorted: false, segment: id, into: &divisions[place])
             }
         }
     }
@@ -111,7 +113,8 @@ struct MetricDownsampling: Sendable {
     }
 
     private func fold(
-        _ columns: MetricColumns, segment: Int64, into division: inout Division
+        _ columns: MetricColumns, areSorted: Bool, segment: Int64,
+        into division: inout Division
     ) {
         let axis = query.axis == .step ? columns.steps : columns.times
         let isBounded = query.points.steps != nil || query.points.times != nil
@@ -130,7 +133,12 @@ struct MetricDownsampling: Sendable {
             let numbers = scale.numbers(of: bucket)
             var end = start + 1
             while !isBounded, end < axis.count, numbers.contains(axis[end]) { end += 1 }
-            division.buckets[bucket].fold(columns, start..<end, segment: segment)
+            if areSorted {
+                division.buckets[bucket].fold(
+                    sorted: columns, start..<end, segment: segment)
+            } else {
+                division.buckets[bucket].fold(columns, start..<end, segment: segment)
+            }
             start = end
         }
     }

@@ -3,9 +3,10 @@ import LinajePluginKit
 
 /// Reads the points of a run, piece by piece, as somebody pulls them.
 ///
-/// Series come one after the other, each in the order (step, time, arrival). Series are read in
-/// groups of about a million points, on one snapshot; a larger series is merged from its chunks and
-/// segments in the order of their first step, which holds in memory only what overlaps.
+/// Series come one after the other, each in the order (step, time, arrival). Small series are read
+/// in groups of about a million points, on one snapshot; a large one is merged from its chunks and
+/// segments in the order of their first step, which holds in memory only what overlaps and what is
+/// read ahead while somebody else is at the last points.
 ///
 /// Every point that was durable at the first pull is seen exactly once, in order, also when
 /// compaction moves points while they are read: then the merge goes on over what is stored now, after
@@ -16,8 +17,10 @@ actor MetricHistory {
     static let piecePoints = 16_384
     /// Points of a group of series.
     static let groupPoints: UInt64 = 1 << 20
+    /// Points from which on a series is a large one.
+    private static let largePoints: UInt64 = 1 << 17
     /// Chunks and segments read in one go.
-    private static let sourcesPerRead = 16
+    private static let sourcesPerRead = 8
 
     private enum Part {
         case group([MetricSeries])
@@ -36,6 +39,8 @@ actor MetricHistory {
     /// Sorted points that were not handed out yet, the next series last.
     private var ready: [(series: MetricSeries, columns: MetricColumns, next: Int)] = []
     private var merge: (series: MetricSeries, state: SeriesMerge)?
+    /// What the merge takes next, while what it took before is handed out.
+    private var ahead: Task<[MetricColumns]?, any Error>?
 
     /// - Parameter plan: the summaries of the series that the query names.
     init(
@@ -50,6 +55,8 @@ actor MetricHistory {
         self.plan = plan
         remaining = query.limit == 0 ? .max : query.limit
     }
+
+    deinit { ahead?.cancel() }
 
     /// The next piece; `nil` at the end.
     ///
@@ -89,7 +96,7 @@ actor MetricHistory {
         var group: [MetricSeries] = []
         var points: UInt64 = 0
         for summary in try await plan() {
-            if summary.count > groupPoints {
+            if summary.count > min(groupPoints, Self.largePoints) {
                 if !group.isEmpty { parts.append(.group(group)) }
                 parts.append(.large(summary.series))
                 (group, points) = ([], 0)
@@ -151,38 +158,50 @@ actor MetricHistory {
     }
 
     private func advanceMerge() async throws {
-        guard let series = merge?.series,
-            let wanted = merge?.state.nextSources(Self.sourcesPerRead)
-        else {
+        guard let series = merge?.series, let reading = ahead ?? readAhead() else {
             merge = nil
             return
         }
-        let run = run
-        let read: [MetricColumns]? = try await backend.read { connection in
-            let planes = PlaneReader()
-            var read: [MetricColumns] = []
-            for source in wanted {
-                let columns =
-                    source.isChunk
-                    ? try ChunkStore.points(connection, run: run, id: source.id, with: planes)
-                    : try SegmentStore.points(connection, run: run, id: source.id, of: series)
-                guard let columns else { return nil }
-                read.append(columns)
-            }
-            return read
-        }
-        guard let read else {
+        ahead = nil
+        guard let read = try await reading.value else {
             // Compacted meanwhile: the same points are in other places now.
             let cursor = merge?.state.cursor
             let sources = try await sources(of: series)
             merge = (series, SeriesMerge(sources: sources, query: query, after: cursor))
             return
         }
+        let ripe = merge?.state.take(read) ?? []
         // The next to hand out is the last.
-        for columns in merge?.state.take(read).reversed() ?? [] {
-            ready.append((series, columns, 0))
+        for columns in ripe.reversed() { ready.append((series, columns, 0)) }
+        if merge?.state.isDone == true {
+            merge = nil
+        } else if remaining > ripe.reduce(0, { $0 + UInt64($1.count) }) {
+            ahead = readAhead()
         }
-        if merge?.state.isDone == true { merge = nil }
+    }
+
+    /// Begins to read the next sources of the merge; `nil` when all are read. What is read is `nil`
+    /// when one is not there any more.
+    private func readAhead() -> Task<[MetricColumns]?, any Error>? {
+        guard let series = merge?.series,
+            let wanted = merge?.state.nextSources(Self.sourcesPerRead)
+        else { return nil }
+        let (backend, run) = (backend, run)
+        return Task {
+            try await backend.read { connection in
+                let planes = PlaneReader()
+                var read: [MetricColumns] = []
+                for source in wanted {
+                    let columns =
+                        source.isChunk
+                        ? try ChunkStore.points(connection, run: run, id: source.id, with: planes)
+                        : try SegmentStore.points(connection, run: run, id: source.id, of: series)
+                    guard let columns else { return nil }
+                    read.append(columns)
+                }
+                return read
+            }
+        }
     }
 
     /// Where points of a series are that the query may want.

@@ -40,7 +40,9 @@ struct SeriesMerge {
 
     private let sources: [PointSource]
     private let query: MetricQuery
+    /// Sources that were asked for, and those of them that were taken in.
     private var next = 0
+    private var taken = 0
     private var held: [Arrived] = []
     private(set) var cursor: Cursor?
     /// Points that were handed out before, of the cursor's step and time.
@@ -58,7 +60,7 @@ struct SeriesMerge {
         skipping = cursor.map { ($0, $0.count) }
     }
 
-    var isDone: Bool { next == sources.count && held.isEmpty }
+    var isDone: Bool { taken == sources.count && held.isEmpty }
 
     /// The sources to read next, at most `count`; `nil` when all are read.
     mutating func nextSources(_ count: Int) -> ArraySlice<PointSource>? {
@@ -68,11 +70,12 @@ struct SeriesMerge {
         return sources[range]
     }
 
-    /// Takes in what was read of the sources that `nextSources` gave last, each in order, and gives
-    /// out the points that nothing can come before any more.
+    /// Takes in what was read of the sources that `nextSources` gave, in that order, each in order,
+    /// and gives out the points that nothing can come before any more.
     mutating func take(_ read: [MetricColumns]) -> [MetricColumns] {
         var out: [MetricColumns] = []
-        let first = next - read.count
+        let first = taken
+        taken += read.count
         for (index, columns) in read.enumerated() {
             let source = sources[first + index]
             let bound = first + index + 1 < sources.count ? sources[first + index + 1].lowStep : nil
@@ -92,7 +95,7 @@ struct SeriesMerge {
     /// Those held points that no source to come can precede.
     private mutating func ripe() -> MetricColumns {
         held.sort(by: Arrived.precedes)
-        let bound = next < sources.count ? sources[next].lowStep : nil
+        let bound = taken < sources.count ? sources[taken].lowStep : nil
         let end =
             bound.flatMap { bound in held.firstIndex { $0.point.step >= bound } } ?? held.count
         var columns = MetricColumns()

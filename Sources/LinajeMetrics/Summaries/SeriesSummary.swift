@@ -53,6 +53,38 @@ struct SeriesSummary: Sendable, Hashable {
         }
     }
 
+    /// Takes in points that are in the order (step, time, arrival) and arrived after the others, of
+    /// which there is at least one.
+    mutating func fold(sorted columns: MetricColumns, _ range: Range<Int>, segment: Int64) {
+        var nans = 0
+        // Bits that are ordered as the values are, which also puts -0.0 below 0.0.
+        var low = Int64.max
+        var high = Int64.min
+        columns.values.withUnsafeBufferPointer { values in
+            for place in range {
+                let value = values[place]
+                guard !value.isNaN else {
+                    nans &+= 1
+                    continue
+                }
+                let bits = Int64(bitPattern: value.bitPattern)
+                let ordered = bits ^ (bits >> 63 & .max)
+                low = Swift.min(low, ordered)
+                high = Swift.max(high, ordered)
+            }
+        }
+        func value(_ ordered: Int64) -> Double? {
+            nans == range.count
+                ? nil
+                : Double(bitPattern: UInt64(bitPattern: ordered ^ (ordered >> 63 & .max)))
+        }
+        merge(
+            SeriesSummary(
+                count: UInt64(range.count), nanCount: UInt64(nans), min: value(low),
+                max: value(high), first: columns[range.lowerBound], firstSegment: segment,
+                last: columns[range.upperBound - 1], lastSegment: segment, touched: segment))
+    }
+
     /// Takes in what another writer, or the next chunk, holds of the same series.
     mutating func merge(_ other: SeriesSummary) {
         guard other.count > 0 else { return }

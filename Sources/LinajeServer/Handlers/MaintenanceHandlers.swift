@@ -12,5 +12,9 @@ extension MethodTable {
             }
             stream.end()
         }
+        unary(Methods.pauseCompaction) { request, _ in
+            try service.pauseCompaction(seconds: request.seconds)
+            return Linaje_V1_PauseCompactionResponse()
+        }
     }
 }

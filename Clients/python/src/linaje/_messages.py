@@ -649,6 +649,11 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     ],
     "MaintainOpened": [
     ],
+    "PauseCompactionRequest": [
+        (1, "seconds", "uint64", ""),
+    ],
+    "PauseCompactionResponse": [
+    ],
     "MaintenanceProgress": [
         (1, "database", "string", ""),
         (2, "task", "enum", ""),
@@ -950,6 +955,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "GetStatus": (0x0101, "U", False, "GetStatusRequest", "Status"),
     "GetDaemonMetrics": (0x0102, "U", False, "GetDaemonMetricsRequest", "DaemonMetrics"),
     "Maintain": (0x0103, "S", False, "MaintainRequest", "MaintainOpened"),
+    "PauseCompaction": (0x0104, "U", False, "PauseCompactionRequest", "PauseCompactionResponse"),
     "CreateExperiment": (0x0201, "U", True, "CreateExperimentRequest", "Experiment"),
     "GetExperiment": (0x0202, "U", False, "GetExperimentRequest", "Experiment"),
     "SearchExperiments": (0x0203, "U", False, "SearchExperimentsRequest",
