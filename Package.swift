@@ -208,8 +208,8 @@ let package = Package(
         tests(
             "LinajeServicesTests",
             [
-                "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajeServices",
-                "SQLiteBackend", logging,
+                "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajePluginKit",
+                "LinajeRunLogs", "LinajeServices", "SQLiteBackend", logging,
             ]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
         tests(

@@ -6,7 +6,7 @@ extension CatalogReader {
     ///
     /// - Throws: `notFound`.
     package func run(_ id: RunID) throws -> Run {
-        guard var run = try runs(where: "id = ?", [.id(id)]).first else { throw Self.noRun(id) }
+        guard var run = try runs(where: "id = ?", [.id(id)]).first else { throw try missing(id) }
         run.datasets = try datasets(of: id)
         run.modelInputs = try links(of: id, .input).map(\.link)
         run.modelOutputs = try links(of: id, .output).map(\.link)
@@ -48,7 +48,7 @@ extension CatalogReader {
 
     /// As `runStatus`. - Throws: `notFound`.
     func state(of id: RunID) throws -> RunState {
-        guard let state = try runStatus(id) else { throw Self.noRun(id) }
+        guard let state = try runStatus(id) else { throw try missing(id) }
         return state
     }
 

@@ -17,6 +17,8 @@ package import LinajePluginKit
 ///                  lease_supervises                               owner is the worker's parent
 ///                  process_end?                                   ProcessEnd as JSON
 ///                  wished_status?                                 RunStatus, said below the owner
+///                  deleted_at_us?                                 see RunPurgeSteps
+/// run_purges       run_id*  experiment_id  principal  begun_at_us  is_done
 /// run_params       (run_id key)*  kind  value                     Param, see ParamTable
 /// run_tags         (run_id key)*  value
 /// run_datasets     id*  (run_id name identity context)!           DatasetInput
@@ -70,6 +72,7 @@ package enum CatalogSchema {
         SQLMigration("8 process ends", processEnds),
         EventTimes.migration,
         SearchSchemaSteps.migration,
+        RunPurgeSteps.migration,
     ]
 
     private static let experiments = [

@@ -27,9 +27,10 @@ package final class CatalogStore: Sendable {
     /// - Throws: `storeTooNew` when a newer version wrote the database.
     package func prepare() async throws {
         try await backend.migrate(CatalogSchema.namespace, CatalogSchema.migrations)
+        let daemon = Principal(name: "daemon", role: .admin, door: "daemon")
+        try await change(.untracked(by: daemon)) { try $0.noteOldDeletions() }
         let isComplete = try await read { try $0.hasDefaultExperiment() }
         guard !isComplete else { return }
-        let daemon = Principal(name: "daemon", role: .admin, door: "daemon")
         try await change(.untracked(by: daemon)) { try $0.createDefaultExperiment() }
     }
 

@@ -87,13 +87,15 @@ extension CatalogTransaction {
         case .deleted:
             try connection.execute(
                 """
-                UPDATE runs SET lifecycle = 'deleted', deleted_with_experiment = 1
+                UPDATE runs
+                SET lifecycle = 'deleted', deleted_at_us = ?, deleted_with_experiment = 1
                 WHERE experiment_id = ? AND lifecycle = 'active'
-                """, [id])
+                """, [.time(now), id])
         case .active:
             try connection.execute(
                 """
-                UPDATE runs SET lifecycle = 'active', deleted_with_experiment = 0
+                UPDATE runs
+                SET lifecycle = 'active', deleted_at_us = NULL, deleted_with_experiment = 0
                 WHERE experiment_id = ? AND deleted_with_experiment = 1
                 """, [id])
         }

@@ -21,6 +21,7 @@ extension CatalogTransaction {
             }
             return existing
         }
+        try requireNeverPurged(id)
         try requireActiveExperiment(new.experimentID)
         try checkParent(new.parentID, of: id)
         guard new.status == .running || new.status == .scheduled else {
@@ -169,7 +170,12 @@ extension CatalogTransaction {
             if let experiment { try requireActiveExperiment(experiment) }
         }
         try connection.execute(
-            "UPDATE runs SET lifecycle = ?, deleted_with_experiment = 0 WHERE id = ?",
-            [.text(lifecycle.rawValue), .id(id)])
+            """
+            UPDATE runs SET lifecycle = ?, deleted_at_us = ?, deleted_with_experiment = 0
+            WHERE id = ?
+            """,
+            [
+                .text(lifecycle.rawValue), lifecycle == .deleted ? .time(now) : .null, .id(id),
+            ])
     }
 }

@@ -56,4 +56,6 @@ enum LedgerOperation: String {
     case versionStage = "version.stage"
     case aliasSet = "alias.set"
     case aliasDelete = "alias.delete"
+    /// A run was deleted for good; the event is about no model.
+    case runDelete = "run.delete"
 }

@@ -2,8 +2,10 @@ package import LinajeDomain
 import LinajePluginKit
 
 extension CatalogTransaction {
-    /// Notes the last values of metrics of a run, for searches. Repeating it changes nothing.
+    /// Notes the last values of metrics of a run, for searches. Repeating it changes nothing, and for a
+    /// run that was deleted for good nothing is noted.
     package func indexMetrics(_ run: RunID, _ metrics: [RunMetric]) throws {
+        guard try reader.purge(of: run) == nil else { return }
         for metric in metrics {
             try connection.execute(
                 """

@@ -93,6 +93,9 @@ public enum Limits {
     /// Entries on a page when the caller does not say.
     public static let defaultPageEntries = 100
 
+    /// Most runs that one call names to be deleted for good.
+    public static let purgedRuns = 1_000
+
     /// Longest filter of a search, and longest key of its order, in bytes.
     public static let filterBytes = 65_536
     /// Most parentheses and NOTs inside one another in a filter.

@@ -11,13 +11,14 @@ import ServiceLifecycle
 /// numbers of the batches; only then the writer is told.
 package final class MetricStore: Service, Sendable {
     let backend: any SQLBackend
-    private let queue: IngestQueue
+    let queue: IngestQueue
     let summaryCache: SummaryCache
     /// Rings after commits.
     let bell = CommitBell()
-    private let tails = TailRegistry()
+    let tails = TailRegistry()
+    let readings = RunReadings()
     private let committer: MetricCommitter
-    private let compactor: MetricCompactor
+    let compactor: MetricCompactor
     private let historyGroupPoints: UInt64
 
     /// - Parameters:
@@ -134,12 +135,14 @@ package final class MetricStore: Service, Sendable {
     /// order (step, time, arrival), in pieces of at most 16,384 points. `limit` counts points over
     /// all series.
     ///
-    /// The stream throws `corrupt`, naming the run and segment, for stored bytes that are damaged.
+    /// The stream throws `corrupt`, naming the run and segment, for stored bytes that are damaged, and
+    /// `notFound` when the run is deleted meanwhile.
     package func history(
         _ run: RunID, _ query: MetricQuery
     ) -> AsyncThrowingStream<(MetricSeries, MetricColumns), any Error> {
         let history = MetricHistory(
-            backend: backend, run: run, query: query, groupPoints: historyGroupPoints
+            backend: backend, run: run, query: query, reading: readings.begin(run),
+            groupPoints: historyGroupPoints
         ) { [self] in try await summaries(run, keys: query.keys) }
         return AsyncThrowingStream { try await history.next() }
     }

@@ -116,16 +116,52 @@ package final class RunLogStore: Service, Sendable {
         merge.ended(run)
     }
 
-    /// Deletes the log of a run; that of a run without one is nothing to do. In one transaction, so
-    /// that it is there or not.
-    package func delete(_ run: RunID) async throws {
-        try await backend.write { connection in
-            for table in ["run_log_chunks", "run_log_writers", "run_logs", "run_log_quarantine"] {
-                try connection.execute(
-                    "DELETE FROM \(table) WHERE run = ?", [.blob(run.array)])
+    /// Deletes the log of a run, in short transactions; that of a run without one is nothing to do.
+    /// Nobody may append to it meanwhile. A call that did not return is repeated: readers may find a
+    /// part of the log until then.
+    ///
+    /// - Parameter report: told after each step how many bytes of output it removed.
+    package func delete(_ run: RunID, report: (UInt64) -> Void = { _ in }) async throws {
+        tails.end(run)
+        let isThere = try await backend.read { connection in
+            try Self.tables.contains { table in
+                try connection.first(
+                    "SELECT 1 FROM \(table) WHERE run = ? LIMIT 1", [.blob(run.array)]
+                ) { try $0.int(0) } != nil
             }
         }
-        tails.end(run)
+        guard isThere else { return }
+        while true {
+            let (bytes, hasMore) = try await backend.write { try Self.deleteChunks(of: run, $0) }
+            report(bytes)
+            guard hasMore else { return }
+        }
+    }
+
+    private static let tables = [
+        "run_log_quarantine", "run_log_writers", "run_logs", "run_log_chunks",
+    ]
+    /// Chunks, of up to 256 KiB before they are packed, that one transaction deletes.
+    private static let deletedChunks = 64
+
+    /// Deletes some chunks, with the last of them everything else.
+    private static func deleteChunks(
+        of run: RunID, _ connection: any SQLConnection
+    ) throws -> (bytes: UInt64, hasMore: Bool) {
+        let chunks = try connection.all(
+            "SELECT id, bytes FROM run_log_chunks WHERE run = ? LIMIT \(deletedChunks)",
+            [.blob(run.array)]
+        ) { (id: try $0.int(0), bytes: UInt64(clamping: try $0.int(1))) }
+        let marks = chunks.map { _ in "?" }.joined(separator: ", ")
+        try connection.execute(
+            "DELETE FROM run_log_chunks WHERE id IN (\(marks))",
+            chunks.map { .integer($0.id) })
+        let bytes = chunks.reduce(0) { $0 + min($1.bytes, UInt64(Int64.max) >> 8) }
+        guard chunks.count < deletedChunks else { return (bytes, true) }
+        for table in tables {
+            try connection.execute("DELETE FROM \(table) WHERE run = ?", [.blob(run.array)])
+        }
+        return (bytes, false)
     }
 
     /// Merges what is small now; for tests, and for whoever is about to measure.

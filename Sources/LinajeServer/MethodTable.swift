@@ -31,6 +31,7 @@ package struct MethodTable: Sendable {
         addMaintenance(services.maintenance)
         addExperiments(services.experiments)
         addRuns(services.runs)
+        addRunPurges(services.purges)
         addRunLogs(services.runLogs)
         addMetrics(services.metrics)
         addArtifacts(services.artifacts)

@@ -11,14 +11,20 @@ package struct RunService: Sendable {
     let logs: RunLogStore
     let owners: OwnerWatch
     let index: MetricIndexService
+    let uses: RunUses
 
     /// - Parameter owner: the process of a process lease, when the connection knows it.
     package func create(
         _ new: NewRun, owner: ProcessDescriptor?, _ change: Change<Run>
     ) async throws -> Run {
-        let run = try await catalog.change(change) { try $0.createRun(new) }
-        try await watch(run, claimed: new.lease, owner)
-        return run
+        var new = new
+        let id = new.id ?? .random()
+        new.id = id
+        return try await uses.with(id) { [new] in
+            let run = try await catalog.change(change) { try $0.createRun(new) }
+            try await watch(run, claimed: new.lease, owner)
+            return run
+        }
     }
 
     /// - Throws: `notFound`.
@@ -76,18 +82,23 @@ package struct RunService: Sendable {
     package func attach(
         _ id: RunID, _ lease: Lease, owner: ProcessDescriptor?, _ change: Change<Run>
     ) async throws -> Run {
-        let run = try await catalog.change(change) { try $0.attach(id, lease) }
-        try await watch(run, claimed: lease, owner)
-        return run
+        try await uses.with(id) {
+            let run = try await catalog.change(change) { try $0.attach(id, lease) }
+            try await watch(run, claimed: lease, owner)
+            return run
+        }
     }
 
     /// The owner is alive. A STALLED run is RUNNING again.
     package func heartbeat(_ id: RunID) async throws {
-        let state = try await catalog.change(.untracked(by: OwnerWatch.daemon)) { transaction in
-            try transaction.heartbeat(id)
-            return try transaction.reader.runStatus(id)
+        try await uses.with(id) {
+            let state = try await catalog.change(.untracked(by: OwnerWatch.daemon)) {
+                transaction in
+                try transaction.heartbeat(id)
+                return try transaction.reader.runStatus(id)
+            }
+            if let state { owners.heartbeat(id, state.lease) }
         }
-        if let state { owners.heartbeat(id, state.lease) }
     }
 
     /// Watches the owner of a run, if it is the caller: a repeated call, or one for a run that is

@@ -20,6 +20,7 @@ package struct Services: Sendable {
     package let loggedModels: LoggedModelService
     package let maintenance: MaintenanceService
     package let metrics: MetricService
+    package let purges: RunPurgeService
     package let registry: RegistryService
     package let runLogs: RunLogService
     package let runs: RunService
@@ -43,6 +44,10 @@ package struct Services: Sendable {
             metricStore.endTails($0)
             logStore.endTails($0)
         }
+        let uses = RunUses()
+        purges = RunPurgeService(
+            catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
+            clock: clock, logger: logger)
         artifacts = ArtifactService(catalog: catalog, store: store)
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
@@ -50,13 +55,15 @@ package struct Services: Sendable {
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
         loggedModels = LoggedModelService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
-        metrics = MetricService(catalog: catalog, store: metricStore, owners: owners)
+        metrics = MetricService(
+            catalog: catalog, store: metricStore, owners: owners, uses: uses)
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
         index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
-        runLogs = RunLogService(catalog: catalog, store: logStore)
+        runLogs = RunLogService(catalog: catalog, store: logStore, uses: uses)
         runs = RunService(
-            catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, index: index)
+            catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, index: index,
+            uses: uses)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
             plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,

@@ -78,6 +78,9 @@ package enum Methods {
         Linaje_V1_SearchDatasetsRequest, Linaje_V1_SearchDatasetsResponse
     >(0x0308, "SearchDatasets", role: .reader)
 
+    package static let purgeRuns = Method<Linaje_V1_PurgeRunsRequest, Linaje_V1_PurgeRunsOpened>(
+        0x0309, "PurgeRuns", .serverStreaming, role: .admin)
+
     package static let appendRunLog = Method<
         Linaje_V1_AppendRunLogRequest, Linaje_V1_AppendRunLogResponse
     >(0x0310, "AppendRunLog", role: .writer)

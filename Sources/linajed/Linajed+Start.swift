@@ -99,6 +99,7 @@ extension Linajed {
             .init(service: services.index),
             .init(service: stores.runLogs),
             .init(service: services.owners),
+            .init(service: services.purges),
             .init(
                 service: ExpiryService(
                     catalog: stores.catalog, store: stores.artifacts, logger: logger)),

@@ -350,6 +350,14 @@ def maintain(*tasks):
     return act
 
 
+def purge(**fields):
+    """A deletion for good, sent as it is."""
+    def act(world):
+        with world.raw() as raw:
+            raw.send(request("PurgeRuns", fields)).failure()
+    return act
+
+
 def pending_source(world):
     world.client.create_model_version("forest", f"models:/m-{world.pending.hex()}")
 
@@ -424,6 +432,11 @@ REGISTRY = [
     call("a logged model READY without a tree", "UpdateLoggedModel", 107, "failed_precondition",
          id=lambda w: w.pending, status=2),
     Row("a maintenance task that is not known", maintain(1, 99), 102, "invalid_argument"),
+    Row("a purge of nothing", purge(), 102, "invalid_argument"),
+    Row("a purge by name and by age", purge(run_ids=[bytes(16)], deleted_for_s=1), 102,
+        "invalid_argument"),
+    Row("a purge of a run with 3 bytes", purge(run_ids=[b"abc"]), 102, "invalid_argument"),
+    Row("a purge of too many runs", purge(run_ids=[bytes(16)] * 1_001), 103, "limit_exceeded"),
     call("an unknown stage", "TransitionStage", 102, "invalid_argument", name="forest",
          version=1, stage="Limbo"),
     call("a stage for a version that doesn't exist", "TransitionStage", 104, "not_found",

@@ -57,6 +57,14 @@ final class MetricCompactor: Sendable {
         state.withLock { $0.pausedUntil = duration > .zero ? .now + duration : nil }
     }
 
+    /// Forgets a run that is being deleted.
+    func forget(_ run: RunID) {
+        state.withLock { state in
+            state.runs[run] = nil
+            state.damaged.remove(run)
+        }
+    }
+
     /// Compacts what is due until the task is cancelled.
     func run() async {
         guard policy.isAutomatic else { return }

@@ -166,10 +166,12 @@ extension SeriesSummary {
 extension MetricStore {
     /// The points of a run's series in buckets, series by series, ordered by key.
     ///
-    /// - Throws: `corrupt` naming what cannot be read.
+    /// - Throws: `corrupt` naming what cannot be read; the stream, `notFound` when the run is deleted
+    ///   meanwhile.
     package func buckets(
         _ run: RunID, _ query: MetricBucketQuery
     ) async throws -> AsyncThrowingStream<(MetricSeries, [MetricBucket]), any Error> {
+        let reading = readings.begin(run)
         let series = try await summaries(run, keys: query.points.keys)
         let backend = backend
         let downsampling = MetricDownsampling(run: run, query: query)
@@ -180,6 +182,7 @@ extension MetricStore {
             })
         return AsyncThrowingStream {
             while true {
+                try reading.check()
                 if let next = groups.nextReady() { return next }
                 guard let group = groups.nextGroup() else { return nil }
                 try Task.checkCancellation()

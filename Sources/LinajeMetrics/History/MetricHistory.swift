@@ -30,6 +30,7 @@ actor MetricHistory {
     private let backend: any SQLBackend
     private let run: RunID
     private let query: MetricQuery
+    private let reading: RunReadings.Reading
     private let groupPoints: UInt64
     private let plan: @Sendable () async throws -> [MetricSummary]
 
@@ -44,13 +45,14 @@ actor MetricHistory {
 
     /// - Parameter plan: the summaries of the series that the query names.
     init(
-        backend: any SQLBackend, run: RunID, query: MetricQuery,
+        backend: any SQLBackend, run: RunID, query: MetricQuery, reading: RunReadings.Reading,
         groupPoints: UInt64 = MetricHistory.groupPoints,
         plan: @escaping @Sendable () async throws -> [MetricSummary]
     ) {
         self.backend = backend
         self.run = run
         self.query = query
+        self.reading = reading
         self.groupPoints = groupPoints
         self.plan = plan
         remaining = query.limit == 0 ? .max : query.limit
@@ -60,13 +62,15 @@ actor MetricHistory {
 
     /// The next piece; `nil` at the end.
     ///
-    /// - Throws: `corrupt` naming a segment that cannot be read.
+    /// - Throws: `corrupt` naming a segment that cannot be read; `notFound` when the run was deleted.
     func next() async throws -> (MetricSeries, MetricColumns)? {
         try await prepare()
         while remaining > 0 {
             guard !Task.isCancelled else {
                 throw LinajeError(.cancelled, "history of run \(run) was not wanted any more")
             }
+            // What was read may be a part of what there was.
+            try reading.check()
             if let piece = handOut() { return piece }
             if merge != nil {
                 try await advanceMerge()

@@ -14,6 +14,30 @@ extension IngestQueue {
         }
     }
 
+    /// Ends the channels of a run that is being deleted, drops what they have queued and returns once
+    /// no commit holds anything of it. Nobody may open one meanwhile.
+    func expel(_ run: RunID, _ error: LinajeError) async {
+        let calls = state.withLock { state -> Calls in
+            let mine = state.channels.filter { $0.value.key.run == run }.keys
+            let calls = mine.flatMap { Self.fail($0, error, in: &state) }
+            state.ready.removeAll { state.channels[$0]?.pending.isEmpty ?? true }
+            return calls
+        }
+        calls.forEach { $0() }
+        while let busy = state.withLock({ state in
+            state.channels.first { $0.value.key.run == run && $0.value.isCommitting }?.key
+        }) {
+            await withCheckedContinuation { continuation in
+                let isIdle = state.withLock { state in
+                    guard state.channels[busy]?.isCommitting == true else { return true }
+                    state.channels[busy]?.drained.append { continuation.resume() }
+                    return false
+                }
+                if isIdle { continuation.resume() }
+            }
+        }
+    }
+
     /// Tells readers whose commit is over; the committer has finished what it took. Under the lock.
     static func finishRound(in state: inout State) -> Calls {
         state.finished = state.taken

@@ -91,6 +91,15 @@ final class SummaryCache: Sendable {
         state.withLock { Self.remove(key, from: &$0) }
     }
 
+    /// Drops the tables of a run that is being deleted.
+    func drop(_ run: RunID) {
+        state.withLock { state in
+            for writer in state.entries[run]?.keys.map(\.self) ?? [] {
+                Self.remove(IngestQueue.Key(run: run, writer: writer), from: &state)
+            }
+        }
+    }
+
     /// The tables of a run that are here.
     func tables(of run: RunID) -> [WriterID: SummaryTable] {
         state.withLock { $0.entries[run]?.mapValues(\.table) ?? [:] }

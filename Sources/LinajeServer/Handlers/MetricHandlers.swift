@@ -25,14 +25,15 @@ extension MethodTable {
             stream.end()
         }
         stream(Methods.tailMetrics) { request, _, stream in
-            let pieces = try await service.tail(
-                RunID(request.runID), keys: MetricQuery.keys(request.keys))
+            let run = try RunID(request.runID)
+            let pieces = try await service.tail(run, keys: MetricQuery.keys(request.keys))
             try stream.respond(Linaje_V1_MetricHistoryOpened())
             try await withTailOf(stream) {
                 for await piece in pieces {
                     try await stream.sendPoints(piece.series, piece.columns, missed: piece.missed)
                 }
             }
+            try await service.requireThere(run)
             stream.end()
         }
         unary(Methods.getMetricSummaries) { request, _ in

@@ -253,6 +253,88 @@ package nonisolated enum Linaje_V1_EndSource: SwiftProtobuf.Enum, Swift.CaseIter
 
 }
 
+/// Deletes runs for good: params, tags, inputs, points, log, and their places among the artifacts. A
+/// cancel leaves those that were begun to the daemon, which finishes them.
+package nonisolated struct Linaje_V1_PurgeRunsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which runs, 16 bytes each; at most 1,000.
+  package var runIds: [Data] = []
+
+  /// Runs among them that are not marked as deleted are deleted, too; without it they are refused.
+  package var alsoActive: Bool = false
+
+  /// Without `run_ids`: all runs that have been marked as deleted for at least so many seconds.
+  package var deletedForS: UInt64 {
+    get {_deletedForS ?? 0}
+    set {_deletedForS = newValue}
+  }
+  /// Returns true if `deletedForS` has been explicitly set.
+  package var hasDeletedForS: Bool {self._deletedForS != nil}
+  /// Clears the value of `deletedForS`. Subsequent reads from it will return its default value.
+  package mutating func clearDeletedForS() {self._deletedForS = nil}
+
+  /// Only say what would be done.
+  package var dryRun: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _deletedForS: UInt64? = nil
+}
+
+/// The deletion begins; what becomes of each run is a PurgedRun in a data frame.
+package nonisolated struct Linaje_V1_PurgeRunsOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What became of a run, or would.
+package nonisolated struct Linaje_V1_PurgedRun: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its id.
+  package var runID: Data = Data()
+
+  /// Its name.
+  package var name: String = String()
+
+  /// Its experiment.
+  package var experimentID: Int64 = 0
+
+  /// When it was marked as deleted, in microseconds since 1970 UTC; 0: it was not.
+  package var deletedAtUs: Int64 = 0
+
+  /// Points that were deleted so far.
+  package var points: UInt64 = 0
+
+  /// Bytes of output in its log that were deleted so far.
+  package var logBytes: UInt64 = 0
+
+  /// Whether this is the last word on this run.
+  package var finished: Bool = false
+
+  /// Number of the error for which it stays, or is not finished yet; 0: none.
+  package var failureCode: UInt32 = 0
+
+  /// What that error says.
+  package var failure: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// A named group of runs.
 package nonisolated struct Linaje_V1_Experiment: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1536,6 +1618,144 @@ nonisolated extension Linaje_V1_EndReason: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Linaje_V1_EndSource: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0END_SOURCE_UNSPECIFIED\0\u{1}END_SOURCE_PARENT\0\u{1}END_SOURCE_KERNEL\0")
+}
+
+nonisolated extension Linaje_V1_PurgeRunsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PurgeRunsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}run_ids\0\u{3}also_active\0\u{3}deleted_for_s\0\u{3}dry_run\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.runIds) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.alsoActive) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._deletedForS) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.runIds.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.runIds, fieldNumber: 1)
+    }
+    if self.alsoActive != false {
+      try visitor.visitSingularBoolField(value: self.alsoActive, fieldNumber: 2)
+    }
+    try { if let v = self._deletedForS {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
+    if self.dryRun != false {
+      try visitor.visitSingularBoolField(value: self.dryRun, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PurgeRunsRequest, rhs: Linaje_V1_PurgeRunsRequest) -> Bool {
+    if lhs.runIds != rhs.runIds {return false}
+    if lhs.alsoActive != rhs.alsoActive {return false}
+    if lhs._deletedForS != rhs._deletedForS {return false}
+    if lhs.dryRun != rhs.dryRun {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PurgeRunsOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PurgeRunsOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PurgeRunsOpened, rhs: Linaje_V1_PurgeRunsOpened) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PurgedRun: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PurgedRun"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}run_id\0\u{1}name\0\u{3}experiment_id\0\u{3}deleted_at_us\0\u{1}points\0\u{3}log_bytes\0\u{1}finished\0\u{3}failure_code\0\u{1}failure\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.runID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.experimentID) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.deletedAtUs) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.points) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.logBytes) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.failureCode) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.failure) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.runID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.runID, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if self.experimentID != 0 {
+      try visitor.visitSingularInt64Field(value: self.experimentID, fieldNumber: 3)
+    }
+    if self.deletedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.deletedAtUs, fieldNumber: 4)
+    }
+    if self.points != 0 {
+      try visitor.visitSingularUInt64Field(value: self.points, fieldNumber: 5)
+    }
+    if self.logBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.logBytes, fieldNumber: 6)
+    }
+    if self.finished != false {
+      try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 7)
+    }
+    if self.failureCode != 0 {
+      try visitor.visitSingularUInt32Field(value: self.failureCode, fieldNumber: 8)
+    }
+    if !self.failure.isEmpty {
+      try visitor.visitSingularStringField(value: self.failure, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PurgedRun, rhs: Linaje_V1_PurgedRun) -> Bool {
+    if lhs.runID != rhs.runID {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.experimentID != rhs.experimentID {return false}
+    if lhs.deletedAtUs != rhs.deletedAtUs {return false}
+    if lhs.points != rhs.points {return false}
+    if lhs.logBytes != rhs.logBytes {return false}
+    if lhs.finished != rhs.finished {return false}
+    if lhs.failureCode != rhs.failureCode {return false}
+    if lhs.failure != rhs.failure {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension Linaje_V1_Experiment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

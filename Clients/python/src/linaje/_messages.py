@@ -663,6 +663,25 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (6, "finished", "bool", ""),
         (7, "failure", "string", ""),
     ],
+    "PurgeRunsRequest": [
+        (1, "run_ids", "bytes", "repeated"),
+        (2, "also_active", "bool", ""),
+        (3, "deleted_for_s", "uint64", "optional"),
+        (4, "dry_run", "bool", ""),
+    ],
+    "PurgeRunsOpened": [
+    ],
+    "PurgedRun": [
+        (1, "run_id", "bytes", ""),
+        (2, "name", "string", ""),
+        (3, "experiment_id", "int64", ""),
+        (4, "deleted_at_us", "int64", ""),
+        (5, "points", "uint64", ""),
+        (6, "log_bytes", "uint64", ""),
+        (7, "finished", "bool", ""),
+        (8, "failure_code", "uint32", ""),
+        (9, "failure", "string", ""),
+    ],
     "Experiment": [
         (1, "id", "int64", ""),
         (2, "name", "string", ""),
@@ -969,6 +988,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "AttachRun": (0x0306, "U", True, "AttachRunRequest", "Run"),
     "Heartbeat": (0x0307, "U", False, "HeartbeatRequest", "Done"),
     "SearchDatasets": (0x0308, "U", False, "SearchDatasetsRequest", "SearchDatasetsResponse"),
+    "PurgeRuns": (0x0309, "S", False, "PurgeRunsRequest", "PurgeRunsOpened"),
     "AppendRunLog": (0x0310, "U", False, "AppendRunLogRequest", "AppendRunLogResponse"),
     "ReadRunLog": (0x0311, "S", False, "ReadRunLogRequest", "RunLogOpened"),
     "SearchRunLog": (0x0312, "S", False, "SearchRunLogRequest", "RunLogOpened"),

@@ -2,11 +2,11 @@ import ArgumentParser
 import LinajeClient
 import LinajeDomain
 
-/// `linaje maintain`
-struct MaintainCommand: AsyncParsableCommand {
+/// `linaje maintain`, and `linaje maintain databases`
+struct MaintainDatabasesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "maintain",
-        abstract: "Look after the daemon's databases while it goes on serving.",
+        commandName: "databases",
+        abstract: "Compact, vacuum, analyze, checkpoint; what no subcommand means, too.",
         discussion: """
             compact packs the points of runs into sorted chunks, vacuum gives pages that nothing \
             uses back to the file system, analyze renews what the query planner knows of the \
