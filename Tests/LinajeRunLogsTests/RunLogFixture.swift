@@ -126,3 +126,35 @@ final class FailingBackend: SQLBackend {
 
     func close() async throws { try await inner.close() }
 }
+
+/// A backend before whose first write something else happens.
+final class InterruptedBackend: SQLBackend {
+    let descriptor = PluginDescriptor(name: "interrupted", kind: .sqlBackend, version: "1")
+    let dialect = SQLDialect.sqlite
+    private let inner: any SQLBackend
+    private let interruption: Mutex<(@Sendable () async throws -> Void)?>
+
+    init(_ inner: any SQLBackend, _ interruption: @escaping @Sendable () async throws -> Void) {
+        self.inner = inner
+        self.interruption = Mutex(interruption)
+    }
+
+    var wasInterrupted: Bool { interruption.withLock { $0 == nil } }
+
+    func write<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await interruption.withLock { $0.take() }?()
+        return try await inner.write(body)
+    }
+
+    func read<Value: Sendable>(
+        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
+    ) async throws -> Value { try await inner.read(body) }
+
+    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
+        try await inner.migrate(namespace, migrations)
+    }
+
+    func close() async throws { try await inner.close() }
+}

@@ -1,6 +1,7 @@
 import LinajeDomain
 import LinajePluginKit
 import SQLiteBackend
+import Synchronization
 import Testing
 
 @testable import LinajeRunLogs
@@ -139,6 +140,66 @@ import Testing
         #expect(merged.map { $0 <= 4 } == true)
         #expect(try await store.text(run) == before)
         try await backend.close()
+    }
+
+    @Test("two merges at once, and what is appended between them, cost no byte")
+    func mergesAtOnce() async throws {
+        let (run, writer) = (run, writer)
+        let backend = try SQLiteBackend(path: path)
+        let other = RunLogStore(backend: backend, logger: quietLogger)
+        try await other.prepare()
+        let offset = Mutex<UInt64>(0)
+        @Sendable func append(_ text: String) async throws {
+            let place = offset.withLock { $0 }
+            let record = LogRecord.out(text)
+            _ = try await other.append(run: run, writer: writer, offset: place, [record])
+            offset.withLock { $0 = place + record.size }
+        }
+        for number in 0..<40 { try await append("line \(number)\n") }
+        let before = try await other.text(run)
+        // Between the plan of one merge and its transaction comes another, whole, with more lines.
+        let interrupted = InterruptedBackend(backend) {
+            try await append("between\n")
+            try await other.mergeNow(run)
+            try await append("after\n")
+        }
+        let store = RunLogStore(backend: interrupted, logger: quietLogger)
+        try await store.mergeNow(run)
+        #expect(interrupted.wasInterrupted)
+        #expect(try await other.text(run) == before + "between\nafter\n")
+        try await append("end\n")
+        try await store.mergeNow(run)
+        #expect(try await other.text(run) == before + "between\nafter\nend\n")
+        // Many at once, without a plan.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<8 {
+                try await append("more \(number)\n")
+                group.addTask { try await other.mergeNow(run) }
+            }
+            try await group.waitForAll()
+        }
+        let more = (0..<8).map { "more \($0)\n" }.joined()
+        #expect(try await other.text(run) == before + "between\nafter\nend\n" + more)
+        try await backend.close()
+    }
+
+    @Test("a log of many chunks is deleted in steps, and says how much it was")
+    func deletingInSteps() async throws {
+        try await withLogs(path) { store in
+            let other = RunID.random()
+            for number in UInt64(0)..<130 {
+                for each in [run, other] {
+                    _ = try await store.append(
+                        run: each, writer: writer, offset: number, [.out("x")])
+                }
+            }
+            var steps: [UInt64] = []
+            try await store.delete(run) { steps.append($0) }
+            #expect(steps == [64, 64, 2])
+            #expect(try await store.text(run) == "")
+            #expect(try await store.text(other) == String(repeating: "x", count: 130))
+            try await store.delete(run) { _ in Issue.record("nothing is left to delete") }
+        }
     }
 
     @Test("a deleted log is gone, and can be begun anew")

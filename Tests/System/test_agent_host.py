@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
-from support import LINAJE, ROOT, SECONDS, eventually, history
+from support import LINAJE, ROOT, SECONDS, Writer, eventually, history
 from test_agent import Agent
 
 pytestmark = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
@@ -166,6 +168,52 @@ def test_samples_are_kept_while_the_daemon_is_away(daemon, trainings):
         agent.stop()
         found = steps(client, run, MEMORY)
         assert found == list(range(len(found))), "a sample is missing or double"
+
+
+def test_samples_that_are_sent_and_lost_are_sent_again_however_often(daemon, trainings):
+    _, run = trainings("resent", 1, 0)
+    agent = Agent(daemon, "--interval", "0.1")
+    with daemon.client() as client:
+        eventually(lambda: len(values(client, run, MEMORY)) > 3)
+    for _ in range(3):
+        # What is sent to a process that stands still is lost with it.
+        os.kill(daemon.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        daemon.kill()
+        daemon.start()
+        time.sleep(0.1)
+    with daemon.client() as client:
+        before = len(values(client, run, MEMORY))
+        eventually(lambda: len(values(client, run, MEMORY)) > before + 10,
+                   why="what was sampled meanwhile did not come")
+        agent.stop()
+        found = steps(client, run, MEMORY)
+        assert found == list(range(len(found))), "a sample is missing or double"
+
+
+def test_a_run_whose_points_are_damaged_keeps_the_agent_from_no_other(daemon, trainings):
+    _, ill = trainings("ill", 1, 0)
+    _, well = trainings("well", 1, 0)
+    writer = Writer(daemon.connection(), ill, os.urandom(16), points=5)
+    writer.send()
+    writer.end()
+    assert daemon.stop() == 0
+    database = sqlite3.connect(f"{daemon.state}/metrics.db")
+    database.execute("UPDATE metric_segments SET data = ? WHERE run = ?", (bytes(40), ill))
+    database.execute("UPDATE metric_writers SET folded_through = 0 WHERE run = ?", (ill,))
+    database.commit()
+    database.close()
+    daemon.start()
+    agent = Agent(daemon, "--interval", "0.1")
+    with daemon.client() as client:
+        eventually(lambda: len(values(client, well, MEMORY)) > 3)
+        # A run that comes later is found, too.
+        _, late = trainings("late", 1, 0)
+        eventually(lambda: len(values(client, late, MEMORY)) > 3)
+    agent.stop()
+    failed = agent.named("failed")
+    assert [event["run_id"] for event in failed] == [ill.hex()], failed
+    assert ill.hex() not in {event["run_id"] for event in agent.named("measuring")}
 
 
 FAKE_GPU = r"""

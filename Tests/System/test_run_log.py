@@ -4,12 +4,14 @@ import json
 import os
 import pty
 import select
+import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
-from support import SECONDS, LinajeError, Raw, _frames, _wire, eventually, new_run, request
+from support import (SECONDS, LinajeError, Raw, _frames, _wire, eventually, may_trace, new_run,
+                     request)
 from test_run_command import LINAJE, Shell
 
 pytestmark = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
@@ -150,6 +152,95 @@ def test_a_daemon_that_is_away_harms_nobody_and_learns_all_later(shell, daemon):
         run, = shell.found()
         assert log(shell, run.id) == b"1\n2\n3\n"
     assert shell.kept == []
+
+
+def kept_log(shell, daemon, *lines):
+    """What a command wrote while the daemon was away, each line in a frame of its own: the file."""
+    daemon.stop()
+    script = "".join(f"echo {line}; sleep 2.3; " for line in lines[:-1]) + f"echo {lines[-1]}"
+    code, _, errors = shell.run("sh", "-c", script)
+    assert code == 0 and b"linaje run sync" in errors
+    return os.path.join(shell.home, "linaje/runs", shell.kept[0], "output.log")
+
+
+def test_a_kept_log_that_is_damaged_costs_what_is_damaged_and_shows_where(shell, daemon):
+    path = kept_log(shell, daemon, "one", "two", "three")
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        place = data.index(b"two\n")
+        data[place] ^= 1
+        file.seek(0)
+        file.write(data)
+    daemon.start()
+    done = linaje(shell, "run", "sync", check=False)
+    assert done.returncode == 0 and b"are damaged and were left out" in done.stderr
+    run, = shell.found()
+    with daemon.client() as client:
+        assert content(client, run.id) == [(1, b"one\n"), (0, 4), (1, b"three\n")]
+    assert shell.kept == []
+
+
+def test_a_kept_log_that_cannot_be_read_waits_and_is_named(shell, daemon):
+    path = kept_log(shell, daemon, "one")
+    with open(path, "rb") as file:
+        whole = file.read()
+    with open(path, "r+b") as file:
+        file.write(b"another file")
+    daemon.start()
+    for _ in range(2):
+        done = linaje(shell, "run", "sync", check=False)
+        assert done.returncode == 75 and path.encode() in done.stderr, done
+        assert len(shell.kept) == 1 and os.path.exists(path)
+    with open(path, "wb") as file:
+        # Being written when the machine stopped: the end of a frame is not there.
+        file.write(whole + whole[24:-3])
+    linaje(shell, "run", "sync")
+    run, = shell.found()
+    assert log(shell, run.id) == b"one\n" and shell.kept == []
+
+
+def test_what_a_daemon_lost_of_a_log_is_shown_as_missing_by_sync(shell, daemon):
+    process = shell.start("sh", "-c", "echo one; sleep 1.5; echo two")
+    run, = eventually(lambda: daemon.client().search_runs())
+    eventually(lambda: log(shell, run.id) == b"one\n")
+    assert daemon.stop() == 0
+    # It is restored from a copy of a moment before.
+    database = sqlite3.connect(f"{daemon.state}/metrics.db")
+    for table in ["run_log_chunks", "run_log_writers", "run_logs"]:
+        database.execute(f"DELETE FROM {table}")
+    database.commit()
+    database.close()
+    process.communicate(timeout=SECONDS)
+    daemon.start()
+    linaje(shell, "run", "sync")
+    with daemon.client() as client:
+        assert content(client, run.id) == [(0, 4), (1, b"two\n")]
+    assert shell.kept == []
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace is not here or may not trace")
+def test_a_log_is_kept_while_the_disk_of_the_daemon_is_ill(shell, daemon):
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(daemon.pid), "-P",
+         f"{daemon.state}/metrics.db-wal", "-e", "trace=fdatasync,fsync", "-e",
+         "inject=fdatasync,fsync:error=EIO"], stderr=subprocess.DEVNULL)
+    try:
+        def is_traced():
+            with open(f"/proc/{daemon.pid}/status", encoding="ascii") as status:
+                return "TracerPid:\t0" not in status.read()
+        eventually(is_traced)
+        code, output, errors = shell.run("sh", "-c", "echo precious")
+        assert (code, output) == (0, b"precious\n") and b"linaje run sync" in errors
+        assert linaje(shell, "run", "sync", check=False).returncode == 75
+        assert len(shell.kept) == 1
+    finally:
+        tracer.kill()
+        tracer.wait()
+    daemon.kill()
+    daemon.start()
+    linaje(shell, "run", "sync")
+    run, = shell.found()
+    assert log(shell, run.id) == b"precious\n" and shell.kept == []
 
 
 def test_a_linaje_that_is_killed_leaves_the_command_its_outputs(shell, daemon):

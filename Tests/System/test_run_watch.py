@@ -196,6 +196,36 @@ def test_one_picture_as_text_and_as_json(daemon):
         assert [(m["key"], m["last"]) for m in found["metrics"]] == [("bad", "NaN"), ("loss", 0.5)]
 
 
+def test_the_farthest_steps_and_times_are_shown_like_any_other(daemon, watch):
+    low, high = -2**63, 2**63 - 1
+    with daemon.client() as client:
+        run = new_run(client)
+    stream = daemon.connection().open("StreamMetrics", {"run_id": run, "writer_id": os.urandom(16)})
+    stream.wait_answer(time.monotonic() + SECONDS)
+
+    def send(number, *points):
+        stream.send(_wire.encode("MetricBatch", {
+            "sequence": number, "series": [{"key": "far"}], "step": [each[0] for each in points],
+            "time_us": [each[1] for each in points], "value": [each[2] for each in points]}),
+            time.monotonic() + SECONDS)
+        stream.receive(time.monotonic() + SECONDS)
+
+    send(1, (low, low, 1.0), (0, 0, 2.0), (high - 1, high, 3.0))
+    screen = watch(run.hex())
+    screen.shows("far", "3")
+    # They come live, too, and go back again.
+    send(2, (high, high, 4.0), (low, high, -1e308), (high, low, 1e308), (high, high, 5.0))
+    screen.shows("far", "5")
+    code, text, errors = run_watch(daemon, run.hex(), "--once")
+    assert code == 0 and "far" in text, errors
+    code, text, errors = run_watch(daemon, run.hex(), "--once", "--json")
+    assert code == 0, errors
+    found, = json.loads(text)["metrics"]
+    assert (found["key"], found["last"]) == ("far", 5.0) and json.loads(text)["step"] == high
+    screen.press(b"q")
+    assert screen.ends() == 0
+
+
 def test_programs_get_a_line_for_each_change(daemon):
     with daemon.client() as client:
         run = new_run(client)

@@ -22,6 +22,8 @@ package struct HostAgent: Sendable {
     private struct Runs: Sendable {
         var measured: [MeasuredRun] = []
         var steps: [RunID: Int64] = [:]
+        /// Runs that are not measured, since the daemon cannot say what an earlier agent wrote.
+        var unreadable: Set<RunID> = []
         var isAway = false
     }
 
@@ -105,14 +107,20 @@ package struct HostAgent: Sendable {
             let running = try await asking.all(most: Self.mostRuns) {
                 try await asking.runs(statuses: [.running], page: $0)
             }
-            let measured = Array(
+            var measured = Array(
                 running.lazy.compactMap { MeasuredRun($0) }.prefix(AgentLimits.measuredRuns))
+            var unreadable: Set<RunID> = []
             for run in sampler.unknown(measured) {
-                let (step, earlier) = try await earlier(run.run)
+                guard let (step, earlier) = try await earlierIfReadable(run.run, runs) else {
+                    unreadable.insert(run.run)
+                    continue
+                }
                 runs.steps[run.run] = max(runs.steps[run.run] ?? 0, step)
                 sampler.begin(run, earlier: earlier)
                 tell(.measuring(run.run, pid: run.owner.pid, step: step))
             }
+            runs.unreadable = unreadable
+            measured.removeAll { unreadable.contains($0.run) }
             let ids = Set(measured.map(\.run))
             for old in runs.measured where !ids.contains(old.run) {
                 runs.steps[old.run] = nil
@@ -130,6 +138,19 @@ package struct HostAgent: Sendable {
 
     /// Most runs that are looked through for those of this machine.
     private static let mostRuns = 20_000
+
+    /// As `earlier`; `nil` for a run of which the daemon cannot say it, as when bytes of its points are
+    /// damaged: that is told once, and must not keep other runs from being measured.
+    private func earlierIfReadable(
+        _ run: RunID, _ runs: Runs
+    ) async throws -> (step: Int64, values: [String: Double])? {
+        do {
+            return try await earlier(run)
+        } catch let error as LinajeError where !error.isRetryable {
+            if !runs.unreadable.contains(run) { tell(.failed(run, error)) }
+            return nil
+        }
+    }
 
     /// The next step of a run, and the last values of what is added up, from an earlier agent.
     private func earlier(_ run: RunID) async throws -> (step: Int64, values: [String: Double]) {

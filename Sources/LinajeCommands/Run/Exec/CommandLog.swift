@@ -185,14 +185,8 @@ final class CommandLog: Sendable {
         if error.isRetryable || error.code == .notFound { return false }
         // The daemon's trouble, not a refusal of this log: it waits for a daemon that is well.
         if error.code == .storageFailed || error.code == .internalError { return false }
-        if error.code == .failedPrecondition, let client,
-            let known = error.details["durable_offset"].flatMap({ UInt64($0) }), known < offset
-        {
-            // The daemon's state is older than it was: what it has lost is told as missing.
-            let gap = LogRecord(time: SystemClock().now(), .missing(offset - known))
-            let answer = try? await client.appendLog(
-                of: run, writer: writer, offset: known, [gap])
-            return answer != nil
+        if let client, let gap = LogGap(error, before: offset) {
+            return (try? await gap.tell(client, run, writer)) != nil
         }
         state.withLock { $0.refusal = error }
         return true

@@ -91,7 +91,8 @@ struct KeptRuns: Sendable {
                 guard count > 0 else { throw Self.failure(new) }
                 written += count
             }
-            guard fsync(file) == 0, rename(new, "\(path)/\(name)") == 0 else {
+            guard fsync(file) == 0, rename(new, "\(path)/\(name)") == 0, KeptRuns.sync(path)
+            else {
                 throw Self.failure(new)
             }
         }
@@ -107,10 +108,26 @@ struct KeptRuns: Sendable {
         var path = ""
         for part in folder.split(separator: "/") {
             path += "/\(part)"
-            mkdir(path, 0o700)
+            if mkdir(path, 0o700) == 0 { _ = Self.sync(folderOf: path) }
         }
-        mkdir("\(folder)/\(id)", 0o700)
+        // A folder that a machine forgets which stops has nothing in it either.
+        if mkdir("\(folder)/\(id)", 0o700) == 0, !Self.sync(folder) { return nil }
         return Place("\(folder)/\(id)")
+    }
+
+    /// Makes the names in a folder survive a machine that stops; false when the disk cannot.
+    static func sync(_ folder: String) -> Bool {
+        let handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard handle >= 0 else { return false }
+        defer { close(handle) }
+        // Some file systems have nothing to sync in a folder.
+        return fsync(handle) == 0 || errno == EINVAL
+    }
+
+    /// The same for the folder that a file is in.
+    static func sync(folderOf path: String) -> Bool {
+        guard let slash = path.lastIndex(of: "/") else { return sync(".") }
+        return sync(String(path[...slash]))
     }
 
     /// The places of runs whose `linaje run` is gone, in no order.

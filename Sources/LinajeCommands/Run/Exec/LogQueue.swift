@@ -73,10 +73,11 @@ struct LogQueue: ~Copyable {
         moveToFile()
     }
 
-    /// Moves everything into the file; false when it cannot be, or not all of it.
+    /// Moves everything into the file; false when it cannot be, or not all of it, or when the disk does
+    /// not say that it has it.
     @discardableResult
     mutating func moveToFile() -> Bool {
-        guard !records.isEmpty else { return true }
+        guard !records.isEmpty else { return spool?.isSafe ?? true }
         if spool == nil, let path = place.make()?.log {
             spool = LogSpool(creating: path, writer: writer)
             spoolIsFull = false
@@ -93,8 +94,7 @@ struct LogQueue: ~Copyable {
             }
             drop(through: first + batch.reduce(0) { $0 + $1.size })
         }
-        spool.sync()
-        return true
+        return spool.sync()
     }
 
     // MARK: Out
@@ -102,8 +102,13 @@ struct LogQueue: ~Copyable {
     /// The oldest records, and where they are in the writer's count; `nil`: there are none.
     mutating func next() -> (offset: UInt64, records: [LogRecord])? {
         if frame == nil, let spool {
-            frame = spool.next()
-            if frame == nil { removeFile() }
+            do {
+                frame = try spool.next()
+                if frame == nil { removeFile() }
+            } catch {
+                // It stays for a later "run sync"; what is in memory is behind it.
+                return nil
+            }
         }
         if let frame { return frame }
         guard !records.isEmpty else { return nil }

@@ -66,6 +66,9 @@ struct RunSyncCommand: AsyncParsableCommand {
                 try await deliverLog(of: place, id, to: client)
                 place.remove()
                 told.append(id)
+            } catch let error as LinajeError where error.details["deleted"] != nil {
+                place.remove()
+                Output.note("run \(id) was deleted for good; what was kept of it is dropped")
             } catch let error as LinajeError {
                 waiting.append((id, error.message))
             } catch {
@@ -75,23 +78,48 @@ struct RunSyncCommand: AsyncParsableCommand {
         return (told, waiting)
     }
 
-    /// Sends what was kept of a command's log; the daemon takes what it does not have.
+    /// Sends what was kept of a command's log; the daemon takes what it does not have. What is missing
+    /// between, since the file is damaged or the daemon's state is older than it was, the log shows.
+    ///
+    /// - Throws: why the log has to wait: it is kept.
     private static func deliverLog(
         of place: KeptRuns.Place, _ id: String, to client: LinajeClient
     ) async throws {
-        guard let spool = LogSpool(opening: place.log) else { return }
+        guard let spool = try LogSpool(opening: place.log) else { return }
         let run = try RunID(parsing: id[...])
         var durable: UInt64 = 0
         do {
-            while let frame = spool.next() {
+            while let frame = try spool.next() {
                 let end = frame.offset + frame.records.reduce(0) { $0 + $1.size }
                 guard end > durable else { continue }
-                durable = try await client.appendLog(
-                    of: run, writer: spool.writer, offset: frame.offset, frame.records
-                ).durable
+                durable = try await append(frame, of: run, spool.writer, to: client)
             }
         } catch let error as LinajeError where error.code == .notFound {
             // Nobody knows the run, and nobody is left who could make it.
+            return
+        }
+        if spool.damagedBytes > 0 {
+            Output.note(
+                "run \(id): \(ByteCount(UInt64(spool.damagedBytes))) of its kept log are damaged and "
+                    + "were left out")
+        }
+    }
+
+    /// Sends a frame, and what is missing before it; how far the daemon is then.
+    private static func append(
+        _ frame: (offset: UInt64, records: [LogRecord]), of run: RunID, _ writer: WriterID,
+        to client: LinajeClient
+    ) async throws -> UInt64 {
+        do {
+            return try await client.appendLog(
+                of: run, writer: writer, offset: frame.offset, frame.records
+            ).durable
+        } catch let error as LinajeError {
+            guard let gap = LogGap(error, before: frame.offset) else { throw error }
+            try await gap.tell(client, run, writer)
+            return try await client.appendLog(
+                of: run, writer: writer, offset: frame.offset, frame.records
+            ).durable
         }
     }
 }
