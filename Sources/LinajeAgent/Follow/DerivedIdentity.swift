@@ -1,11 +1,11 @@
 import Crypto
-import LinajeDomain
+package import LinajeDomain
 
 /// Identifiers that follow from what they name, so that they are found again after a restart without
 /// anything being written down.
-enum DerivedIdentity {
+package enum DerivedIdentity {
     /// The first 16 bytes of the SHA-256 of the parts, each with its length before it.
-    static func make<Identity: Identifier>(_ parts: [String]) -> Identity {
+    package static func make<Identity: Identifier>(_ parts: [String]) -> Identity {
         var hasher = SHA256()
         for part in ["linaje-agent"] + parts {
             hasher.update(data: Array("\(part.utf8.count):".utf8))

@@ -6,6 +6,6 @@ struct MetricCommand: AsyncParsableCommand {
         commandName: "metric", abstract: "Measurements of runs.",
         subcommands: [
             MetricStreamCommand.self, MetricTailCommand.self, MetricHistoryCommand.self,
-            MetricSummaryCommand.self,
+            MetricSummaryCommand.self, MetricExportCommand.self, MetricImportCommand.self,
         ], aliases: ["metrics"])
 }

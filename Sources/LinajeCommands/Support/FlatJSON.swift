@@ -33,6 +33,18 @@ struct FlatJSON {
 
     /// - Throws: `invalidArgument` saying what is wrong and where.
     static func parse(_ bytes: [UInt8]) throws -> [(name: String, value: Value)] {
+        try fields(bytes).map { ($0.name, $0.value) }
+    }
+
+    /// A name with its value, and at which byte the value begins.
+    struct Field {
+        var name: String
+        var value: Value
+        var place: Int
+    }
+
+    /// As `parse`, with places. Errors have theirs as the detail `position`.
+    static func fields(_ bytes: [UInt8]) throws -> [Field] {
         var parser = FlatJSON(bytes: bytes)
         return try parser.object()
     }
@@ -48,8 +60,8 @@ struct FlatJSON {
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
-    private mutating func object() throws -> [(name: String, value: Value)] {
-        var fields: [(name: String, value: Value)] = []
+    private mutating func object() throws -> [Field] {
+        var fields: [Field] = []
         try expect("{")
         skipSpace()
         if peek() == UInt8(ascii: "}") {
@@ -58,7 +70,9 @@ struct FlatJSON {
             while true {
                 let name = try string()
                 try expect(":")
-                fields.append((name, try value()))
+                skipSpace()
+                let place = position
+                fields.append(Field(name: name, value: try value(), place: place))
                 skipSpace()
                 guard peek() == UInt8(ascii: ",") else { break }
                 position += 1
@@ -159,6 +173,8 @@ struct FlatJSON {
     }
 
     private func wrong(_ expected: String) -> LinajeError {
-        LinajeError(.invalidArgument, "JSON has no \(expected) at byte \(position)")
+        LinajeError(
+            .invalidArgument, "JSON has no \(expected) at byte \(position)",
+            details: ["position": "\(position)"])
     }
 }
