@@ -47,9 +47,6 @@ final class RunReadings: Sendable {
         for reading in readings { reading.end() }
     }
 
-    /// How many there are.
-    var count: Int { open.withLock { $0.values.reduce(0) { $0 + $1.count } } }
-
     static func deleted(_ run: RunID) -> LinajeError {
         LinajeError(
             .notFound, "run \(run) was deleted for good", details: ["run_id": "\(run)"])

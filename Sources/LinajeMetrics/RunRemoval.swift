@@ -9,7 +9,7 @@ import LinajePluginKit
 /// are removed after the segments.
 struct RunRemoval: Sendable {
     /// Bounds of one transaction.
-    static let stepPoints = 262_144
+    static let stepPoints = 65_536
     static let stepRows = 256
     static let stepSummaries = 2_000
 

@@ -287,8 +287,14 @@ package final class OwnerWatch: Service, Sendable {
         }
         for (run, pulse) in silent {
             do {
-                let stalled = try await catalog.change(.untracked(by: Self.daemon)) {
-                    try $0.stall(run, heardAt: pulse.heardAt)
+                let (stalled, isThere) = try await catalog.change(.untracked(by: Self.daemon)) {
+                    let stalled = try $0.stall(run, heardAt: pulse.heardAt)
+                    return (stalled, try stalled || $0.reader.runStatus(run) != nil)
+                }
+                guard isThere else {
+                    // Deleted for good.
+                    forget(run)
+                    continue
                 }
                 let isHeard = state.withLock { state in
                     // Heard meanwhile, by the catalog or by us: the clock starts anew.

@@ -17,8 +17,9 @@ import Synchronization
 package final class RunPurgeService: Service, Sendable {
     /// Runs that are taken out of the catalog in one transaction.
     static let batchRuns = 16
-    /// How long nothing is tried after a failure.
+    /// How long nothing is tried after a failure, and after many.
     static let retryInterval = Duration.seconds(5)
+    static let longestRetryInterval = Duration.seconds(300)
     /// How often a call looks how far the worker is, and tells the client of it.
     private static let lookInterval = Duration.milliseconds(5)
     private static let reportInterval = Duration.milliseconds(200)
@@ -39,6 +40,7 @@ package final class RunPurgeService: Service, Sendable {
     private let clock: any WallClock
     private let logger: Logger
     private let watches = Mutex<[RunID: Watch]>([:])
+    private let isWanted = Atomic<Bool>(false)
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
@@ -60,8 +62,26 @@ package final class RunPurgeService: Service, Sendable {
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             self.wake.yield()
-            for await _ in self.wakes { await self.finishAll() }
+            var pause = Self.retryInterval
+            for await _ in self.wakes {
+                guard await !self.finishAll() else {
+                    pause = Self.retryInterval
+                    continue
+                }
+                await self.rest(pause)
+                pause = min(pause * 2, Self.longestRetryInterval)
+                self.wake.yield()
+            }
         }
+    }
+
+    /// Rests after a failure, but not while somebody waits for an answer.
+    private func rest(_ pause: Duration) async {
+        let end = ContinuousClock.now + pause
+        isWanted.store(false, ordering: .relaxed)
+        repeat {
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+        } while ContinuousClock.now < end && !isWanted.load(ordering: .relaxed)
     }
 
     /// Deletes runs for good and reports what becomes of each; one that must stay is reported with its
@@ -130,6 +150,7 @@ package final class RunPurgeService: Service, Sendable {
                 return run
             }
         }
+        isWanted.store(true, ordering: .relaxed)
         wake.yield()
         for run in begun { try await wait(for: run, report) }
     }
@@ -194,12 +215,13 @@ package final class RunPurgeService: Service, Sendable {
 
     // MARK: The worker
 
-    /// Finishes everything that was begun.
-    func finishAll() async {
+    /// Finishes everything that was begun; says whether nothing hindered it. Who waits is told.
+    @discardableResult
+    func finishAll() async -> Bool {
         do {
             while !Task.isCancelled {
                 let runs = try await catalog.read { try $0.openPurges(limit: Self.batchRuns) }
-                guard !runs.isEmpty else { return }
+                guard !runs.isEmpty else { return true }
                 for run in runs {
                     try await finish(run)
                     watches.withLock { $0[run]?.outcome = .success(()) }
@@ -216,9 +238,9 @@ package final class RunPurgeService: Service, Sendable {
                     watches[run]?.outcome = .failure(told)
                 }
             }
-            try? await Task.sleep(for: Self.retryInterval)
-            wake.yield()
+            return false
         }
+        return true
     }
 
     private func finish(_ run: RunID) async throws {

@@ -56,19 +56,21 @@ package struct RunService: Sendable {
     package func update(
         _ id: RunID, _ update: RunUpdate, _ change: Change<Run>
     ) async throws -> Run {
-        let run = try await catalog.change(change) { try $0.updateRun(id, update) }
-        // The owner of a deleted run is still watched: the run may be restored.
-        if run.status.isTerminal { owners.forget(id) }
-        if run.status.isTerminal || run.lifecycle == .deleted {
-            metrics.endTails(id)
-            logs.endTails(id)
+        try await uses.with(id) {
+            let run = try await catalog.change(change) { try $0.updateRun(id, update) }
+            // The owner of a deleted run is still watched: the run may be restored.
+            if run.status.isTerminal { owners.forget(id) }
+            if run.status.isTerminal || run.lifecycle == .deleted {
+                metrics.endTails(id)
+                logs.endTails(id)
+            }
+            if update.status?.isTerminal ?? false, !update.isWish {
+                RunMetrics.ended(run.status, by: .client)
+            }
+            // A STALLED run that is set RUNNING has a full timeout again.
+            if update.status == .running { owners.heartbeat(id, run.lease) }
+            return run
         }
-        if update.status?.isTerminal ?? false, !update.isWish {
-            RunMetrics.ended(run.status, by: .client)
-        }
-        // A STALLED run that is set RUNNING has a full timeout again.
-        if update.status == .running { owners.heartbeat(id, run.lease) }
-        return run
     }
 
     /// `done` is what the caller answers with; it is remembered with the idempotency key.

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import sqlite3
 import subprocess
@@ -241,6 +242,33 @@ def test_a_log_is_kept_while_the_disk_of_the_daemon_is_ill(shell, daemon):
     linaje(shell, "run", "sync")
     run, = shell.found()
     assert log(shell, run.id) == b"precious\n" and shell.kept == []
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace is not here or may not trace")
+@pytest.mark.parametrize("disk", ["good", "ill"])
+def test_what_is_kept_is_synced_with_its_folders_and_a_disk_that_does_not_is_told(
+        shell, daemon, disk):
+    assert daemon.stop() == 0
+    trace = os.path.join(daemon.folder, "trace")
+    ill = ["-e", "inject=fdatasync:error=EIO"] if disk == "ill" else []
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-y", "-o", trace, "-e", "trace=fsync,fdatasync", *ill, LINAJE,
+         "run", "--", "sh", "-c", "echo kept"], env=shell.environment, cwd=shell.home,
+        capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b"kept\n")
+    assert (b"could not be kept as a whole" in done.stderr) == (disk == "ill"), done.stderr
+    kept, = shell.kept
+    with open(trace, encoding="utf-8") as file:
+        calls = file.read()
+    folder = os.path.join(shell.home, "linaje/runs")
+    for call, path in [("fsync", folder), ("fsync", f"{folder}/{kept}"),
+                       ("fdatasync", f"{folder}/{kept}/output.log")]:
+        assert re.search(rf"{call}\(\d+<{re.escape(path)}/?>", calls), (call, path, calls)
+    # What the disk has after all is not given away.
+    daemon.start()
+    linaje(shell, "run", "sync")
+    run, = shell.found()
+    assert log(shell, run.id) == b"kept\n"
 
 
 def test_a_linaje_that_is_killed_leaves_the_command_its_outputs(shell, daemon):
