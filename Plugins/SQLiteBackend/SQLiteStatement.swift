@@ -4,7 +4,7 @@ import LinajePluginKit
 
 /// A prepared statement of a connection, run with arguments.
 ///
-/// Values are bound and read without a copy in between.
+/// Long values are bound, and all are read, without a copy in between.
 struct SQLiteStatement {
     let pointer: OpaquePointer
     let handle: OpaquePointer
@@ -35,7 +35,10 @@ struct SQLiteStatement {
         }
     }
 
-    /// Binds the arguments from `index` on, then runs `body`; bytes are lent for that time.
+    /// Bytes up to which SQLite is given a copy: a page of a list names a thousand ids.
+    private static let copiedBytes = 256
+
+    /// Binds the arguments from `index` on, then runs `body`; long bytes are lent for that time.
     private func bind(
         _ arguments: [SQLValue], from index: Int, to statement: OpaquePointer,
         _ body: () throws -> Void
@@ -60,6 +63,12 @@ struct SQLiteStatement {
                 }
             case .blob(let bytes) where bytes.isEmpty:
                 code = sqlite3_bind_zeroblob(statement, place, 0)
+            case .blob(let bytes) where bytes.count <= Self.copiedBytes:
+                code = bytes.withUnsafeBytes { buffer in
+                    sqlite3_bind_blob64(
+                        statement, place, buffer.baseAddress, UInt64(buffer.count),
+                        Self.transient)
+                }
             case .blob(let bytes):
                 return try bytes.withUnsafeBytes { buffer in
                     let code = sqlite3_bind_blob64(
@@ -82,40 +91,5 @@ struct SQLiteStatement {
     /// Makes SQLite copy a text before the call returns.
     private static var transient: sqlite3_destructor_type? {
         unsafeBitCast(-1, to: sqlite3_destructor_type?.self)
-    }
-}
-
-/// The row a statement stands on.
-struct SQLiteRow: SQLRow {
-    let statement: OpaquePointer
-
-    subscript(index: Int) -> SQLValue {
-        let column = Int32(truncatingIfNeeded: index)
-        switch sqlite3_column_type(statement, column) {
-        case SQLITE_INTEGER: return .integer(sqlite3_column_int64(statement, column))
-        case SQLITE_FLOAT: return .real(sqlite3_column_double(statement, column))
-        case SQLITE_TEXT:
-            guard let text = sqlite3_column_text(statement, column) else { return .text("") }
-            let count = Int(sqlite3_column_bytes(statement, column))
-            return .text(
-                String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self))
-        case SQLITE_BLOB:
-            guard let bytes = sqlite3_column_blob(statement, column) else { return .blob([]) }
-            let count = Int(sqlite3_column_bytes(statement, column))
-            return .blob([UInt8](UnsafeRawBufferPointer(start: bytes, count: count)))
-        default: return .null
-        }
-    }
-
-    func holds(_ index: Int, _ value: SQLValue) -> Bool {
-        let column = Int32(truncatingIfNeeded: index)
-        guard case .blob(let bytes) = value, !bytes.isEmpty else { return self[index] == value }
-        guard sqlite3_column_type(statement, column) == SQLITE_BLOB,
-            let found = sqlite3_column_blob(statement, column),
-            Int(sqlite3_column_bytes(statement, column)) == bytes.count
-        else { return false }
-        return bytes.withUnsafeBytes { buffer in
-            buffer.elementsEqual(UnsafeRawBufferPointer(start: found, count: buffer.count))
-        }
     }
 }

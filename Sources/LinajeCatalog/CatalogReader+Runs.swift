@@ -6,7 +6,11 @@ extension CatalogReader {
     ///
     /// - Throws: `notFound`.
     package func run(_ id: RunID) throws -> Run {
-        guard var run = try runs(where: "id = ?", [.id(id)]).first else { throw try missing(id) }
+        guard let found = try runs(where: "id = ?", [.id(id)]).first else {
+            throw try missing(id)
+        }
+        let labels = try labels(of: [id], metrics: false, as: RunLists.self).labels
+        var run = Run(LabelledRun(run: found, labels: labels.entry(run: 0)))
         run.datasets = try datasets(of: id)
         run.modelInputs = try links(of: id, .input).map(\.link)
         run.modelOutputs = try links(of: id, .output).map(\.link)
@@ -16,19 +20,29 @@ extension CatalogReader {
     }
 
     /// A page of runs, those that started last first; with params, tags and last values of
-    /// metrics, without data sets, model
-    /// links and provenance.
+    /// metrics, without data sets, model links and provenance.
     package func runs(_ query: RunQuery) throws -> Paged<Run> {
+        let page = try labelledRuns(query, as: RunLists.self)
+        return Paged(page.elements.map(Run.init), nextPageToken: page.nextPageToken)
+    }
+
+    /// As `runs`, with the labels in a form of the caller's.
+    func labelledRuns<Labels: RunLabels>(
+        _ query: RunQuery, as: Labels.Type
+    ) throws -> Paged<LabelledRun<Labels>> {
         let search = try Search(query)
         let found = try find(search)
         let ids = found.rows.prefix(query.page.limit).map(\.id)
-        var runs = try runs(where: "id IN (\(placeholders(ids.count)))", ids)
-        let metrics = try metrics(of: ids)
-        for index in runs.indices { runs[index].metrics = metrics[.id(runs[index].id)] ?? [] }
-        return try paged(found, search, Self.table(runs) { .id($0.id) }) {
-            weight(of: $0.tags) + weight(of: $0.params) + weight(of: $0.metrics)
-                + $0.name.utf8.count + 256
+        let runs = try runs(where: "id IN (\(placeholders(ids.count)))", ids)
+        let (labels, weights) = try labels(of: runs.map(\.id), metrics: true, as: Labels.self)
+        let places = Self.table(Array(runs.indices)) { .id(runs[$0].id) }
+        let page = try paged(found, search, places) {
+            weights[$0] + runs[$0].name.utf8.count + 256
         }
+        return Paged(
+            page.elements.map {
+                LabelledRun(run: runs[$0], labels: labels.entry(run: $0))
+            }, nextPageToken: page.nextPageToken)
     }
 
     /// The little that the metric path asks for at each stream; `nil` when there is no such run.
@@ -115,8 +129,9 @@ extension CatalogReader {
         return try text.map { try StoredJSON.decode(from: $0, noun: "end of run \(id)") }
     }
 
+    /// Runs without their labels.
     private func runs(where condition: String, _ arguments: [SQLValue]) throws -> [Run] {
-        var found = try connection.all(
+        try connection.all(
             """
             SELECT id, experiment_id, name, status, lifecycle, user_name, principal, parent_id,
                 started_at_us, ended_at_us, ended_cause,
@@ -133,13 +148,5 @@ extension CatalogReader {
                 lease: try Lease(row, from: 11),
                 ownerHeardAt: row.isNull(17) ? nil : try row.time(17))
         }
-        let ids = found.map { SQLValue.id($0.id) }
-        let tags = try tags(.runs, of: ids)
-        let params = try params(.runs, of: ids)
-        for index in found.indices {
-            found[index].tags = tags[ids[index]] ?? []
-            found[index].params = params[ids[index]] ?? []
-        }
-        return found
     }
 }

@@ -45,6 +45,7 @@ extension CatalogReader {
     func count(_ search: Search) throws -> UInt64 {
         var plan = try SearchPlan(search, dialect)
         try plan.estimate(connection, upTo: SearchPlan.countedRows)
+        if let count = try plan.countOfFewRuns() { return try count.count(connection) }
         let statement = plan.count()
         return try connection.first(statement.sql, statement.arguments) { try $0.count(0) } ?? 0
     }
@@ -65,7 +66,7 @@ extension CatalogReader {
         }
         let statements =
             counting
-            ? [plan.count()]
+            ? try plan.countOfFewRuns()?.statements ?? [plan.count()]
             : plan.order.phases.map { plan.rows($0, after: nil, limit: search.page.limit + 1) }
         for statement in statements {
             lines.append("statement: \(statement.sql)")

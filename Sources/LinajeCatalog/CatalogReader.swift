@@ -66,11 +66,21 @@ extension SQLRow {
 
     /// An id, or `nil` for NULL.
     func id<ID: Identifier>(_ index: Int) throws -> ID? {
-        isNull(index) ? nil : try ID(try blob(index))
+        isNull(index) ? nil : try requiredID(index)
     }
 
     /// An id that must be there.
-    func requiredID<ID: Identifier>(_ index: Int) throws -> ID { try ID(try blob(index)) }
+    func requiredID<ID: Identifier>(_ index: Int) throws -> ID {
+        ID(bytes: try bytes16(index) { try ID(try blob(index)).bytes })
+    }
+
+    /// The 16 bytes of a column, or what `otherwise` makes of others.
+    func bytes16(_ index: Int, otherwise: () throws -> Bytes16) throws -> Bytes16 {
+        var found: Bytes16?
+        try readBlob(index) { found = Bytes16($0) }
+        guard let found else { return try otherwise() }
+        return found
+    }
 
     /// A digest, or `nil` for NULL.
     func digest(_ index: Int) throws -> SHA256Digest? {

@@ -29,12 +29,14 @@ package import LinajePluginKit
 /// run_models       (run_id direction position)*                   ModelLink, "input" or "output"
 ///                  logged_model_id?  version_id?  uri  step  role
 /// run_metrics      (run_id key)*  value?  step  time_us           see SearchSchemaSteps
+/// run_metric_lists run_id*  metrics                               the same in one row, MetricList
 /// run_mounts       (run_id position)*  path  tree  size  files  mounted_at_us
 ///
 /// logged_models    id*  experiment_id  run_id?  name  status  status_message  model_type  tree?
 ///                  size  step  principal  created_at_us  updated_at_us  model  tensors
 /// logged_model_tags    (logged_model_id key)*  value
 /// logged_model_params  (logged_model_id key)*  kind  value
+/// logged_model_metrics  (logged_model_id key)*  value?  step  time_us
 ///
 /// registered_models    id*  name!  description  created_at_us  updated_at_us  next_version
 /// registered_model_tags  (model_id key)*  value
@@ -73,6 +75,8 @@ package enum CatalogSchema {
         EventTimes.migration,
         SearchSchemaSteps.migration,
         RunPurgeSteps.migration,
+        SearchSchemaSteps.modelMetrics,
+        SearchSchemaSteps.metricLists,
     ]
 
     private static let experiments = [

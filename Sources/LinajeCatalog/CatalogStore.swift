@@ -111,10 +111,10 @@ package final class CatalogStore: Sendable {
     }
 
     /// Notes last values of metrics for searches, in one transaction. Repeating it changes nothing.
-    package func indexMetrics(_ runs: [(run: RunID, metrics: [RunMetric])]) async throws {
+    package func indexMetrics(_ found: [OwnedMetrics]) async throws {
         let daemon = Principal(name: "daemon", role: .admin, door: "daemon")
         try await change(.untracked(by: daemon)) { transaction in
-            for (run, metrics) in runs { try transaction.indexMetrics(run, metrics) }
+            for metrics in found { try transaction.index(metrics) }
         }
     }
 

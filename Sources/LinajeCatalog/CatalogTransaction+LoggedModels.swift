@@ -73,6 +73,8 @@ extension CatalogTransaction {
         try removeTags(.loggedModels, of: .id(id))
         try connection.execute(
             "DELETE FROM logged_model_params WHERE logged_model_id = ?", [.id(id)])
+        try connection.execute(
+            "DELETE FROM logged_model_metrics WHERE logged_model_id = ?", [.id(id)])
         try connection.execute("DELETE FROM logged_models WHERE id = ?", [.id(id)])
     }
 

@@ -26,7 +26,10 @@ extension CatalogTransaction {
                 WHERE dataset_id IN (SELECT id FROM run_datasets WHERE run_id = ?)
                 """, [id])
         }
-        for table in ["run_datasets", "run_params", "run_tags", "run_models", "run_mounts"] {
+        for table in [
+            "run_datasets", "run_params", "run_tags", "run_models", "run_mounts",
+            "run_metric_lists",
+        ] {
             try connection.execute("DELETE FROM \(table) WHERE run_id = ?", [id])
         }
         try connection.execute("UPDATE runs SET parent_id = NULL WHERE parent_id = ?", [id])

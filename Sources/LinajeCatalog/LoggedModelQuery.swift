@@ -21,6 +21,11 @@ package struct LoggedModelQuery: Sendable, Hashable {
     }
 }
 
+extension LoggedModelQuery {
+    /// Whether it is answered from the last values of metrics.
+    package var usesMetrics: Bool { filter.usesMetrics || order.useMetrics }
+}
+
 /// A logged model to be created.
 package struct NewLoggedModel: Sendable, Hashable {
     /// `nil`: a new random one.

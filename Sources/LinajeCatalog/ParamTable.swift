@@ -11,6 +11,9 @@ struct ParamTable {
     /// What an error message calls the owner.
     let noun: String
 
+    /// The kind of a param that is a text.
+    static let textKind = "string"
+
     static let runs = ParamTable(name: "run_params", owner: "run_id", noun: "run")
     static let loggedModels = ParamTable(
         name: "logged_model_params", owner: "logged_model_id", noun: "logged model")
@@ -89,7 +92,7 @@ extension ParamValue {
     /// The value's type, as it is stored.
     fileprivate var kind: String {
         switch self {
-        case .string: "string"
+        case .string: ParamTable.textKind
         case .int: "int"
         case .double: "double"
         case .bool: "bool"
@@ -103,10 +106,10 @@ extension ParamValue {
     }
 
     /// - Throws: `corrupt` when the columns do not hold a value.
-    fileprivate init(kind: String, text: String) throws {
+    init(kind: String, text: String) throws {
         let value: ParamValue? =
             switch kind {
-            case "string": .string(text)
+            case ParamTable.textKind: .string(text)
             case "int": Int64(text).map(ParamValue.int)
             case "double": Double(text).map(ParamValue.double)
             case "bool": Bool(text).map(ParamValue.bool)

@@ -35,7 +35,7 @@ package struct RunQuery: Sendable, Hashable {
 extension RunQuery {
     /// Whether it is answered from the last values of metrics.
     package var usesMetrics: Bool {
-        filter.usesMetrics || order.contains { if case .metric = $0.field { true } else { false } }
+        filter.usesMetrics || order.useMetrics
     }
 }
 

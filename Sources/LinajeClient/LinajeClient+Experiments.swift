@@ -57,38 +57,4 @@ extension LinajeClient {
         if !tags.isEmpty { request.tags = Linaje_V1_TagChanges(tags) }
         return try Experiment(await call(Methods.updateExperiment, request))
     }
-
-    /// Every element of a list, page by page.
-    ///
-    /// - Parameter most: stop after that many; `nil`: never.
-    public func all<Element>(
-        most: Int? = nil, _ list: @escaping @Sendable (Page) async throws -> Paged<Element>
-    ) async throws -> [Element] {
-        var found: [Element] = []
-        try await eachPage(most: most, list) { found += $0 }
-        return found
-    }
-
-    /// Hands over a list page by page; the next page is asked for while one is looked at.
-    ///
-    /// - Parameter most: stop after that many elements; `nil`: never.
-    public func eachPage<Element>(
-        most: Int? = nil, _ list: @escaping @Sendable (Page) async throws -> Paged<Element>,
-        _ body: ([Element]) throws -> Void
-    ) async throws {
-        @Sendable func page(after token: String, left: Int) async throws -> Paged<Element> {
-            try await list(Page(limit: min(Limits.pageEntries, max(1, left)), token: token))
-        }
-        var left = max(0, most ?? .max)
-        var current = try await page(after: "", left: left)
-        while true {
-            let elements = Array(current.elements.prefix(left))
-            left -= elements.count
-            guard !current.nextPageToken.isEmpty, left > 0 else { return try body(elements) }
-            let (token, rest) = (current.nextPageToken, left)
-            async let next = page(after: token, left: rest)
-            try body(elements)
-            current = try await next
-        }
-    }
 }

@@ -72,13 +72,25 @@ extension LinajeClient {
         return try Run(await call(Methods.getRun, request))
     }
 
-    /// Lists runs, newest first unless another order is asked for, without provenance. Empty conditions mean any; `lifecycle` `nil`
-    /// means active and deleted ones.
+    /// Lists runs, newest first unless another order is asked for, without provenance. Empty
+    /// conditions mean any; `lifecycle` `nil` means active and deleted ones.
     public func runs(
         experiments: [ExperimentID] = [], statuses: [RunStatus] = [], tags: [Tag] = [],
         parent: RunID? = nil, lifecycle: Lifecycle? = .active,
         search: SearchTerms = SearchTerms(), page: Page? = nil
     ) async throws -> Paged<Run> {
+        try await unreadRuns(
+            experiments: experiments, statuses: statuses, tags: tags, parent: parent,
+            lifecycle: lifecycle, search: search, page: page
+        ).page()
+    }
+
+    /// As `runs`, for `eachPage`.
+    public func unreadRuns(
+        experiments: [ExperimentID] = [], statuses: [RunStatus] = [], tags: [Tag] = [],
+        parent: RunID? = nil, lifecycle: Lifecycle? = .active,
+        search: SearchTerms = SearchTerms(), page: Page? = nil
+    ) async throws -> UnreadPage<Run> {
         var request = Linaje_V1_SearchRunsRequest()
         request.search = Linaje_V1_Search(search)
         request.experimentIds = experiments
@@ -87,10 +99,15 @@ extension LinajeClient {
         request.lifecycle = Linaje_V1_Lifecycle(filter: lifecycle)
         if let page { request.page = Linaje_V1_Page(page) }
         if let parent { request.parentID = parent.data }
-        let response = try await call(Methods.searchRuns, request)
-        return Paged(
-            try response.runs.map { try Run($0) }, nextPageToken: response.nextPageToken,
-            facts: SearchFacts(response.facts))
+        let answer = try await answer(Methods.searchRuns, request)
+        return UnreadPage(
+            nextPageToken: Linaje_V1_SearchRunsResponse.nextPageToken(in: answer)
+        ) {
+            let response = try Linaje_V1_SearchRunsResponse(payload: answer)
+            return Paged(
+                try response.runs.map { try Run($0) }, nextPageToken: response.nextPageToken,
+                facts: SearchFacts(response.facts))
+        }
     }
 
     /// Lists the data sets of all runs, those logged last first.

@@ -60,6 +60,16 @@ public final class LinajeClient: Sendable {
         }
     }
 
+    /// As `call` of a method that changes nothing, for the bytes of the answer.
+    func answer<Request, Response>(
+        _ method: Method<Request, Response>, _ request: Request
+    ) async throws -> [UInt8] {
+        try await retrying {
+            try await self.connections.connection().answer(
+                method, request, deadline: self.configuration.deadline)
+        }
+    }
+
     /// Does something again while it fails with a retryable error: `configuration.attempts` times
     /// in all, and as long as the daemon is unavailable, which is what a restart looks like, until
     /// `configuration.patience` is over.

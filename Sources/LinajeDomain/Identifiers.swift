@@ -53,6 +53,12 @@ public struct Bytes16: Sendable, Hashable {
 
     /// `nil` unless there are exactly 16 bytes.
     public init?(_ bytes: some Collection<UInt8>) {
+        let read = bytes.withContiguousStorageIfAvailable { Bytes16(UnsafeRawBufferPointer($0)) }
+        if let read {
+            guard let read else { return nil }
+            self = read
+            return
+        }
         guard bytes.count == 16 else { return nil }
         var words: (UInt64, UInt64) = (0, 0)
         for (index, byte) in bytes.enumerated() {
@@ -63,6 +69,14 @@ public struct Bytes16: Sendable, Hashable {
             }
         }
         self.init(high: words.0, low: words.1)
+    }
+
+    /// `nil` unless there are exactly 16 bytes.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == 16 else { return nil }
+        self.init(
+            high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
     }
 
     /// The bytes, most significant first.

@@ -108,6 +108,9 @@ public enum Limits {
     public static let filterListTimes = 100
     /// Longest pattern of LIKE and ILIKE in bytes.
     public static let filterPatternBytes = 1_024
+    /// Bytes of all patterns of a filter together: a text of 100,000 bytes may have to be looked at
+    /// once for each of them before a search can be stopped.
+    public static let filterPatternsBytes = 4_096
     /// Most keys in the order of a list.
     public static let sortKeys = 8
     /// How long one search may keep the database busy. `limits.search_seconds` is another.

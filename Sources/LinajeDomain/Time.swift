@@ -13,9 +13,22 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
         let (days, inDay) = Self.floored(microseconds, by: 86_400_000_000)
         let (seconds, micros) = Self.floored(inDay, by: 1_000_000)
         let (year, month, day) = Self.date(daysSince1970: days)
-        let clock = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { Self.padded($0, 2) }
-        return Self.padded(year, 4) + "-" + Self.padded(month, 2) + "-" + Self.padded(day, 2) + "T"
-            + clock.joined(separator: ":") + "." + Self.padded(micros, 6) + "Z"
+        var text: [UInt8] = []
+        text.reserveCapacity(32)
+        func put(_ number: Int64, _ width: Int, _ mark: Unicode.Scalar) {
+            let digits = String(number).utf8
+            for _ in 0..<max(0, width - digits.count) { text.append(UInt8(ascii: "0")) }
+            text += digits
+            text.append(UInt8(ascii: mark))
+        }
+        put(year, 4, "-")
+        put(month, 2, "-")
+        put(day, 2, "T")
+        put(seconds / 3_600, 2, ":")
+        put(seconds / 60 % 60, 2, ":")
+        put(seconds % 60, 2, ".")
+        put(micros, 6, "Z")
+        return String(decoding: text, as: UTF8.self)
     }
 
     private static func floored(_ value: Int64, by divisor: Int64) -> (Int64, Int64) {
@@ -35,11 +48,6 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
             year + era * 400 + (month <= 2 ? 1 : 0), month,
             inYear - (153 * marchMonth + 2) / 5 + 1
         )
-    }
-
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 

@@ -133,6 +133,28 @@ public struct RunMetric: Sendable, Hashable {
     }
 }
 
+/// Whose the last values of metrics are.
+public enum MetricOwner: Sendable, Hashable {
+    /// A run, with all that was logged in it.
+    case run(RunID)
+    /// A logged model, with what was logged about it in any run.
+    case model(LoggedModelID)
+}
+
+/// Last values of metrics on their way into an index.
+public struct OwnedMetrics: Sendable, Hashable {
+    public var owner: MetricOwner
+    public var metrics: [RunMetric]
+    /// These are all that the owner has, rather than some of them.
+    public var isWhole: Bool
+
+    public init(owner: MetricOwner, metrics: [RunMetric], isWhole: Bool) {
+        self.owner = owner
+        self.metrics = metrics
+        self.isWhole = isWhole
+    }
+}
+
 /// A data set as a run used it. The same name, first digest and context is the same input.
 public struct DatasetInput: Sendable, Hashable, Codable {
     public var name: String

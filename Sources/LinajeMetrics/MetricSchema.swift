@@ -117,5 +117,9 @@ package enum MetricSchema {
                 "CREATE INDEX metric_chunks_open ON metric_chunks (run) WHERE is_open = 1",
                 "ALTER TABLE metric_writers ADD COLUMN compacted_through BIGINT NOT NULL DEFAULT 0",
             ]),
+        // What was logged about models is carried over, too, and lists are: all once more.
+        SQLMigration(
+            "search index of models",
+            ["UPDATE metric_writers SET indexed_through = 0 WHERE indexed_through > 0"]),
     ]
 }

@@ -7,6 +7,8 @@ package struct MetricIndexBatch: Sendable {
     package struct Entry: Sendable {
         package var run: RunID
         package var metrics: [RunMetric]
+        /// What was logged in it about models.
+        package var models: [LoggedModelID: [RunMetric]]
         /// Through which batch of each of its writers the values are complete.
         var writers: [(writer: WriterID, through: Int64)]
     }
@@ -21,6 +23,33 @@ package struct MetricIndexBatch: Sendable {
     package var failures: [LinajeError] = []
     /// Where the next batch begins; `nil`: nothing is left.
     package var next: Cursor?
+
+    /// The metrics in portions of at most so many; those of one run or model may be in several.
+    package func portions(of limit: Int) -> [[OwnedMetrics]] {
+        var portions: [[OwnedMetrics]] = []
+        var room = 0
+        let owned = runs.flatMap { entry in
+            [(MetricOwner.run(entry.run), entry.metrics)]
+                + entry.models.map { (MetricOwner.model($0.key), $0.value) }
+        }
+        for (owner, metrics) in owned {
+            var rest = metrics[...]
+            while !rest.isEmpty {
+                if room == 0 {
+                    portions.append([])
+                    room = limit
+                }
+                let piece = rest.prefix(room)
+                portions[portions.count - 1].append(
+                    OwnedMetrics(
+                        owner: owner, metrics: Array(piece),
+                        isWhole: piece.count == metrics.count))
+                room -= piece.count
+                rest = rest.dropFirst(piece.count)
+            }
+        }
+        return portions
+    }
 }
 
 /// What a search index outside of this engine is fed from. A writer is *unindexed* while
@@ -110,26 +139,42 @@ extension MetricStore {
             """, [.blob(run.array)]
         ) { (writer: try WriterID($0.blob(0)), through: try $0.int(1)) }
         let tables = try SummaryStore.load(connection, run: run, known: known)
+        let series = merged(tables.values.map(\.table))
+        let ofModels = Dictionary(grouping: series.filter { $0.key.modelID != nil }) {
+            $0.key.modelID
+        }
+        var models: [LoggedModelID: [RunMetric]] = [:]
+        for case (let model?, let found) in ofModels {
+            models[model] = lastValues(found.map { ($0.key, $0.value) }, of: model)
+        }
         return MetricIndexBatch.Entry(
-            run: run, metrics: lastValues(tables.values.map(\.table)), writers: writers)
+            run: run, metrics: lastValues(series.map { ($0.key, $0.value) }, of: nil),
+            models: models, writers: writers)
     }
 
-    /// The last value of each key over all writers, models and data sets: by step, time, arrival.
-    /// Of equals the one that is about no model or data set counts.
-    static func lastValues(_ tables: [SummaryTable]) -> [RunMetric] {
+    /// The series of all writers.
+    private static func merged(_ tables: [SummaryTable]) -> [MetricSeries: SeriesSummary] {
         var series: [MetricSeries: SeriesSummary] = [:]
         for table in tables {
             for (name, summary) in zip(table.series, table.summaries) where summary.count > 0 {
                 series[name, default: SeriesSummary()].merge(summary)
             }
         }
+        return series
+    }
+
+    /// The last value of each key over some series: by step, time, arrival. Of equals the one that is
+    /// about no data set, and about `model` (`nil`: none), counts.
+    private static func lastValues(
+        _ series: [(MetricSeries, SeriesSummary)], of model: LoggedModelID?
+    ) -> [RunMetric] {
         struct Last {
             var isPlain: Bool
             var summary: SeriesSummary
         }
         var last: [String: Last] = [:]
-        for (name, summary) in series.sorted(by: { $0.key.isOrdered(before: $1.key) }) {
-            let isPlain = name == MetricSeries(key: name.key)
+        for (name, summary) in series.sorted(by: { $0.0.isOrdered(before: $1.0) }) {
+            let isPlain = name == MetricSeries(key: name.key, modelID: model)
             guard let known = last[name.key] else {
                 last[name.key] = Last(isPlain: isPlain, summary: summary)
                 continue

@@ -55,6 +55,16 @@ package struct MethodTable: Sendable {
         }
     }
 
+    /// As `unary`, for an answer whose bytes `body` has put together itself.
+    mutating func encodedUnary<Request, Response>(
+        _ method: Method<Request, Response>,
+        _ body: @Sendable @escaping (Request, CallContext) async throws -> [UInt8]
+    ) {
+        add(method) {
+            .unary { bytes, context in try await body(try Request(payload: bytes), context) }
+        }
+    }
+
     mutating func stream<Request, Response>(
         _ method: Method<Request, Response>,
         _ body: @Sendable @escaping (Request, CallContext, CallStream) async throws -> Void

@@ -7,6 +7,7 @@ package struct LoggedModelService: Sendable {
     let catalog: CatalogStore
     let artifacts: ArtifactService
     let inspection: ModelInspection
+    let index: MetricIndexService
 
     package func create(
         _ new: NewLoggedModel, _ change: Change<LoggedModel>
@@ -29,7 +30,8 @@ package struct LoggedModelService: Sendable {
     package func search(
         _ query: LoggedModelQuery, _ wish: SearchWish
     ) async throws -> Paged<LoggedModel> {
-        try await catalog.search(query, wish)
+        if query.usesMetrics { try await index.catchUp() }
+        return try await catalog.search(query, wish)
     }
 
     package func update(

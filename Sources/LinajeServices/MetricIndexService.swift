@@ -26,8 +26,11 @@ package final class MetricIndexService: Service, Sendable {
     static let retryInterval = Duration.seconds(5)
     /// The rest after a long pass, as that over an older store.
     static let longestRest = Duration.seconds(10)
-    /// Runs that are carried over in one transaction.
+    /// Runs that are read at once.
     static let batchRuns = 128
+    /// Metrics that are carried over in one transaction, which other changes of the catalog wait for:
+    /// a tenth of a second at most.
+    static let transactionMetrics = 5_000
 
     private struct State {
         var begun: UInt64 = 0
@@ -101,7 +104,9 @@ package final class MetricIndexService: Service, Sendable {
             cursor = batch.next
             failures += batch.failures
             guard !batch.runs.isEmpty else { continue }
-            try await catalog.indexMetrics(batch.runs.map { ($0.run, $0.metrics) })
+            for portion in batch.portions(of: Self.transactionMetrics) {
+                try await catalog.indexMetrics(portion)
+            }
             try await metrics.markIndexed(batch)
         } while cursor != nil
         let isNews = state.withLock { state in

@@ -39,11 +39,11 @@ package struct RunService: Sendable {
 
     /// What names a metric sees every point that was durable before, unless the index is far behind;
     /// the last values that any list shows may be a moment older.
-    package func search(
+    package func search<Labels: RunLabels>(
         _ query: RunQuery, _ wish: SearchWish
-    ) async throws -> Paged<Run> {
+    ) async throws -> Paged<LabelledRun<Labels>> {
         if query.usesMetrics { try await index.catchUp() }
-        return try await catalog.search(query, wish)
+        return try await catalog.search(LabelledRunQuery<Labels>(query), wish)
     }
 
     /// The data sets of all runs.

@@ -53,13 +53,13 @@ package struct Services: Sendable {
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
+        index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
         loggedModels = LoggedModelService(
-            catalog: catalog, artifacts: artifacts, inspection: inspection)
+            catalog: catalog, artifacts: artifacts, inspection: inspection, index: index)
         metrics = MetricService(
             catalog: catalog, store: metricStore, owners: owners, uses: uses)
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
-        index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
         runLogs = RunLogService(catalog: catalog, store: logStore, uses: uses)
         runs = RunService(
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, index: index,

@@ -77,6 +77,48 @@ struct SearchPlanTests {
         }
     }
 
+    @Test("patterns that long texts are compared with do not outlive the time of a search for long")
+    func patterns() async throws {
+        try await CatalogFixture.with { fixture in
+            let text = String(repeating: "a", count: Limits.tagValueBytes)
+            try await fixture.change { catalog in
+                for number in UInt64(1)...40 {
+                    _ = try catalog.createRun(
+                        NewRun(
+                            id: .of(number), experimentID: 0,
+                            tags: [Tag(key: "text", value: text)]))
+                }
+            }
+            let store = CatalogStore(
+                backend: fixture.backend, clock: fixture.clock, searchTime: .milliseconds(1))
+            // Each of the texts is compared at each of its characters nearly to the pattern's end.
+            let pattern =
+                "%" + String(repeating: "a", count: Limits.filterPatternBytes / 4) + "b%"
+            let filter = try Filter.parse("NOT tags.text LIKE '\(pattern)'", for: .runs)
+            for wish in [SearchWish.page, .count] {
+                let start = ContinuousClock.now
+                await expectError(.limitExceeded, "narrow it") {
+                    _ = try await store.search(RunQuery(filter: filter, page: Page()), wish)
+                }
+                // All of them would take forty times what one takes.
+                let whole = ContinuousClock.now - start
+                let one = try await Self.time(of: fixture, filter)
+                #expect(whole < one * 10, "\(wish)")
+            }
+        }
+    }
+
+    /// How long the search of one run takes.
+    private static func time(of fixture: CatalogFixture, _ filter: Filter) async throws -> Duration
+    {
+        let start = ContinuousClock.now
+        let first = try Filter.parse("run_id = '\(RunID.of(1))'", for: .runs)
+        let found = try await fixture.store.search(
+            RunQuery(filter: .all([first, filter]), page: Page()), .count)
+        #expect(found.facts.count == 1)
+        return ContinuousClock.now - start
+    }
+
     @Test("what is at the bounds of a filter is answered by the database, too")
     func bounds() async throws {
         try await CatalogFixture.with { fixture in
@@ -116,13 +158,12 @@ struct SearchPlanTests {
                         startedAt: Timestamp(microseconds: Int64(number)),
                         tags: [Tag(key: "team", value: number % 2 == 0 ? "vision" : "nlp")],
                         params: [Param(key: "lr", value: .string("\(number % 10)"))]))
-                try catalog.indexMetrics(
-                    id,
-                    [
-                        RunMetric(
-                            key: "loss", value: Double(number * 7_919 % runs) / Double(runs),
-                            step: 0, time: 0)
-                    ])
+                let loss = Double(number * 7_919 % runs) / Double(runs)
+                try catalog.index(
+                    OwnedMetrics(
+                        owner: .run(id),
+                        metrics: [RunMetric(key: "loss", value: loss, step: 0, time: 0)],
+                        isWhole: true))
             }
         }
         var cursor: String?

@@ -34,7 +34,9 @@ struct SearchPopulation {
                 } else {
                     try catalog.logRun(id, additions)
                 }
-                try catalog.indexMetrics(id, metrics)
+                try catalog.index(
+                    OwnedMetrics(
+                        owner: .run(id), metrics: metrics, isWhole: id.bytes.low % 3 != 0))
             }
         }
     }

@@ -164,8 +164,9 @@ struct SearchTests {
                     try await fixture.change { catalog in
                         _ = try catalog.updateRun(victim, RunUpdate(lifecycle: .deleted))
                         _ = try catalog.createRun(NewRun(id: new, experimentID: 0, name: "new"))
-                        try catalog.indexMetrics(
-                            new, [RunMetric(key: "loss", value: 0.5, step: 0, time: 0)])
+                        let loss = RunMetric(key: "loss", value: 0.5, step: 0, time: 0)
+                        try catalog.index(
+                            OwnedMetrics(owner: .run(new), metrics: [loss], isWhole: true))
                     }
                 } while !token.isEmpty
                 #expect(Set(seen).count == seen.count)

@@ -118,13 +118,19 @@ struct FilterErrorTests {
         func pattern(_ count: Int) -> String {
             "status LIKE '\(String(repeating: "a", count: count))'"
         }
+        func patterns(_ bytes: Int) -> String {
+            let full = bytes / Limits.filterPatternBytes
+            return
+                (Array(repeating: pattern(Limits.filterPatternBytes), count: full)
+                + [pattern(bytes % Limits.filterPatternBytes)]).joined(separator: " OR ")
+        }
         func long(_ bytes: Int) -> String {
             "status = 'A'" + String(repeating: " ", count: bytes - 12)
         }
         for (make, limit) in [
             (nested, Limits.filterDepth), (tests, Limits.filterTests),
             (list, Limits.filterListValues), (times, Limits.filterListTimes),
-            (pattern, Limits.filterPatternBytes),
+            (pattern, Limits.filterPatternBytes), (patterns, Limits.filterPatternsBytes),
             (long, Limits.filterBytes),
         ] as [((Int) -> String, Int)] {
             _ = try Filter.parse(make(limit), for: .runs)

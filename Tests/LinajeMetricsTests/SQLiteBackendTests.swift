@@ -44,6 +44,44 @@ import Testing
         try await backend.close()
     }
 
+    @Test("a value is read as what it is, and as nothing else")
+    func typedReads() async throws {
+        let backend = try await opened()
+        try await backend.write { connection in
+            _ = try connection.execute(
+                "INSERT INTO v (number, r, t, b) VALUES (?, ?, ?, ?)",
+                [.integer(-7), .real(0.5), .text("é"), .blob([1, 2])])
+        }
+        let read = try await backend.read { connection in
+            try connection.first("SELECT number, r, t, b, NULL, '' FROM v") { row in
+                (
+                    numbers: (try row.int(0), try row.double(0), try row.double(1)),
+                    texts: [try row.text(2), try row.text(5)], bytes: try row.blob(3),
+                    nulls: (0..<6).map { row.isNull($0) },
+                    refused: (0..<6).map { index in
+                        [
+                            (try? row.int(index)) == nil, (try? row.double(index)) == nil,
+                            (try? row.text(index)) == nil, (try? row.blob(index)) == nil,
+                        ]
+                    }
+                )
+            }
+        }
+        let found = try #require(read)
+        #expect(found.numbers == (-7, -7, 0.5))
+        #expect(found.texts == ["é", ""])
+        #expect(found.bytes == [1, 2])
+        #expect(found.nulls == [false, false, false, false, true, false])
+        let all = [true, true, true, true]
+        let text = [true, true, false, true]
+        #expect(
+            found.refused == [
+                [false, false, true, true], [true, false, true, true], text,
+                [true, true, true, false], all, text,
+            ])
+        try await backend.close()
+    }
+
     @Test("files belong to the owner alone, also when the database was open to others before")
     func modes() async throws {
         let backend = try await opened()

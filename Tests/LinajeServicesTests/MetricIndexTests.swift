@@ -32,6 +32,36 @@ struct MetricIndexTests {
         }
     }
 
+    @Test("logged models are found by what was logged about them, in any run")
+    func models() async throws {
+        try await Stores.with { stores in
+            let runs = [try await stores.run(), try await stores.run()]
+            let model = LoggedModelID.random()
+            let principal = Principal(name: "uid:1000", role: .writer)
+            try await stores.catalog.change(.untracked(by: principal)) {
+                _ = try $0.createLoggedModel(
+                    NewLoggedModel(id: model, experimentID: 0, name: "m"))
+            }
+            func found(_ filter: String) async throws -> Bool {
+                try await stores.index.pass()
+                let filter = try Filter.parse(filter, for: .loggedModels)
+                let page = try await stores.catalog.search(
+                    LoggedModelQuery(filter: filter, page: Page()))
+                return !page.elements.isEmpty
+            }
+            let series = MetricSeries(key: "auc", modelID: model)
+            try await stores.write(runs[0], [(1, 1, 0.5), (2, 2, 0.75)], of: series)
+            // What is not about the model says nothing of it.
+            try await stores.write(runs[0], [(9, 9, 0.1)], of: MetricSeries(key: "auc"))
+            #expect(try await found("metrics.auc = 0.75"))
+            try await stores.write(runs[1], [(1, 9, 0.25)], of: series)
+            #expect(try await found("metrics.auc = 0.75"))
+            try await stores.write(runs[1], [(3, 3, 0.25)], of: series)
+            #expect(try await found("metrics.auc = 0.25"))
+            #expect(try await found("NOT metrics.auc = 0.75"))
+        }
+    }
+
     @Test("a crash between the catalog and the mark does the same work again, and loses nothing")
     func crashBetween() async throws {
         let folder = FileManager.default.temporaryDirectory
@@ -41,7 +71,7 @@ struct MetricIndexTests {
             let run = try await stores.run()
             try await stores.write(run, [(1, 1, 1)])
             let batch = try await stores.metrics.unindexed(after: nil, runs: 10)
-            try await stores.catalog.indexMetrics(batch.runs.map { ($0.run, $0.metrics) })
+            try await stores.carry(batch)
             // Here it ends.
             return run
         }
@@ -60,7 +90,7 @@ struct MetricIndexTests {
             try await stores.write(run, [(1, 1, 1)], writer: writer)
             let batch = try await stores.metrics.unindexed(after: nil, runs: 10)
             try await stores.write(run, [(2, 2, 2)], writer: writer, sequence: 2)
-            try await stores.catalog.indexMetrics(batch.runs.map { ($0.run, $0.metrics) })
+            try await stores.carry(batch)
             try await stores.metrics.markIndexed(batch)
             #expect(try await stores.metrics.hasUnindexed() == true)
             #expect(try await stores.indexed(run) == [RunMetric("loss", 2, 2, 2)])
@@ -87,6 +117,33 @@ struct MetricIndexTests {
                 cursor = batch.next
             } while cursor != nil
             #expect(seen == Set(runs))
+        }
+    }
+
+    @Test("a batch is carried over in portions of few metrics, and nothing of it is left out")
+    func portions() async throws {
+        try await Stores.with { stores in
+            var written: [MetricOwner: Set<String>] = [:]
+            for count in [1, 5, 2] {
+                let run = try await stores.run()
+                for number in 0..<count {
+                    let key = "metric \(number)"
+                    try await stores.write(run, [(0, 0, 1)], of: MetricSeries(key: key))
+                    written[.run(run), default: []].insert(key)
+                }
+            }
+            let batch = try await stores.metrics.unindexed(after: nil, runs: 10)
+            let portions = batch.portions(of: 3)
+            let sizes = portions.map { $0.reduce(0) { $0 + $1.metrics.count } }
+            #expect(sizes == [3, 3, 2])
+            var carried: [MetricOwner: Set<String>] = [:]
+            for piece in portions.joined() {
+                carried[piece.owner, default: []].formUnion(piece.metrics.map(\.key))
+                let all = written[piece.owner]?.count
+                #expect(piece.isWhole == (piece.metrics.count == all))
+            }
+            #expect(carried == written)
+            #expect(batch.portions(of: 100).count == 1)
         }
     }
 
@@ -182,6 +239,11 @@ private struct Stores: Sendable {
             writer.finish { continuation.resume() }
         }
         writer.close()
+    }
+
+    /// Writes a batch into the catalog, without a mark in the metric database.
+    func carry(_ batch: MetricIndexBatch) async throws {
+        for portion in batch.portions(of: 100) { try await catalog.indexMetrics(portion) }
     }
 
     /// What searches see of a run after a pass.

@@ -66,7 +66,9 @@ struct RunPurgeTests {
             #expect(batch.runs.map(\.run) == [run])
             try await house.purge(run)
             // What was read before comes to the catalog after.
-            try await house.catalog.indexMetrics(batch.runs.map { ($0.run, $0.metrics) })
+            for portion in batch.portions(of: 100) {
+                try await house.catalog.indexMetrics(portion)
+            }
             try await house.metrics.markIndexed(batch)
             #expect(try await house.traces(of: run) == [:])
             await #expect(throws: LinajeError.self) {
@@ -294,7 +296,7 @@ private struct House: Sendable {
         try await write(run, (0..<segments).map { _ in .random() })
         _ = try await metrics.summaries(run, keys: [])
         let batch = try await metrics.unindexed(after: nil, runs: 9)
-        try await catalog.indexMetrics(batch.runs.map { ($0.run, $0.metrics) })
+        for portion in batch.portions(of: 100) { try await catalog.indexMetrics(portion) }
         _ = try await logStore.append(
             run: run, writer: writer, offset: 0,
             [LogRecord(time: Timestamp(microseconds: 1), .bytes(.stdout, Array("hello\n".utf8)))])

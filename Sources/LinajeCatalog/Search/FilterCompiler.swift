@@ -47,8 +47,10 @@ struct FilterCompiler {
     private func condition(_ field: SearchField, _ filter: FilterTest) throws -> SQLText {
         switch field {
         case .metric(let key):
+            let metrics = try self.metrics(of: field)
             return exists(
-                "run_metrics t", "t.run_id", key, filter, test.metric("t.value", filter))
+                "\(metrics.name) t", "t.\(metrics.owner)", key, filter,
+                test.metric("t.value", filter))
         case .param(let key):
             let params = try self.params(of: field)
             return exists(
@@ -68,6 +70,11 @@ struct FilterCompiler {
     private func params(of field: SearchField) throws -> ParamTable {
         guard let params = table.params else { throw unknown(field) }
         return params
+    }
+
+    private func metrics(of field: SearchField) throws -> MetricTable {
+        guard let metrics = table.metrics else { throw unknown(field) }
+        return metrics
     }
 
     private func unknown(_ field: SearchField) -> LinajeError {
@@ -105,8 +112,10 @@ struct FilterCompiler {
         switch field {
         case .metric(let key):
             guard filter.isSelective else { return nil }
+            let metrics = try self.metrics(of: field)
             return SQLText(
-                "SELECT t.run_id AS id FROM run_metrics t WHERE t.key = ? AND ", [.text(key)])
+                "SELECT t.\(metrics.owner) AS id FROM \(metrics.name) t WHERE t.key = ? AND ",
+                [.text(key)])
                 + test.metric("t.value", filter)
         case .param(let key):
             let params = try self.params(of: field)
@@ -162,10 +171,14 @@ struct FilterCompiler {
             return texts.allSatisfy(Self.isShort) ? found : found + " AND " + exact
         case .like(let pattern, ignoresCase: false, isNegated: false):
             guard let range = Self.range(ofTextsLike: pattern) else { return nil }
-            return keyed
+            let found =
+                keyed
                 + SQLText(
-                    "\(beginning) >= ? AND \(beginning) < ? AND ",
-                    [.text(range.lower), .text(range.upper)]) + exact
+                    "\(beginning) >= ? AND \(beginning) < ?",
+                    [.text(range.lower), .text(range.upper)])
+            // What begins as the pattern is all that it asks for.
+            guard !Self.isBeginning(pattern) else { return found }
+            return found + " AND " + exact
         default: return nil
         }
     }
@@ -180,6 +193,13 @@ struct FilterCompiler {
         out.unicodeScalars.append(
             contentsOf: text.unicodeScalars.prefix(SearchTable.orderedCharacters))
         return out
+    }
+
+    /// Whether a pattern is a beginning that the index holds, and then anything.
+    private static func isBeginning(_ pattern: String) -> Bool {
+        let scalars = pattern.unicodeScalars
+        guard scalars.last == "%", isShort(pattern) else { return false }
+        return scalars.dropLast().allSatisfy { $0 != "%" && $0 != "_" }
     }
 
     /// What the texts lie between that begin as the pattern does; `nil` for one that begins with a

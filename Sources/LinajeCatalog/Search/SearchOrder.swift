@@ -51,20 +51,21 @@ struct SearchOrder {
 
     private mutating func setPhases(_ first: SortKey, _ rest: [Column]) throws {
         switch first.field {
-        case .metric(let key):
+        case .metric:
+            let (other, owner, key) = try keyed(first.field)
             metric = key
             func phase(_ test: String, _ columns: [Column]) -> Phase {
                 Phase(
-                    walked: "run_metrics k",
+                    walked: "\(other) k",
                     conditions: [
                         SQLText("k.key = ?", [.text(key)]), SQLText("k.value \(test)"),
-                        SQLText("k.run_id = \(table.id)"),
+                        SQLText("k.\(owner) = \(table.id)"),
                     ], columns: columns, valueColumn: "k.value")
             }
             let value = Column(expression: "k.value", isDescending: first.isDescending)
             phases = [
                 phase("IS NOT NULL", [value] + rest), phase("IS NULL", rest),
-                missing("run_metrics", "run_id", key, rest),
+                missing(other, owner, key, rest),
             ]
         case .param, .tag:
             let (other, owner, key) = try keyed(first.field)
@@ -102,7 +103,9 @@ struct SearchOrder {
         _ field: SearchField
     ) throws -> (table: String, owner: String, key: String) {
         switch field {
-        case .metric(let key) where table.schema.hasMetrics: return ("run_metrics", "run_id", key)
+        case .metric(let key):
+            guard let metrics = table.metrics else { break }
+            return (metrics.name, metrics.owner, key)
         case .param(let key):
             guard let params = table.params else { break }
             return (params.name, params.owner, key)

@@ -83,6 +83,25 @@ struct SearchPlan {
             + SQLText(" LIMIT ?", [.integer(Int64(limit))])
     }
 
+    /// How runs are counted when a part of the filter finds few of them; `nil` when none does, and
+    /// for anything but runs.
+    func countOfFewRuns() throws -> RunCount? {
+        guard search.table.name == SearchTable.runs.name,
+            let driver = driver(below: Self.countedRows),
+            let candidates = try compiler.set(parts[driver].filter, repeating: true)
+        else { return nil }
+        var count = RunCount(candidates: candidates, parts: [], conditions: search.more)
+        for (index, part) in parts.enumerated() where index != driver {
+            guard part.isOfOtherTable, let set = try compiler.set(part.filter, repeating: true)
+            else {
+                count.conditions.append(part.condition)
+                continue
+            }
+            count.parts.append(RunCount.Part(set: set, condition: part.condition))
+        }
+        return count
+    }
+
     /// The statement that counts everything found.
     func count() -> SQLText {
         let driver = driver(below: Int.max)
@@ -194,5 +213,12 @@ extension Filter {
         case .test(.metric, _): true
         case .test: false
         }
+    }
+}
+
+extension [SortKey] {
+    /// Whether one of them is a metric.
+    var useMetrics: Bool {
+        contains { if case .metric = $0.field { true } else { false } }
     }
 }

@@ -44,6 +44,18 @@ extension RunQuery: SearchQuery {
     package func page(in reader: CatalogReader) throws -> Paged<Run> { try reader.runs(self) }
 }
 
+/// A question for runs whose labels come in a form of the caller's.
+package struct LabelledRunQuery<Labels: RunLabels>: SearchQuery {
+    package var query: RunQuery
+
+    package init(_ query: RunQuery) { self.query = query }
+
+    package func search() throws -> Search { try Search(query) }
+    package func page(in reader: CatalogReader) throws -> Paged<LabelledRun<Labels>> {
+        try reader.labelledRuns(query, as: Labels.self)
+    }
+}
+
 extension ExperimentQuery: SearchQuery {
     package func search() throws -> Search { Search(self) }
     package func page(in reader: CatalogReader) throws -> Paged<Experiment> {

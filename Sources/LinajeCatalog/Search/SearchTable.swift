@@ -22,28 +22,33 @@ struct SearchTable {
     let ties: [(attribute: String, isDescending: Bool)]
     let tags: TagTable
     let params: ParamTable?
+    let metrics: MetricTable?
 
     var id: String { "\(name).id" }
 
     static let runs = SearchTable(
         schema: .runs, name: "runs", list: .runs,
-        ties: [("runs.started_at_us", true), ("runs.id", true)], tags: .runs, params: .runs)
+        ties: [("runs.started_at_us", true), ("runs.id", true)], tags: .runs, params: .runs,
+        metrics: .runs)
     static let experiments = SearchTable(
         schema: .experiments, name: "experiments", list: .experiments,
-        ties: [("experiments.id", true)], tags: .experiments, params: nil)
+        ties: [("experiments.id", true)], tags: .experiments, params: nil,
+        metrics: nil)
     static let registeredModels = SearchTable(
         schema: .registeredModels, name: "registered_models", list: .registeredModels,
-        ties: [("registered_models.name", false)], tags: .registeredModels, params: nil)
+        ties: [("registered_models.name", false)], tags: .registeredModels, params: nil,
+        metrics: nil)
     static let modelVersions = SearchTable(
         schema: .modelVersions, name: "model_versions", list: .modelVersions,
-        ties: [("model_versions.id", true)], tags: .modelVersions, params: nil)
+        ties: [("model_versions.id", true)], tags: .modelVersions, params: nil,
+        metrics: nil)
     static let loggedModels = SearchTable(
         schema: .loggedModels, name: "logged_models", list: .loggedModels,
         ties: [("logged_models.created_at_us", true), ("logged_models.id", true)],
-        tags: .loggedModels, params: .loggedModels)
+        tags: .loggedModels, params: .loggedModels, metrics: .loggedModels)
     static let datasets = SearchTable(
         schema: .datasets, name: "run_datasets", list: .datasets,
-        ties: [("run_datasets.id", true)], tags: .datasets, params: nil)
+        ties: [("run_datasets.id", true)], tags: .datasets, params: nil, metrics: nil)
 
     /// The column of an attribute that the schema has.
     func column(_ attribute: SearchAttribute, _ dialect: SQLDialect) -> Column? {

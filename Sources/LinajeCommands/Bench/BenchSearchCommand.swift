@@ -109,7 +109,7 @@ struct BenchSearchCommand: AsyncParsableCommand {
         var count = 0
         var bytes = 0
         let start = ContinuousClock.now
-        try await client.eachPage({ try await client.runs(page: $0) }) { runs in
+        try await client.eachPage({ try await client.unreadRuns(page: $0) }) { runs in
             count += runs.count
             var text: [UInt8] = []
             for run in runs { run.json.write(to: &text) }

@@ -22,7 +22,7 @@ struct DatasetListCommand: AsyncParsableCommand {
         let client = try await options.connect()
         try await search.show(
             options, most: limit, client,
-            list: { try await client.datasets(search: $0, page: $1) },
+            list: { UnreadPage(try await client.datasets(search: $0, page: $1)) },
             json: { found in
                 .object([
                     ("run_id", .string("\(found.runID)")), ("dataset", found.dataset.json),

@@ -26,7 +26,9 @@ struct ExperimentListCommand: AsyncParsableCommand {
         try await search.show(
             options, most: limit, client,
             list: { terms, page in
-                try await client.experiments(lifecycle: lifecycle, search: terms, page: page)
+                UnreadPage(
+                    try await client.experiments(
+                        lifecycle: lifecycle, search: terms, page: page))
             }, json: \.json, table: show)
     }
 

@@ -28,8 +28,9 @@ struct ModelListCommand: AsyncParsableCommand {
         try await search.show(
             options, most: limit, client,
             list: { [contains] terms, page in
-                try await client.registeredModels(
-                    containing: contains, tags: tags, search: terms, page: page)
+                UnreadPage(
+                    try await client.registeredModels(
+                        containing: contains, tags: tags, search: terms, page: page))
             }, json: \.json, table: show)
     }
 

@@ -33,8 +33,9 @@ struct ModelVersionsCommand: AsyncParsableCommand {
         try await search.show(
             options, most: limit, client,
             list: { [name] terms, page in
-                try await client.modelVersions(
-                    of: name ?? "", run: id, stages: stages, search: terms, page: page)
+                UnreadPage(
+                    try await client.modelVersions(
+                        of: name ?? "", run: id, stages: stages, search: terms, page: page))
             }, json: \.json, table: show)
     }
 

@@ -45,7 +45,7 @@ struct RunListCommand: AsyncParsableCommand {
         try await search.show(
             options, most: limit, client,
             list: { terms, page in
-                try await client.runs(
+                try await client.unreadRuns(
                     experiments: within, statuses: statuses, tags: tags, parent: parent,
                     lifecycle: lifecycle, search: terms, page: page)
             }, json: \.json, table: show)

@@ -8,25 +8,34 @@ extension Run {
             case .process: "process"
             case .heartbeat: "heartbeat"
             }
-        return .object(
-            [
-                ("id", .string("\(id)")), ("experiment_id", .int(experimentID)),
-                ("name", .string(name)), ("status", .string(status.rawValue)),
-                ("lifecycle", .string(lifecycle.rawValue)), ("user", .string(user)),
-                ("principal", .string(principal)),
-                ("parent_id", .optional(parentID.map { "\($0)" })),
-            ] + JSONValue.time("started_at", startedAt) + JSONValue.time("ended_at", endedAt) + [
-                ("ended_cause", .string(endedCause)),
-                ("process_end", processEnd?.json ?? .null), ("lease", .string(leaseKind)),
-                ("owner_pid", ownerPID.map { .int(Int64($0)) } ?? .null),
-            ] + JSONValue.time("owner_heard_at", ownerHeardAt) + [
-                ("params", .object(params.map { ($0.key, .param($0.value)) })),
-                ("metrics", .object(metrics.map { ($0.key, .double($0.value)) })),
-                ("tags", .tags(tags)), ("datasets", .array(datasets.map(\.json))),
-                ("model_inputs", .array(modelInputs.map(\.json))),
-                ("model_outputs", .array(modelOutputs.map(\.json))),
-                ("provenance", provenance?.json ?? .null),
-            ])
+        return .members { members in
+            members.add("id", .string("\(id)"))
+            members.add("experiment_id", .int(experimentID))
+            members.add("name", .string(name))
+            members.add("status", .string(status.rawValue))
+            members.add("lifecycle", .string(lifecycle.rawValue))
+            members.add("user", .string(user))
+            members.add("principal", .string(principal))
+            members.add("parent_id", .optional(parentID.map { "\($0)" }))
+            members.add(time: "started_at", startedAt)
+            members.add(time: "ended_at", endedAt)
+            members.add("ended_cause", .string(endedCause))
+            members.add("process_end", processEnd?.json ?? .null)
+            members.add("lease", .string(leaseKind))
+            members.add("owner_pid", ownerPID.map { .int(Int64($0)) } ?? .null)
+            members.add(time: "owner_heard_at", ownerHeardAt)
+            members.add(
+                "params",
+                .members { for param in params { $0.add(param.key, .param(param.value)) } })
+            members.add(
+                "metrics",
+                .members { for metric in metrics { $0.add(metric.key, .double(metric.value)) } })
+            members.add("tags", .tags(tags))
+            members.add("datasets", .array(datasets.map(\.json)))
+            members.add("model_inputs", .array(modelInputs.map(\.json)))
+            members.add("model_outputs", .array(modelOutputs.map(\.json)))
+            members.add("provenance", provenance?.json ?? .null)
+        }
     }
 
     func show(_ options: GlobalOptions) {

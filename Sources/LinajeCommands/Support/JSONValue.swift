@@ -10,6 +10,8 @@ enum JSONValue {
     case string(String)
     case array([JSONValue])
     case object([(String, JSONValue)])
+    /// An object that is written member by member, without all of it in memory.
+    case members((inout JSONMembers) -> Void)
 
     static func optional(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
     static func count(_ number: Int) -> JSONValue { .int(Int64(number)) }
@@ -81,6 +83,13 @@ enum JSONValue {
                 field.1.write(to: &out)
             }
             out.append(UInt8(ascii: "}"))
+        case .members(let write):
+            out.append(UInt8(ascii: "{"))
+            var members = JSONMembers()
+            swap(&members.bytes, &out)
+            write(&members)
+            swap(&members.bytes, &out)
+            out.append(UInt8(ascii: "}"))
         }
     }
 
@@ -89,7 +98,7 @@ enum JSONValue {
         text.withUTF8 { out.append(contentsOf: $0) }
     }
 
-    private static func quote(_ text: String, to out: inout [UInt8]) {
+    fileprivate static func quote(_ text: String, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { bytes in
@@ -117,5 +126,24 @@ enum JSONValue {
         case UInt8(ascii: "\t"): out += "\\t".utf8
         default: out += ("\\u00" + Hex.encode([byte])).utf8
         }
+    }
+}
+
+/// Takes the members of an object and writes them.
+struct JSONMembers {
+    fileprivate var bytes: [UInt8] = []
+    private var isFirst = true
+
+    mutating func add(_ name: String, _ value: JSONValue) {
+        if !isFirst { bytes.append(UInt8(ascii: ",")) }
+        isFirst = false
+        JSONValue.quote(name, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        value.write(to: &bytes)
+    }
+
+    /// As `JSONValue.time`.
+    mutating func add(time name: String, _ time: Timestamp?) {
+        for (name, value) in JSONValue.time(name, time) { add(name, value) }
     }
 }

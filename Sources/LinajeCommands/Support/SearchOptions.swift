@@ -36,16 +36,19 @@ struct SearchOptions: ParsableArguments {
     ///   - table: shows the list for people.
     func show<Element>(
         _ options: GlobalOptions, most: Int?, _ client: LinajeClient,
-        list: @escaping @Sendable (SearchTerms, Page) async throws -> Paged<Element>,
+        list: @escaping @Sendable (SearchTerms, Page) async throws -> UnreadPage<Element>,
         json: (Element) -> JSONValue, table: ([Element]) -> Void
     ) async throws {
         let terms = terms
         do {
             guard !count, !explain else {
-                return show(try await list(terms, Page(limit: 1)).facts, options)
+                return show(try await list(terms, Page(limit: 1)).page().facts, options)
             }
             guard options.json else {
-                return table(try await client.all(most: most) { try await list(terms, $0) })
+                return table(
+                    try await client.all(most: most) {
+                        try await list(terms, $0).page()
+                    })
             }
             var printed = JSONArrayOutput()
             try await client.eachPage(most: most, { try await list(terms, $0) }) { elements in

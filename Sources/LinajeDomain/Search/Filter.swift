@@ -13,7 +13,7 @@ public indirect enum Filter: Sendable, Hashable {
 
 /// What a test looks at.
 public enum SearchField: Sendable, Hashable {
-    /// The last value of a metric of a run.
+    /// The last value of a metric of a run, or of what was logged about a logged model.
     case metric(String)
     case param(String)
     case tag(String)

@@ -8,6 +8,7 @@ struct FilterParser {
     private var tests = 0
     private var listValues = 0
     private var listTimes = 0
+    private var patternBytes = 0
 
     init(_ text: String, schema: SearchSchema, argument: String) throws {
         self.schema = schema
@@ -311,6 +312,13 @@ struct FilterParser {
                 at: token.start,
                 "the pattern has \(pattern.utf8.count) bytes; at most "
                     + "\(Limits.filterPatternBytes) are allowed", code: .limitExceeded)
+        }
+        patternBytes += pattern.utf8.count
+        guard patternBytes <= Limits.filterPatternsBytes else {
+            throw lexer.error(
+                at: token.start,
+                "the patterns have more than \(Limits.filterPatternsBytes) bytes together; use "
+                    + "fewer or shorter ones", code: .limitExceeded)
         }
         try advance()
         return pattern

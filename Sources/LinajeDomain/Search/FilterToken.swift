@@ -20,7 +20,6 @@ struct FilterToken: Hashable {
 
 /// Cuts a filter into tokens.
 struct FilterLexer {
-    let text: String
     /// What errors call the text.
     let argument: String
     private let bytes: [UInt8]
@@ -34,7 +33,6 @@ struct FilterLexer {
                 "\(argument) has \(text.utf8.count) bytes; at most \(Limits.filterBytes) are "
                     + "allowed")
         }
-        self.text = text
         self.argument = argument
         bytes = Array(text.utf8)
     }

@@ -154,7 +154,7 @@ public struct SearchSchema: Sendable, Hashable {
         ])
 
     public static let loggedModels = SearchSchema(
-        "logged models", hasParams: true,
+        "logged models", hasMetrics: true, hasParams: true,
         [
             Attribute(.loggedModelID, .identifier(prefix: LoggedModelID.prefix), "id"),
             Attribute(.name, .text),

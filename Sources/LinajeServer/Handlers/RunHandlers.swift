@@ -17,8 +17,8 @@ extension MethodTable {
         unary(Methods.getRun) { request, _ in
             Linaje_V1_Run(try await service.get(RunID(request.id)))
         }
-        unary(Methods.searchRuns) { request, _ in
-            let page = try await service.search(
+        encodedUnary(Methods.searchRuns) { request, _ in
+            let page: Paged<LabelledRun<EncodedRunLabels>> = try await service.search(
                 RunQuery(
                     experimentIDs: request.experimentIds,
                     statuses: WireFields.items(
@@ -28,11 +28,12 @@ extension MethodTable {
                     filter: request.search.filter(for: .runs),
                     order: request.search.order(for: .runs), page: Page(request.page)),
                 request.search.wish)
-            var answer = Linaje_V1_SearchRunsResponse()
-            answer.runs = page.elements.map(Linaje_V1_Run.init)
-            answer.nextPageToken = page.nextPageToken
-            answer.facts = Linaje_V1_SearchFacts(page.facts)
-            return answer
+            var answer = RunPageEncoding()
+            for found in page.elements { try answer.add(found.run, labels: found.labels) }
+            var rest = Linaje_V1_SearchRunsResponse()
+            rest.nextPageToken = page.nextPageToken
+            rest.facts = Linaje_V1_SearchFacts(page.facts)
+            return try answer.end(rest)
         }
         unary(Methods.searchDatasets) { request, _ in
             let page = try await service.datasets(
@@ -79,6 +80,8 @@ extension MethodTable {
         }
     }
 }
+
+extension EncodedRunLabels: RunLabels {}
 
 extension Lease {
     /// The lease with the owner that the kernel names, and that process itself where the kernel

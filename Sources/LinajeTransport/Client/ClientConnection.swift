@@ -83,10 +83,19 @@ package final class ClientConnection: Sendable {
         _ method: Method<Request, Response>, _ request: Request, key: IdempotencyKey? = nil,
         deadline: Duration? = nil
     ) async throws -> Response {
+        try Response(
+            payload: try await answer(method, request, key: key, deadline: deadline))
+    }
+
+    /// As `call`, for the bytes of the answer.
+    package func answer<Request, Response>(
+        _ method: Method<Request, Response>, _ request: Request, key: IdempotencyKey? = nil,
+        deadline: Duration? = nil
+    ) async throws -> [UInt8] {
         let stream = try await open(method, request, key: key, deadline: deadline)
         let timer = deadline.flatMap { stream.failAfter($0, method: method.name) }
         defer { timer?.cancel() }
-        return try await stream.response()
+        return try await stream.answer()
     }
 
     /// Opens the stream of any method; the answer comes by `response`.

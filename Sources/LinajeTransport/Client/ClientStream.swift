@@ -48,8 +48,15 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
     ///
     /// - Throws: the daemon's error; `badMessage` when the answer is something else.
     package func response() async throws -> Response {
+        try Response(payload: try await answer())
+    }
+
+    /// Waits for the bytes of the answer, which may be anything yet.
+    ///
+    /// - Throws: the daemon's error.
+    package func answer() async throws -> [UInt8] {
         let (core, id) = (core, id)
-        let payload: [UInt8] = try await withTaskCancellationHandler {
+        return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isCancelled = Task.isCancelled
                 core.locked { state in
@@ -68,7 +75,6 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
         } onCancel: {
             cancel()
         }
-        return try Response(payload: payload)
     }
 
     /// Waits for the next data; `nil` after the last.

@@ -17,7 +17,7 @@ package struct MetricBatchEncoding: Sendable {
         for one in series {
             let message = Self.seriesMessage(one)
             out.append(0x12)
-            Self.varint(UInt64(message.count), to: &out)
+            ProtobufBytes.append(varint: UInt64(message.count), to: &out)
             out += message
         }
         seriesField = out
@@ -34,7 +34,7 @@ package struct MetricBatchEncoding: Sendable {
             40 + seriesField.count + seriesIndex.count * 4 + columns.count * 24)
         if sequence > 0 {
             out.append(0x08)
-            Self.varint(sequence, to: &out)
+            ProtobufBytes.append(varint: sequence, to: &out)
         }
         out += seriesField
         Self.column(0x1A, seriesIndex, to: &out) { $0.littleEndian }
@@ -54,7 +54,8 @@ package struct MetricBatchEncoding: Sendable {
     ) {
         guard !values.isEmpty else { return }
         out.append(tag)
-        varint(UInt64(values.count * MemoryLayout<Element>.stride), to: &out)
+        ProtobufBytes.append(
+            varint: UInt64(values.count * MemoryLayout<Element>.stride), to: &out)
         if 1.littleEndian == 1 {
             values.withUnsafeBytes { out.append(contentsOf: $0) }
         } else {
@@ -62,15 +63,6 @@ package struct MetricBatchEncoding: Sendable {
                 withUnsafeBytes(of: wire(value)) { out.append(contentsOf: $0) }
             }
         }
-    }
-
-    private static func varint(_ value: UInt64, to out: inout [UInt8]) {
-        var rest = value
-        while rest > 0x7F {
-            out.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        out.append(UInt8(truncatingIfNeeded: rest))
     }
 
     private static func seriesMessage(_ series: MetricSeries) -> [UInt8] {
@@ -84,8 +76,6 @@ package struct MetricBatchEncoding: Sendable {
 
     private static func field(_ tag: UInt8, _ bytes: [UInt8], to out: inout [UInt8]) {
         guard !bytes.isEmpty else { return }
-        out.append(tag)
-        varint(UInt64(bytes.count), to: &out)
-        out += bytes
+        bytes.withUnsafeBytes { ProtobufBytes.append(tag, $0, to: &out) }
     }
 }

@@ -48,6 +48,13 @@ extension SearchFacts {
     }
 }
 
+extension Linaje_V1_SearchRunsResponse {
+    /// The token of the next page in an answer that is not read otherwise.
+    package static func nextPageToken(in answer: [UInt8]) -> String {
+        ProtobufBytes.text(field: 2, in: answer)
+    }
+}
+
 extension Linaje_V1_RunMetrics {
     package init(_ metrics: [RunMetric]) {
         self.init()
