@@ -28,7 +28,7 @@ package enum BlobKind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConv
 }
 
 /// How the bytes of a blob stand in a pack. A raw value, because packs of newer versions hold
-/// others; this version writes and reads the two that are named here.
+/// others; this version writes and reads those that are named here.
 package struct BlobCodec: RawRepresentable, Sendable, Hashable {
     package let rawValue: UInt8
 
@@ -39,9 +39,29 @@ package struct BlobCodec: RawRepresentable, Sendable, Hashable {
     /// One zstd frame.
     package static let zstd = BlobCodec(rawValue: 1)
 
-    /// Whether this version reads it. 2 to 4 (byte planes) and 5 (dictionary) have a meaning in
-    /// the format, but not yet in this program.
-    package var isReadable: Bool { self == .stored || self == .zstd }
+    /// Byte planes of elements of 2, 4 and 8 bytes, in one zstd frame.
+    package static let planes2 = BlobCodec(rawValue: 2)
+    package static let planes4 = BlobCodec(rawValue: 3)
+    package static let planes8 = BlobCodec(rawValue: 4)
+
+    /// The codec of planes of elements of `width` bytes; `nil` where there is none.
+    static func planes(of width: Int) -> BlobCodec? {
+        [2: planes2, 4: planes4, 8: planes8][width]
+    }
+
+    /// Bytes of an element whose planes the frame holds; 1: it holds the content itself.
+    var planeWidth: Int {
+        switch self {
+        case .planes2: 2
+        case .planes4: 4
+        case .planes8: 8
+        default: 1
+        }
+    }
+
+    /// Whether this version reads it. 5 (dictionary) has a meaning in the format, but not yet in
+    /// this program.
+    package var isReadable: Bool { rawValue <= BlobCodec.planes8.rawValue }
 }
 
 /// What names a blob.

@@ -3,9 +3,9 @@ import LinajeDomain
 
 /// Turns content into the bytes of a blob and back.
 ///
-/// Written is zstd level 1 or the content itself, whichever is smaller. Content that does not
-/// shrink costs one attempt: the attempt gets less room than the content takes, and gives up when
-/// it is used up.
+/// Written is zstd level 1, of the content or of its byte planes, or the content itself, whichever
+/// is smaller as far as a probe of a quarter of a chunk can tell. Content that does not shrink costs
+/// one attempt: the attempt gets less room than the content takes, and gives up when it is used up.
 package enum BlobEncoding {
     /// The largest window that a frame may need: 8 MiB.
     package static let maximumWindow: UInt64 = 8 << 20
@@ -29,9 +29,9 @@ package enum BlobEncoding {
                     "\(blob.key) has \(length) bytes; 1 to \(blob.key.kind.maximumContent) "
                         + "can be stored: use smaller files or fewer")
             }
-            if let context, let compressed = compress(blob.content, context) {
+            if let context, let (codec, compressed) = shrink(blob, context) {
                 return EncodedBlob(
-                    key: blob.key, codec: .zstd, contentLength: contentLength, stored: compressed,
+                    key: blob.key, codec: codec, contentLength: contentLength, stored: compressed,
                     check: BlobCheck(ContentHasher.digest(compressed)))
             }
             // The key of all but recipes is the digest of the content, and that is what is stored.
@@ -41,6 +41,59 @@ package enum BlobEncoding {
                 key: blob.key, codec: .stored, contentLength: contentLength, stored: blob.content,
                 check: BlobCheck(digest))
         }
+    }
+
+    /// The smaller form of a blob, or `nil` when there is none.
+    private static func shrink(
+        _ blob: RawBlob, _ context: OpaquePointer
+    ) -> (BlobCodec, [UInt8])? {
+        if blob.key.kind == .chunk, let width = planeWidth(blob.content, context),
+            let codec = BlobCodec.planes(of: width),
+            let frame = compressPlanes(blob.content, width: width, context)
+        {
+            return (codec, frame)
+        }
+        return compress(blob.content, context).map { (.zstd, $0) }
+    }
+
+    /// Bytes of the elements whose planes are likely to be smaller than the content as it is.
+    private static func planeWidth(_ content: [UInt8], _ context: OpaquePointer) -> Int? {
+        let probe = CodecProbe(content)
+        guard let planes = probe.planes else { return nil }
+        // Repeats may be worth more than the shape of the noise: only the compressor finds them.
+        let plain = compress(probe.sample, context)?.count ?? probe.sample.count
+        return planes.bytes < Double(plain) ? planes.width : nil
+    }
+
+    /// The zstd frame of the content's planes, or `nil` when it would not be smaller.
+    ///
+    /// Blocks end where planes do, so that each has an entropy code of its own.
+    private static func compressPlanes(
+        _ content: [UInt8], width: Int, _ context: OpaquePointer
+    ) -> [UInt8]? {
+        let planes = content.withUnsafeBytes { BytePlanes.split($0, width: width) }
+        let room = content.count - 1
+        let ends = (1...width).map { $0 == width ? planes.count : planes.count / width * $0 }
+        let out = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            count = 0
+            ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
+            ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+            ZSTD_CCtx_setPledgedSrcSize(context, UInt64(planes.count))
+            planes.withUnsafeBytes { planes in
+                var input = ZSTD_inBuffer(src: planes.baseAddress, size: 0, pos: 0)
+                var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: room, pos: 0)
+                for end in ends {
+                    input.size = end
+                    let left = ZSTD_compressStream2(
+                        context, &output, &input,
+                        end == planes.count ? ZSTD_e_end : ZSTD_e_flush)
+                    // An error, or something that has no room any more.
+                    guard left == 0, input.pos == end else { return }
+                }
+                count = output.pos
+            }
+        }
+        return out.isEmpty ? nil : out
     }
 
     /// The zstd frame, or `nil` when it would not be smaller than the content.
@@ -101,7 +154,8 @@ package enum BlobEncoding {
         guard out.count == length else {
             throw corrupt(location, "does not yield its \(length) bytes")
         }
-        return out
+        let width = location.codec.planeWidth
+        return width == 1 ? out : out.withUnsafeBytes { BytePlanes.join($0, width: width) }
     }
 
     /// One frame, whole, that declares the content's size and needs a small window.

@@ -183,14 +183,14 @@ import Testing
     func reservedCodec() async throws {
         let sample = try await Sample()
         _ = try await sample.fixture.sql.write { connection in
-            try connection.execute("UPDATE chunk_index SET codec = 3 WHERE kind = 1")
+            try connection.execute("UPDATE chunk_index SET codec = 5 WHERE kind = 1")
         }
         let store = try await sample.fixture.reopened().store
         let error = await #expect(throws: LinajeError.self) {
             try await store.read(ContentHasher.digest(sample.files[0]), range: nil).collect()
         }
         #expect(error?.code == .storeTooNew)
-        #expect(error?.message.contains("codec 3") == true)
+        #expect(error?.message.contains("codec 5") == true)
     }
 
     @Test("an index made anew from the packs equals the index")

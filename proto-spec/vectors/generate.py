@@ -938,6 +938,9 @@ def recipe(size, parts):
 def packs():
     first = b"the first chunk of a small file\n" * 3
     second = bytes(range(100))
+    # Forty numbers of four bytes and two bytes more, in planes of runs.
+    words, planes = bytes([1, 2, 3, 4] * 40 + [9, 9]), b"".join(
+        bytes([each] * 40) for each in (1, 2, 3, 4)) + b"\x09\x09"
     content = first + second
     listing = recipe(len(content), [first, second])
     tree = tree_text([("100644", content, "model/data.bin"), ("100644", first, "notes.txt")])
@@ -956,9 +959,13 @@ def packs():
     pack = body + header + trailer
     name = sha(header).hex()
     empty = recipe(0, [])
+    frame = zstd_frame(planes)
     return {"packs": [{"name": "two chunks, a recipe and a tree, all stored", "hex": pack.hex(),
                        "file": f"packs/{name[:2]}/{name}.pack", "entries": entries,
                        "content": content.hex()}],
+            "planes": [
+                {"name": "elements of four bytes and two bytes left over", "codec": 3,
+                 "hex": frame.hex(), "content": words.hex(), "key": sha(words).hex()}],
             "recipes": [
                 {"name": "two chunks", "hex": listing.hex(), "size": len(content),
                  "file": sha(content).hex(),

@@ -1,0 +1,78 @@
+import Glibc
+
+/// Guesses from a sample of a chunk whether its byte planes would compress better than itself.
+///
+/// Counts how often each byte stands at each of eight places, and adds up the entropy (Shannon,
+/// with the correction of Miller and Madow for small samples) of planes of 1, 2, 4 and 8 bytes. That
+/// is what an entropy coder makes of noise with a shape, as weights are; repeats it does not see,
+/// which `BlobEncoding` asks the compressor for.
+struct CodecProbe {
+    /// Looked at, in slices of a quarter each.
+    static let sampleBytes = 16 << 10
+    /// Content that is shorter is not worth a guess.
+    static let minimumContent = 1 << 10
+    /// What a block of its own costs each plane: its header, and the better part of an entropy table.
+    private static let planeOverhead = 16
+    /// Planes must promise to be so much smaller than what is simpler.
+    private static let margin = 0.98
+
+    /// The sample, its slices at multiples of 8 bytes from the beginning of the content.
+    let sample: [UInt8]
+    /// Bytes of an element, 2, 4 or 8, and what the sample is likely to take then; `nil`: the
+    /// content is no better in planes.
+    let planes: (width: Int, bytes: Double)?
+
+    /// `n · log2 n` for every count there can be.
+    private static let terms: [Double] =
+        [0] + (1...sampleBytes).map { Double($0) * log2(Double($0)) }
+
+    init(_ content: [UInt8]) {
+        let sample = Self.sample(of: content)
+        self.sample = sample
+        guard content.count >= Self.minimumContent else {
+            planes = nil
+            return
+        }
+        var counts = [Int32](repeating: 0, count: 8 * 256)
+        counts.withUnsafeMutableBufferPointer { counts in
+            for (place, byte) in sample.enumerated() {
+                counts[(place & 7) &<< 8 | Int(byte)] &+= 1
+            }
+        }
+        var best = (width: 1, bytes: Self.bytes(counts, width: 1))
+        for width in [2, 4, 8] {
+            let bytes = Self.bytes(counts, width: width)
+            if bytes < best.bytes * Self.margin { best = (width, bytes) }
+        }
+        planes = best.width == 1 ? nil : best
+    }
+
+    private static func sample(of content: [UInt8]) -> [UInt8] {
+        guard content.count > sampleBytes else { return content }
+        let slice = sampleBytes / 4
+        let distance = (content.count - slice) / 3 & ~7
+        return (0..<4).flatMap { content[$0 * distance..<$0 * distance + slice] }
+    }
+
+    /// What the sample takes when the bytes of each of `width` places are coded for themselves.
+    private static func bytes(_ counts: [Int32], width: Int) -> Double {
+        var bits = 0.0
+        for plane in 0..<width {
+            var total = 0
+            var sum = 0.0
+            var kinds = 0
+            for byte in 0..<256 {
+                var count = 0
+                for place in stride(from: plane, to: 8, by: width) {
+                    count += Int(counts[place << 8 | byte])
+                }
+                guard count > 0 else { continue }
+                total += count
+                kinds += 1
+                sum += terms[count]
+            }
+            bits += terms[total] - sum + Double(max(0, kinds - 1)) / (2 * M_LN2)
+        }
+        return bits / 8 + Double(width * planeOverhead)
+    }
+}
