@@ -8,7 +8,7 @@ extension CatalogTransaction {
     /// - Throws: `alreadyExists` for an id of somebody else; `notFound` for the experiment or run;
     ///   `invalidArgument` for a run of another experiment.
     package func createLoggedModel(_ new: NewLoggedModel) throws -> LoggedModel {
-        let id = new.id ?? .random()
+        let id = new.id ?? .timeOrdered()
         if let existing = try reader.loggedModelIfThere(id) {
             let creator = try connection.first(
                 "SELECT principal FROM logged_models WHERE id = ?", [.id(id)]

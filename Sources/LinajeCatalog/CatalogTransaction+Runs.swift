@@ -8,7 +8,7 @@ extension CatalogTransaction {
     /// - Throws: `alreadyExists` for an id of somebody else; `notFound` for the experiment or the
     ///   parent; `failedPrecondition` for a deleted experiment.
     package func createRun(_ new: NewRun) throws -> Run {
-        let id = new.id ?? .random()
+        let id = new.id ?? .timeOrdered()
         if let existing = try runIfThere(id) {
             guard existing.experimentID == new.experimentID,
                 existing.principal.utf8.elementsEqual(principal.name.utf8)

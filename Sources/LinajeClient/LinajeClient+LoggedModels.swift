@@ -17,7 +17,7 @@ public struct NewLoggedModel: Sendable {
     /// The training step it was made at.
     public var step: Int64 = 0
 
-    public init(id: LoggedModelID = .random(), experimentID: ExperimentID, name: String) {
+    public init(id: LoggedModelID = .timeOrdered(), experimentID: ExperimentID, name: String) {
         self.id = id
         self.experimentID = experimentID
         self.name = name

@@ -21,7 +21,7 @@ public struct NewRun: Sendable {
     /// SCHEDULED instead of RUNNING.
     public var isScheduled = false
 
-    public init(id: RunID = .random(), experimentID: ExperimentID = 0, name: String = "") {
+    public init(id: RunID = .timeOrdered(), experimentID: ExperimentID = 0, name: String = "") {
         self.id = id
         self.experimentID = experimentID
         self.name = name

@@ -1,4 +1,7 @@
-/// The id of a run: 16 random bytes, shown as 32 hex digits.
+import Glibc
+
+/// The id of a run: 16 bytes, of which new ones begin with their time (`timeOrdered`), shown as 32 hex
+/// digits.
 public struct RunID: Identifier {
     public let bytes: Bytes16
     public init(bytes: Bytes16) { self.bytes = bytes }
@@ -6,7 +9,7 @@ public struct RunID: Identifier {
     public static let noun = "run id"
 }
 
-/// The id of a logged model: 16 random bytes, shown as "m-" and 32 hex digits.
+/// The id of a logged model: 16 bytes, as those of a run, shown as "m-" and 32 hex digits.
 public struct LoggedModelID: Identifier {
     public let bytes: Bytes16
     public init(bytes: Bytes16) { self.bytes = bytes }
@@ -93,7 +96,7 @@ public struct Bytes16: Sendable, Hashable {
     }
 }
 
-/// What ids of 16 random bytes have in common.
+/// What ids of 16 bytes have in common.
 public protocol Identifier: Sendable, Hashable, CustomStringConvertible {
     /// The bytes.
     var bytes: Bytes16 { get }
@@ -109,6 +112,32 @@ extension Identifier {
     public static func random() -> Self {
         var generator = SystemRandomNumberGenerator()
         return Self(bytes: Bytes16(high: generator.next(), low: generator.next()))
+    }
+
+    /// A new id that begins with its time: a UUID of version 7 (RFC 9562, section 5.7).
+    ///
+    /// What comes at one time stands side by side in every index then, so that a list by time reads
+    /// a few pages of the database instead of one from anywhere for each of its rows.
+    ///
+    /// - Parameter milliseconds: since 1970 UTC, of which 48 bits are kept; `nil`: now.
+    public static func timeOrdered(at milliseconds: UInt64? = nil) -> Self {
+        var generator = SystemRandomNumberGenerator()
+        return timeOrdered(at: milliseconds ?? Self.now, using: &generator)
+    }
+
+    /// The same with random bits from a generator.
+    public static func timeOrdered(
+        at milliseconds: UInt64, using generator: inout some RandomNumberGenerator
+    ) -> Self {
+        let high = milliseconds << 16 | 0x7000 | generator.next() & 0x0fff
+        let low = 0b10 << 62 | generator.next() & (1 << 62 - 1)
+        return Self(bytes: Bytes16(high: high, low: low))
+    }
+
+    private static var now: UInt64 {
+        var moment = timespec()
+        clock_gettime(CLOCK_REALTIME, &moment)
+        return UInt64(max(0, moment.tv_sec)) * 1_000 + UInt64(max(0, moment.tv_nsec)) / 1_000_000
     }
 
     /// An id from the bytes of a message or a database.

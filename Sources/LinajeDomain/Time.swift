@@ -10,15 +10,30 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
 
     /// RFC 3339 in UTC with microseconds: "2026-01-31T09:30:00.000000Z".
     public var text: String {
+        var text: [UInt8] = []
+        text.reserveCapacity(32)
+        write(to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Appends `text`: long lists have three moments in each row.
+    public func write(to text: inout [UInt8]) {
         let (days, inDay) = Self.floored(microseconds, by: 86_400_000_000)
         let (seconds, micros) = Self.floored(inDay, by: 1_000_000)
         let (year, month, day) = Self.date(daysSince1970: days)
-        var text: [UInt8] = []
-        text.reserveCapacity(32)
         func put(_ number: Int64, _ width: Int, _ mark: Unicode.Scalar) {
-            let digits = String(number).utf8
-            for _ in 0..<max(0, width - digits.count) { text.append(UInt8(ascii: "0")) }
-            text += digits
+            var least: Int64 = 1
+            for _ in 1..<width { least *= 10 }
+            if number < 0 || number >= least * 10 {
+                let digits = String(number).utf8
+                for _ in 0..<max(0, width - digits.count) { text.append(UInt8(ascii: "0")) }
+                text += digits
+            } else {
+                while least > 0 {
+                    text.append(UInt8(ascii: "0") + UInt8(number / least % 10))
+                    least /= 10
+                }
+            }
             text.append(UInt8(ascii: mark))
         }
         put(year, 4, "-")
@@ -28,7 +43,6 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
         put(seconds / 60 % 60, 2, ":")
         put(seconds % 60, 2, ".")
         put(micros, 6, "Z")
-        return String(decoding: text, as: UTF8.self)
     }
 
     private static func floored(_ value: Int64, by divisor: Int64) -> (Int64, Int64) {

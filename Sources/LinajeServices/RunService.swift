@@ -18,7 +18,7 @@ package struct RunService: Sendable {
         _ new: NewRun, owner: ProcessDescriptor?, _ change: Change<Run>
     ) async throws -> Run {
         var new = new
-        let id = new.id ?? .random()
+        let id = new.id ?? .timeOrdered()
         new.id = id
         return try await uses.with(id) { [new] in
             let run = try await catalog.change(change) { try $0.createRun(new) }

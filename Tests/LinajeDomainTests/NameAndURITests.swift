@@ -90,6 +90,24 @@ struct NameTests {
 
 @Suite("Identifier")
 struct IdentifierTests {
+    @Test("a new id begins with its time, says what it is and is never the same again")
+    func timeOrdered() {
+        let early = (0..<100).map { _ in RunID.timeOrdered(at: 1_700_000_000_000) }
+        let late = (0..<100).map { _ in RunID.timeOrdered(at: 1_700_000_000_001) }
+        #expect(Set(early + late).count == 200)
+        for id in early {
+            // RFC 9562, section 5.7: version 7, variant 10.
+            #expect(id.bytes.high >> 16 == 1_700_000_000_000)
+            #expect(id.bytes.high >> 12 & 0xf == 7 && id.bytes.low >> 62 == 0b10)
+        }
+        let bytes: (RunID) -> [UInt8] = { $0.bytes.array }
+        for (first, second) in zip(early, late) {
+            #expect(bytes(first).lexicographicallyPrecedes(bytes(second)))
+        }
+        let now = RunID.timeOrdered().bytes.high >> 16
+        #expect(now > 1_780_000_000_000 && now < 1 << 47)
+    }
+
     @Test("an id survives its text and its bytes")
     func roundTrip() throws {
         for _ in 0..<100 {

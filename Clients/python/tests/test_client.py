@@ -5,11 +5,13 @@ import pickle
 import socket
 import threading
 import time
+import uuid
 
 import pytest
 
 import linaje
 from linaje import _frames, _wire
+from linaje._client import new_timed_id
 from linaje._connection import Connection, find_socket
 
 
@@ -188,3 +190,13 @@ def test_large_files_come_whole_under_flow_control(fake, tmp_path):
             client.download(tree, "dir/big", str(tmp_path / "bad"), sha256=bytes(32))
         assert caught.value.code == 204 and not (tmp_path / "bad").exists()
         assert client.status().version == "fake"
+
+
+def test_ids_of_runs_begin_with_their_time_as_uuids_of_version_7():
+    before = time.time_ns() // 1_000_000
+    ids = [uuid.UUID(bytes=new_timed_id()) for _ in range(200)]
+    after = time.time_ns() // 1_000_000
+    assert len(set(ids)) == 200
+    for each in ids:
+        assert each.version == 7 and each.variant == uuid.RFC_4122
+        assert before <= each.int >> 80 <= after

@@ -155,7 +155,7 @@ enum BenchContent: String, CaseIterable, Sendable, ExpressibleByArgument {
 }
 
 /// splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-struct SplitMix {
+struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 
     init(_ seed: UInt64) { state = seed }

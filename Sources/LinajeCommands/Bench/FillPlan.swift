@@ -104,7 +104,8 @@ struct FillRun: Sendable {
         var random = SplitMix(plan.seed &* 0x9E6C_63D0_876A_68DE &+ UInt64(index) &* 1_000_003)
         self.plan = plan
         self.index = index
-        id = RunID(bytes: Bytes16(high: random.next(), low: random.next()))
+        id = RunID.timeOrdered(
+            at: UInt64(plan.startedAt(index) / 1_000), using: &random)
         writer = WriterID(bytes: Bytes16(high: random.next(), low: random.next()))
         noise = random.next()
         let rate = pow(10, -5 + 4 * random.unit())

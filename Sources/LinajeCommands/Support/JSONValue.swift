@@ -61,7 +61,7 @@ enum JSONValue {
         case .uint(let number): Self.append(String(number), to: &out)
         case .double(let number):
             if number.isFinite {
-                Self.append("\(number)", to: &out)
+                Self.append(number.description, to: &out)
             } else {
                 let name = number.isNaN ? "NaN" : number > 0 ? "Infinity" : "-Infinity"
                 Self.quote(name, to: &out)
@@ -102,6 +102,7 @@ enum JSONValue {
         out.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { bytes in
+            guard mustEscapeAny(bytes) else { return out.append(contentsOf: bytes) }
             var start = 0
             for (index, byte) in bytes.enumerated() where mustEscape(byte) {
                 out.append(contentsOf: bytes[start..<index])
@@ -115,6 +116,13 @@ enum JSONValue {
 
     private static func mustEscape(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    /// Without a branch for each byte, so that the compiler looks at many at once.
+    private static func mustEscapeAny(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var found: UInt8 = 0
+        for byte in bytes { found |= mustEscape(byte) ? 1 : 0 }
+        return found != 0
     }
 
     private static func escape(_ byte: UInt8, to out: inout [UInt8]) {
@@ -135,15 +143,28 @@ struct JSONMembers {
     private var isFirst = true
 
     mutating func add(_ name: String, _ value: JSONValue) {
+        begin(name)
+        value.write(to: &bytes)
+    }
+
+    /// What stands before the value of a member.
+    private mutating func begin(_ name: String) {
         if !isFirst { bytes.append(UInt8(ascii: ",")) }
         isFirst = false
         JSONValue.quote(name, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
-        value.write(to: &bytes)
     }
 
     /// As `JSONValue.time`.
     mutating func add(time name: String, _ time: Timestamp?) {
-        for (name, value) in JSONValue.time(name, time) { add(name, value) }
+        guard let time else {
+            add(name, .null)
+            return add(name + "_us", .null)
+        }
+        begin(name)
+        bytes.append(UInt8(ascii: "\""))
+        time.write(to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+        add(name + "_us", .int(time.microseconds))
     }
 }

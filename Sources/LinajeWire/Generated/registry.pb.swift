@@ -858,7 +858,7 @@ package nonisolated struct Linaje_V1_LoggedModel: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Its id, 16 random bytes; shown as "m-" and 32 hex digits.
+  /// Its id, 16 bytes; shown as "m-" and 32 hex digits.
   package var id: Data {
     get {_storage._id}
     set {_uniqueStorage()._id = newValue}
@@ -988,7 +988,7 @@ package nonisolated struct Linaje_V1_CreateLoggedModelRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Chosen by the client (16 random bytes), or empty: the server chooses.
+  /// Chosen by the client (16 bytes, best a UUID of version 7), or empty: the server chooses.
   package var id: Data = Data()
 
   /// The experiment.

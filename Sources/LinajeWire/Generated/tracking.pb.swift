@@ -682,7 +682,7 @@ package nonisolated struct Linaje_V1_Run: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Its id, 16 random bytes; shown as 32 hex digits.
+  /// Its id, 16 bytes; shown as 32 hex digits.
   package var id: Data {
     get {_storage._id}
     set {_uniqueStorage()._id = newValue}
@@ -1154,7 +1154,7 @@ package nonisolated struct Linaje_V1_CreateRunRequest: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Chosen by the client (16 random bytes), or empty: the server chooses.
+  /// Chosen by the client (16 bytes, best a UUID of version 7), or empty: the server chooses.
   package var id: Data {
     get {_storage._id}
     set {_uniqueStorage()._id = newValue}

@@ -10,7 +10,7 @@ import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from . import _mlmodel, _run, _upload
-from ._client import Client, new_id
+from ._client import Client, new_timed_id
 from ._errors import CORRUPT, INVALID_ARGUMENT, UNAVAILABLE, LinajeError
 from ._sender import sender
 from ._upload import TreeFile
@@ -84,7 +84,7 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
         raise LinajeError(INVALID_ARGUMENT, f"name of the logged model {name!r} must not be empty "
                                             f"or hold / : . % \" '")
     owner = run or _run.current_run()
-    model_id = new_id()
+    model_id = new_timed_id()
     with tempfile.TemporaryDirectory(prefix="linaje-model-") as folder:
         described = _mlmodel.write_model(
             model, folder, name=name, model_id=f"m-{model_id.hex()}", run_id=owner.run_id,

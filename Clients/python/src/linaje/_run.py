@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from . import _provenance, _upload, _wire
 from ._background import Background
-from ._client import model_bytes, new_id, run_bytes
+from ._client import model_bytes, new_timed_id, run_bytes
 from ._errors import INVALID_ARGUMENT, RUN_NOT_ACTIVE, LinajeError
 from ._heartbeat import heartbeat_lease
 from ._log import warn
@@ -491,7 +491,7 @@ def start_run(name: Optional[str] = None, experiment: Union[str, int, None] = No
              else {"kind": _wire.enum_number("LeaseKind", "PROCESS")})
     around = None if run_id or parent_id else _run_around()
     joins = around is not None and not nested and not _has_joined
-    identifier = around if joins else run_bytes(run_id) if run_id else new_id()
+    identifier = around if joins else run_bytes(run_id) if run_id else new_timed_id()
     run = Run(identifier, name or "", experiment, created=joins or run_id is not None,
               parent=None if joins else parent_id or around)
     if joins:

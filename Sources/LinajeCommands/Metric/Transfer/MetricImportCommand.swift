@@ -157,7 +157,7 @@ struct MetricImportCommand: AsyncParsableCommand {
                 ["import", fingerprint, "\(experiment)", "\(getuid())", from, "\(attempt)"])
             var run = NewRun(
                 id: id, experimentID: experiment,
-                name: old == nil ? "imported" : "imported-\(from.prefix(8))")
+                name: old == nil ? "imported" : "imported-\(from.suffix(8))")
             run.startedAt = Timestamp(microseconds: part.firstTime)
             if old != nil { run.tags = [Tag(key: "linaje.imported_from", value: from)] }
             do {

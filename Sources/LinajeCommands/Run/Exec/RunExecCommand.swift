@@ -133,7 +133,7 @@ struct RunExecCommand: AsyncParsableCommand {
             return found
         }()
         return RunFacts(
-            id: "\(RunID.random())",
+            id: "\(RunID.timeOrdered())",
             experiment: experiment ?? environment["LINAJE_EXPERIMENT"] ?? "0",
             createsExperiment: createExperiment, name: name, user: provenance.user,
             parent: parent.map { "\($0)" }, purpose: purpose, startedAt: SystemClock().now(),
