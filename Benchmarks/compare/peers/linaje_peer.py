@@ -53,10 +53,14 @@ class Daemon:
             raise SystemExit(f"linajed stopped with an error: {tail('linajed.log')}")
 
     def compact(self):
-        """What an operator can ask for; a daemon without compaction says that it knows none."""
-        done = subprocess.run([ORDER["linaje"], "maintain", "compact"], capture_output=True,
-                              text=True, check=False)
-        return done.returncode == 0
+        """What an operator can ask for: packs points, and gives pages that are free back.
+
+        A daemon without compaction says that it knows none.
+        """
+        return all(
+            subprocess.run([ORDER["linaje"], "maintain", task], capture_output=True, text=True,
+                           check=False).returncode == 0
+            for task in ("compact", "vacuum", "checkpoint"))
 
 
 def tail(path):
