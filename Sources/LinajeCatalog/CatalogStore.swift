@@ -28,7 +28,9 @@ package final class CatalogStore: Sendable {
     package func prepare() async throws {
         try await backend.migrate(CatalogSchema.namespace, CatalogSchema.migrations)
         let daemon = Principal(name: "daemon", role: .admin, door: "daemon")
-        try await change(.untracked(by: daemon)) { try $0.noteOldDeletions() }
+        if try await read({ try $0.hasOldDeletions() }) {
+            try await change(.untracked(by: daemon)) { try $0.noteOldDeletions() }
+        }
         let isComplete = try await read { try $0.hasDefaultExperiment() }
         guard !isComplete else { return }
         try await change(.untracked(by: daemon)) { try $0.createDefaultExperiment() }

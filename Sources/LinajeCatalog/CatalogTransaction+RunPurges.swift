@@ -107,6 +107,13 @@ extension CatalogReader {
         return found.run
     }
 
+    /// Whether there are runs that were deleted before it was noted when.
+    func hasOldDeletions() throws -> Bool {
+        try connection.first(
+            "SELECT 1 FROM runs WHERE lifecycle = 'deleted' AND deleted_at_us IS NULL LIMIT 1"
+        ) { try $0.int(0) } != nil
+    }
+
     /// Why a run is not there: whoever still has something for it need not wait for it.
     func missing(_ id: RunID) throws -> LinajeError {
         guard try purge(of: id) != nil else { return Self.noRun(id) }
@@ -124,11 +131,14 @@ extension CatalogReader {
         }
     }
 
-    /// Runs whose deletion for good is not done, at most so many.
-    package func openPurges(limit: Int) throws -> [RunID] {
+    /// Runs whose deletion for good is not done, in the order of their ids, after one of them, at most
+    /// so many.
+    package func openPurges(after last: RunID?, limit: Int) throws -> [RunID] {
         try connection.all(
-            "SELECT run_id FROM run_purges WHERE is_done = 0 ORDER BY run_id LIMIT ?",
-            [.integer(Int64(limit))]
+            """
+            SELECT run_id FROM run_purges WHERE is_done = 0 AND run_id > ?
+            ORDER BY run_id LIMIT ?
+            """, [last.map { .id($0) } ?? .blob([]), .integer(Int64(limit))]
         ) { try $0.requiredID(0) }
     }
 

@@ -1,5 +1,5 @@
 import Glibc
-import LinajeDomain
+package import LinajeDomain
 import NIOPosix
 
 /// Runs calls that may block (files) on threads of their own, never on the pool that tasks share.
@@ -12,7 +12,7 @@ enum BlockingWork {
 }
 
 /// The error of a call of the operating system.
-func fileError(_ doing: String, _ path: String, _ number: Int32) -> LinajeError {
+package func fileError(_ doing: String, _ path: String, _ number: Int32) -> LinajeError {
     let code: LinajeError.Code =
         switch number {
         case 2: .notFound

@@ -47,7 +47,6 @@ extension LinajeClient {
         var current = try await list(Page(limit: asked, token: ""))
         while true {
             let token = current.nextPageToken
-            // A page has no more than was asked for: what is left then is needed in any case.
             guard !token.isEmpty, left > asked else {
                 let elements = try current.page().elements.prefix(left)
                 left -= elements.count
@@ -59,9 +58,11 @@ extension LinajeClient {
             }
             let following = min(Limits.pageEntries, left - asked)
             async let next = list(Page(limit: following, token: token))
-            let elements = try current.page().elements
+            // What a daemon sends above what was asked for may not be wanted.
+            let elements = try current.page().elements.prefix(left)
             left -= elements.count
-            try body(elements)
+            try body(Array(elements))
+            guard left > 0 else { return }
             asked = following
             current = try await next
         }

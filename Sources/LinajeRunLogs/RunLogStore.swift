@@ -152,10 +152,12 @@ package final class RunLogStore: Service, Sendable {
             "SELECT id, bytes FROM run_log_chunks WHERE run = ? LIMIT \(deletedChunks)",
             [.blob(run.array)]
         ) { (id: try $0.int(0), bytes: UInt64(clamping: try $0.int(1))) }
-        let marks = chunks.map { _ in "?" }.joined(separator: ", ")
-        try connection.execute(
-            "DELETE FROM run_log_chunks WHERE id IN (\(marks))",
-            chunks.map { .integer($0.id) })
+        if !chunks.isEmpty {
+            let marks = chunks.map { _ in "?" }.joined(separator: ", ")
+            try connection.execute(
+                "DELETE FROM run_log_chunks WHERE id IN (\(marks))",
+                chunks.map { .integer($0.id) })
+        }
         let bytes = chunks.reduce(0) { $0 + min($1.bytes, UInt64(Int64.max) >> 8) }
         guard chunks.count < deletedChunks else { return (bytes, true) }
         for table in tables {

@@ -215,32 +215,52 @@ package final class RunPurgeService: Service, Sendable {
 
     // MARK: The worker
 
-    /// Finishes everything that was begun; says whether nothing hindered it. Who waits is told.
+    /// Finishes everything that was begun; says whether nothing hindered it. Who waits is told. A run
+    /// that cannot be finished does not keep the others from it.
     @discardableResult
     func finishAll() async -> Bool {
+        var isWell = true
+        var last: RunID?
         do {
-            while !Task.isCancelled {
-                let runs = try await catalog.read { try $0.openPurges(limit: Self.batchRuns) }
-                guard !runs.isEmpty else { return true }
-                for run in runs {
-                    try await finish(run)
-                    watches.withLock { $0[run]?.outcome = .success(()) }
+            repeat {
+                let runs = try await catalog.read { [last] reader in
+                    try reader.openPurges(after: last, limit: Self.batchRuns)
                 }
-            }
+                for run in runs {
+                    try Task.checkCancellation()
+                    do {
+                        try await finish(run)
+                        tell(run, .success(()))
+                    } catch let error as LinajeError where error.code != .cancelled {
+                        isWell = false
+                        logger.error("run \(run) is deleted for good, but not gone yet: \(error)")
+                        tell(run, .failure(Self.unfinished(error)))
+                    }
+                }
+                last = runs.count < Self.batchRuns ? nil : runs.last
+            } while last != nil
         } catch is CancellationError {
         } catch {
+            isWell = false
             logger.error("runs that were deleted for good are not gone yet: \(error)")
-            let cause = (error as? LinajeError) ?? LinajeError(.internalError, "\(error)")
-            let told = LinajeError(
-                cause.code, "run is deleted, but what it had is not removed yet: \(cause.message)")
-            watches.withLock { watches in
-                for run in watches.keys where watches[run]?.outcome == nil {
-                    watches[run]?.outcome = .failure(told)
-                }
-            }
-            return false
+            let cause =
+                error as? LinajeError ?? LinajeError(.internalError, "\(error); see the log")
+            let told = Self.unfinished(cause)
+            for run in watches.withLock({ Array($0.keys) }) { tell(run, .failure(told)) }
         }
-        return true
+        return isWell
+    }
+
+    private static func unfinished(_ cause: LinajeError) -> LinajeError {
+        LinajeError(
+            cause.code, "run is deleted, but what it had is not removed yet: \(cause.message)")
+    }
+
+    /// Says what became of a run to who waits for it; what was said first counts.
+    private func tell(_ run: RunID, _ outcome: Result<Void, LinajeError>) {
+        watches.withLock { watches in
+            if watches[run] != nil, watches[run]?.outcome == nil { watches[run]?.outcome = outcome }
+        }
     }
 
     private func finish(_ run: RunID) async throws {

@@ -57,6 +57,35 @@ struct RunPurgeTests {
         #expect(deaths > 25 && wholes > 5 && wholes < deaths)
     }
 
+    @Test("a run that cannot be finished does not keep others, and is finished once it can be")
+    func illRun() async throws {
+        let folder = try Folder()
+        try await House.with(folder.path("a")) { house in
+            let ill = try await house.fill()
+            let well = try await house.fill()
+            #expect(
+                ill.bytes.array.lexicographicallyPrecedes(well.bytes.array),
+                "the ill one comes first")
+            _ = try await house.backends[1].write { connection in
+                try connection.execute(
+                    """
+                    CREATE TRIGGER ill BEFORE DELETE ON metric_chunks
+                    WHEN OLD.run = x'\(Hex.encode(ill.bytes.array))'
+                    BEGIN SELECT RAISE(ABORT, 'ill'); END
+                    """)
+            }
+            let told = try await house.purge(.init(.runs([ill, well], alsoActive: true)))
+            #expect(told.map(\.id) == [ill, well])
+            #expect(told[0].failure?.message.contains("is not removed yet") == true)
+            #expect(told[1].failure == nil)
+            #expect(try await house.traces(of: well) == [:])
+            #expect(try await house.traces(of: ill) != [:])
+            _ = try await house.backends[1].write { try $0.execute("DROP TRIGGER ill") }
+            try await house.purge(ill)
+            #expect(try await house.traces(of: ill) == [:])
+        }
+    }
+
     @Test("the index does not bring values of a deleted run back, nor does the id come back")
     func lateIndex() async throws {
         let folder = try Folder()

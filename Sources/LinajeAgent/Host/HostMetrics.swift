@@ -14,8 +14,10 @@ enum HostMetrics {
             let scale: Double =
                 RunMeter.cumulative.contains(key) || !gauges.contains(where: key.hasSuffix)
                 ? 1_000 : 10
-            let rounded = (value * scale).rounded() / scale
-            return (key, rounded.isFinite ? rounded : value)
+            let scaled = value * scale
+            // From here on doubles have no such digits, and a product would lose others.
+            guard abs(scaled) < 0x1p53 else { return (key, value) }
+            return (key, scaled.rounded() / scale)
         }
     }
 

@@ -13,8 +13,8 @@ struct CompactionBench {
 
     /// Fewer points would say more about pages than about points.
     private static let curvePoints = 100_000...1_000_000
-    /// Longer than any round; ended by the round that lets compaction run.
-    private static let pause: UInt64 = 86_400
+    /// Longer than a round; a bench that is killed leaves no more of it to the daemon.
+    private static let pause: UInt64 = 600
 
     struct Found {
         /// Points a second, in rounds that take turns.
@@ -22,9 +22,9 @@ struct CompactionBench {
         var with: [Double] = []
         /// Points that were packed during the rounds that let compaction run.
         var packed = 0.0
-        /// Bytes on the disk for each point of a curve; `nil` where the daemon's files are another
+        /// Bytes on the disk for each point of a curve; none where the daemon's files are another
         /// user's.
-        var bytesPerPoint: [BenchCurve: Double?] = [:]
+        var bytesPerPoint: [BenchCurve: Double] = [:]
     }
 
     /// Lets `write`, which returns points a second, take turns without and with compaction.
@@ -111,7 +111,7 @@ extension CompactionBench.Found {
                     + "while it pauses; \(Rendering.grouped(Int64(packed))) packed meanwhile")
         }
         for curve in BenchCurve.allCases {
-            let bytes = bytesPerPoint[curve] ?? nil
+            let bytes = bytesPerPoint[curve]
             report.fact("\(curve.rawValue)_bytes_per_point", bytes.map { .double($0) })
             report.line(
                 curve.noun, bytes.map { "\(Rendering.decimal($0, 2)) bytes a point on the disk" })
@@ -126,7 +126,7 @@ extension CompactionBench.Found {
                 .init(
                     name: "\(curve.rawValue)_bytes_per_point",
                     noun: "a point of \(curve.noun) takes",
-                    unit: "bytes", value: bytesPerPoint[curve] ?? nil, bound: .atMost(most)))
+                    unit: "bytes", value: bytesPerPoint[curve], bound: .atMost(most)))
         }
     }
 }

@@ -16,7 +16,8 @@ struct MaintainDatabasesCommand: AsyncParsableCommand {
             checkpoint by itself now and then. Needs role admin.
 
             compact --pause keeps the daemon from compacting by itself for some seconds, as \
-            while a training runs whose every second counts; --pause 0 lets it go on.
+            while a training runs whose every second counts; --pause 0 lets it go on, and so \
+            does a restart of the daemon.
 
             EXAMPLES
               linaje maintain

@@ -433,7 +433,7 @@ package nonisolated struct Linaje_V1_MaintainOpened: Sendable {
 }
 
 /// Keeps the daemon from packing points by itself for a while, as for a training whose every
-/// second counts; what is asked for by Maintain is done.
+/// second counts; what is asked for by Maintain is done. A restart of the daemon ends the pause.
 package nonisolated struct Linaje_V1_PauseCompactionRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

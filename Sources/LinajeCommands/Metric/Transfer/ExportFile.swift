@@ -1,4 +1,5 @@
 import Glibc
+import LinajeClient
 import LinajeDomain
 
 /// Where an export goes: standard output, or a file that has its name only once it is whole.
@@ -21,10 +22,10 @@ final class ExportFile {
         var status = stat()
         // A pipe or device stays what it is.
         let isSpecial = stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
-        part = isSpecial ? nil : path + ".part"
-        let flags = O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_TRUNC | O_NOFOLLOW)
+        part = isSpecial ? nil : "\(path).\(Hex.encode(IngestID.random().array)).part"
+        let flags = O_WRONLY | O_CLOEXEC | (isSpecial ? 0 : O_CREAT | O_EXCL | O_NOFOLLOW)
         file = open(part ?? path, flags, 0o666)
-        guard file >= 0 else { throw Self.failure(part ?? path) }
+        guard file >= 0 else { throw fileError("written", path, errno) }
     }
 
     deinit { if path != nil { close(file) } }
@@ -38,7 +39,7 @@ final class ExportFile {
                 Glibc.write(file, $0.baseAddress, $0.count)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw Self.failure(part ?? path ?? "") }
+            guard count > 0 else { throw fileError("written", path ?? "", errno) }
             written += count
         }
     }
@@ -47,14 +48,11 @@ final class ExportFile {
     func finish() throws {
         guard let path else { return Output.flush() }
         guard let part else { return }
-        guard fsync(file) == 0, rename(part, path) == 0 else { throw Self.failure(path) }
+        guard fsync(file) == 0, rename(part, path) == 0 else {
+            throw fileError("written", path, errno)
+        }
     }
 
     /// Nothing is left of a file that is not whole.
     func abandon() { if let part { unlink(part) } }
-
-    private static func failure(_ path: String) -> LinajeError {
-        LinajeError(
-            .storageFull, "\(path) cannot be written: \(String(cString: strerror(errno)))")
-    }
 }

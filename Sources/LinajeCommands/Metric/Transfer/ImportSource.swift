@@ -1,5 +1,6 @@
 import Crypto
 import Glibc
+import LinajeClient
 import LinajeDomain
 
 /// The file of an import, read twice: first to check it as a whole, then to send it. Standard input is
@@ -17,7 +18,7 @@ final class ImportSource: Sendable {
         guard path == "-" else {
             name = path
             file = open(path, O_RDONLY | O_CLOEXEC)
-            guard file >= 0 else { throw Self.failure(path, "read") }
+            guard file >= 0 else { throw fileError("read", path, errno) }
             guard lseek(file, 0, SEEK_SET) >= 0 else {
                 close(file)
                 throw LinajeError(
@@ -30,7 +31,7 @@ final class ImportSource: Sendable {
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(folder)/linaje-import-XXXXXX".utf8CString)
         file = mkstemp(&template)
-        guard file >= 0 else { throw Self.failure(folder, "written") }
+        guard file >= 0 else { throw fileError("written", folder, errno) }
         _ = fcntl(file, F_SETFD, FD_CLOEXEC)
         unlink(template)
         do {
@@ -48,7 +49,7 @@ final class ImportSource: Sendable {
         var bytes = [UInt8](repeating: 0, count: Self.readBytes)
         var count = pread(file, &bytes, bytes.count, off_t(place))
         while count < 0, errno == EINTR { count = pread(file, &bytes, bytes.count, off_t(place)) }
-        guard count >= 0 else { throw Self.failure(name, "read") }
+        guard count >= 0 else { throw fileError("read", name, errno) }
         bytes.removeLast(bytes.count - count)
         return bytes
     }
@@ -58,7 +59,7 @@ final class ImportSource: Sendable {
         while true {
             let count = read(STDIN_FILENO, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Self.failure(name, "read") }
+            guard count >= 0 else { throw fileError("read", name, errno) }
             guard count > 0 else { return }
             var written = 0
             while written < count {
@@ -66,16 +67,10 @@ final class ImportSource: Sendable {
                     write(file, $0.baseAddress, $0.count)
                 }
                 if part < 0, errno == EINTR { continue }
-                guard part > 0 else { throw Self.failure("the copy of \(name)", "written") }
+                guard part > 0 else { throw fileError("written", "the copy of \(name)", errno) }
                 written += part
             }
         }
-    }
-
-    private static func failure(_ path: String, _ doing: String) -> LinajeError {
-        LinajeError(
-            errno == ENOENT ? .notFound : .failedPrecondition,
-            "\(path) cannot be \(doing): \(String(cString: strerror(errno)))")
     }
 }
 
