@@ -1,3 +1,4 @@
+import LinajeDomain
 import Metrics
 
 /// What the artifact store counts about itself (docs/telemetry.md), once for each batch of chunks,
@@ -15,6 +16,9 @@ struct ArtifactMetrics: Sendable {
     private let packTime = Timer(label: "linaje_artifact_pack_seconds")
     private let readBytes = Counter(label: "linaje_artifact_read_bytes_total")
     private let corrupt = Counter(label: "linaje_artifact_corrupt_total")
+    private let condemned = Counter(label: "linaje_artifact_condemned_bytes_total")
+    private let freed = Counter(label: "linaje_artifact_freed_bytes_total")
+    private let rescued = Counter(label: "linaje_artifact_rescued_total")
 
     /// Chunks have come, of which the store lacked some.
     func put(_ chunks: [RawBlob], lacked: [RawBlob]) {
@@ -38,6 +42,13 @@ struct ArtifactMetrics: Sendable {
 
     /// Blobs or files do not match their digests.
     func foundCorrupt(_ count: Int = 1) { corrupt.increment(by: count) }
+
+    /// A collection is over.
+    func collected(_ sum: CollectionSum) {
+        condemned.increment(by: sum.condemnedBytes)
+        freed.increment(by: sum.freedBytes)
+        rescued.increment(by: sum.rescued)
+    }
 
     private static func bytes(_ blobs: [RawBlob]) -> Int {
         blobs.reduce(0) { $0 + $1.content.count }

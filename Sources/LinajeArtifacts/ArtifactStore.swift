@@ -16,11 +16,16 @@ import Synchronization
 /// All methods may be called at the same time.
 package final class ArtifactStore: Sendable {
     let backend: any ArtifactBackend
-    private let clock: any WallClock
-    private let logger: Logger
-    private let pool = WorkerPool(label: "linaje.artifacts", width: 2)
+    let clock: any WallClock
+    let logger: Logger
+    let pool = WorkerPool(label: "linaje.artifacts", width: 2)
     let index: ChunkIndex
-    private let sink: PackSink
+    let uses = BlobUses()
+    let locks = PackLocks()
+    /// Collections and repairs go one after the other.
+    let upkeep = FetchTurns(width: 1)
+    let observer: WaypointObserver?
+    let sink: PackSink
     private let writer: BlobWriter
     let reader: BlobReader
     private let sessions = Mutex<[IngestID: IngestSession]>([:])
@@ -29,14 +34,18 @@ package final class ArtifactStore: Sendable {
 
     package init(
         backend: any ArtifactBackend, index: any SQLBackend, clock: any WallClock,
-        logger: Logger = Logger(label: "linaje.artifacts")
+        logger: Logger = Logger(label: "linaje.artifacts"), observer: WaypointObserver? = nil
     ) {
         self.backend = backend
         self.clock = clock
         self.logger = logger
+        self.observer = observer
         self.index = ChunkIndex(sql: index)
-        self.sink = PackSink(backend: backend, index: self.index, logger: logger)
-        self.writer = BlobWriter(pool: pool, sink: sink, index: self.index)
+        self.sink = PackSink(
+            backend: backend, index: self.index, locks: locks, logger: logger,
+            observer: observer)
+        self.writer = BlobWriter(
+            pool: pool, sink: sink, index: self.index, uses: uses, observer: observer)
         self.reader = BlobReader(backend: backend, index: self.index, pool: pool)
     }
 
@@ -62,7 +71,7 @@ package final class ArtifactStore: Sendable {
                     "\(sessions.count) ingest sessions are open, as many as may be; try again "
                         + "later")
             }
-            sessions[id] = IngestSession(id, now: now)
+            sessions[id] = IngestSession(id, now: now, use: uses.begin())
         }
     }
 
@@ -133,12 +142,23 @@ package final class ArtifactStore: Sendable {
 
     // MARK: Trees
 
+    /// Keeps all that `body` stores or finds complete from being collected before it is over, which
+    /// is when something refers to it.
+    package func keepingUsed<Value>(_ body: () async throws -> Value) async rethrows -> Value {
+        let use = uses.begin()
+        defer { use.end() }
+        return try await body()
+    }
+
     /// Stores a tree whose files are stored already: a merged listing, a part of a tree.
+    /// Inside `keepingUsed`.
     ///
     /// - Throws: `incomplete` naming a file that is not.
     package func storeTree(_ tree: Tree) async throws -> StoredTree {
-        let found = try await index.locate(.recipe, Array(Set(tree.entries.map(\.sha256))))
-        if let entry = tree.entries.first(where: { found[$0.sha256] == nil }) {
+        let recipes = Array(Set(tree.entries.map(\.sha256)))
+        uses.note(.recipe, recipes)
+        let found = try await index.claim(.recipe, recipes)
+        if let entry = tree.entries.first(where: { !found.contains($0.sha256) }) {
             throw ArtifactStore.incomplete(entry, "is not stored")
         }
         let (_, blob, stored) = try await pool.run { try ArtifactStore.encode(tree.entries) }
@@ -154,21 +174,42 @@ package final class ArtifactStore: Sendable {
     package func tree(_ digest: SHA256Digest) async throws -> Tree {
         if let tree = trees.withLock({ $0.value(digest) }) { return tree }
         guard let content = try await reader.whole(BlobKey(.tree, digest)) else {
-            throw LinajeError(.notFound, "tree \(digest) is not stored; check its digest")
+            throw ArtifactStore.noTree(digest)
         }
         let tree = try await pool.run { try Tree(canonical: content) }
         remember(tree, weight: content.count, digest)
         return tree
     }
 
+    /// Notes that somebody has begun to look at trees, so that he can read their files for a while,
+    /// whatever is deleted meanwhile.
+    package func lease(_ trees: [SHA256Digest]) {
+        let end = clock.now().microseconds + Limits.downloadLease.components.seconds * 1_000_000
+        for tree in trees { uses.lease(tree, until: Timestamp(microseconds: end)) }
+    }
+
     /// Makes sure that all of a tree can be read: every file's recipe and every chunk is in the
     /// index, and every pack they are in is there with its size.
     ///
+    /// - Parameter claiming: whether the caller counts on it from now on, inside `keepingUsed`; what
+    ///   is condemned of it is rescued then.
     /// - Throws: `incomplete` naming the file, `notFound` for the tree itself.
-    package func requireComplete(_ digest: SHA256Digest) async throws {
+    package func requireComplete(
+        _ digest: SHA256Digest, claiming: Bool = true
+    ) async throws {
+        // Of the index, not of the caches: they may hold what was collected since.
+        guard try await found(.tree, [digest], claiming: claiming).contains(digest) else {
+            throw ArtifactStore.noTree(digest)
+        }
         let tree = try await tree(digest)
+        let recipes = try await found(
+            .recipe, Array(Set(tree.entries.map(\.sha256))), claiming: claiming)
+        if let entry = tree.entries.first(where: { !recipes.contains($0.sha256) }) {
+            throw ArtifactStore.incomplete(entry, "is not stored")
+        }
         var check = CompletenessCheck(
-            backend: backend, index: index, packs: try await index.packs())
+            backend: backend, index: index, packs: try await index.packs(),
+            uses: claiming ? uses : nil)
         var seen: Set<SHA256Digest> = []
         for entry in tree.entries where seen.insert(entry.sha256).inserted {
             guard let recipe = try await recipe(entry.sha256), recipe.size == entry.size else {
@@ -201,7 +242,7 @@ package final class ArtifactStore: Sendable {
         let end = min(range?.upperBound ?? recipe.size, recipe.size)
         return VerifiedRead(
             file: file, recipe: recipe, range: start..<end, index: index, reader: reader,
-            pool: pool)
+            pool: pool, reading: FileReading(uses, file: file, recipe: recipe))
     }
 
     /// How full the store is.
@@ -255,12 +296,26 @@ package final class ArtifactStore: Sendable {
         return session
     }
 
-    private func recipe(_ file: SHA256Digest) async throws -> Recipe? {
+    func recipe(_ file: SHA256Digest) async throws -> Recipe? {
         if let recipe = recipes.withLock({ $0.value(file) }) { return recipe }
         guard let content = try await reader.whole(BlobKey(.recipe, file)) else { return nil }
         let recipe = try await pool.run { try Recipe(content, of: file) }
         recipes.withLock { $0.insert(recipe, weight: content.count, for: file) }
         return recipe
+    }
+
+    private func found(
+        _ kind: BlobKind, _ digests: [SHA256Digest], claiming: Bool
+    ) async throws -> Set<SHA256Digest> {
+        guard claiming else { return Set(try await index.present(kind, digests).keys) }
+        uses.note(kind, digests)
+        return try await index.claim(kind, digests, observer)
+    }
+
+    /// Forgets what was read of trees and files that may have been collected.
+    func emptyCaches() {
+        trees.withLock { $0.removeAll() }
+        recipes.withLock { $0.removeAll() }
     }
 
     private func remember(_ tree: Tree, weight: Int, _ digest: SHA256Digest) {
@@ -277,6 +332,10 @@ package final class ArtifactStore: Sendable {
             tree, RawBlob(key: BlobKey(.tree, digest), content: text),
             StoredTree(digest: digest, files: tree.entries.count, size: tree.size)
         )
+    }
+
+    static func noTree(_ digest: SHA256Digest) -> LinajeError {
+        LinajeError(.notFound, "tree \(digest) is not stored; check its digest")
     }
 
     static func incomplete(_ entry: TreeEntry, _ finding: String) -> LinajeError {

@@ -45,9 +45,23 @@ package final class BlobReader: Sendable {
     /// not tell; therefore the pack's own header, whose digest is the pack's name, must say the
     /// same as the index, and the recipe must match the digest that it ends with.
     package func whole(_ key: BlobKey) async throws -> [UInt8]? {
-        guard let location = try await index.locate(key.kind, [key.digest])[key.digest] else {
-            return nil
+        guard let location = try await location(of: key) else { return nil }
+        do {
+            return try await whole(at: location)
+        } catch let error as LinajeError where error.code == .incomplete {
+            // A repacking may have moved it since it was looked up.
+            guard let other = try await self.location(of: key) else { return nil }
+            guard other.pack != location.pack else { throw error }
+            return try await whole(at: other)
         }
+    }
+
+    private func location(of key: BlobKey) async throws -> BlobLocation? {
+        try await index.locate(key.kind, [key.digest])[key.digest]
+    }
+
+    private func whole(at location: BlobLocation) async throws -> [UInt8] {
+        let key = location.key
         if key.kind == .recipe {
             let listed = PackEntry(
                 key: key, codec: location.codec, storedLength: location.storedLength,

@@ -5,12 +5,19 @@ package struct BlobWriter: Sendable {
     package let pool: WorkerPool
     private let sink: PackSink
     private let index: ChunkIndex
+    private let uses: BlobUses
+    private let observer: WaypointObserver?
     private let metrics = ArtifactMetrics()
 
-    package init(pool: WorkerPool, sink: PackSink, index: ChunkIndex) {
+    package init(
+        pool: WorkerPool, sink: PackSink, index: ChunkIndex, uses: BlobUses = BlobUses(),
+        observer: WaypointObserver? = nil
+    ) {
         self.pool = pool
         self.sink = sink
         self.index = index
+        self.uses = uses
+        self.observer = observer
     }
 
     /// Stores blobs of one kind for a session.
@@ -22,7 +29,7 @@ package struct BlobWriter: Sendable {
         return taken
     }
 
-    /// Stores blobs of one kind.
+    /// Stores blobs of one kind. The caller holds a `BlobUse` until something refers to them.
     ///
     /// - Returns: the packs on their way that hold them, and bytes of content that the store did
     ///   not have.
@@ -32,10 +39,13 @@ package struct BlobWriter: Sendable {
         guard let kind = blobs.first?.key.kind else { return ([], 0) }
         var seen: Set<BlobKey> = []
         let different = blobs.filter { seen.insert($0.key).inserted }
+        // Before anything is looked up: a collection that condemns them now takes it back.
+        uses.note(kind, different.lazy.map(\.key.digest))
+        try await observer?(.noted)
         let onTheirWay = await sink.tickets(of: different.map(\.key))
         let others = different.filter { onTheirWay[$0.key] == nil }
-        let known = try await index.locate(kind, others.map(\.key.digest))
-        let new = others.filter { known[$0.key.digest] == nil }
+        let known = try await index.claim(kind, others.map(\.key.digest), observer)
+        let new = others.filter { !known.contains($0.key.digest) }
         if kind == .chunk { metrics.put(blobs, lacked: new) }
         var tickets = Set(onTheirWay.values)
         guard !new.isEmpty else { return (tickets, 0) }

@@ -13,9 +13,13 @@ package import LinajePluginKit
 ///   content_bytes  the pack and decoded    content_length  bytes decoded
 ///                                          codec           STORAGE.md, "Packs"
 ///                                          stored_check    8 bytes, as there
+/// artifact_removals                        condemned_us?   since when nothing needs it
+///   name           packs to be removed, which nothing refers to
+/// artifact_upkeep  task, begun_us, ended_us, bytes, total_bytes, findings, message, place:
+///                  the last collection, scrub and check
 /// ```
 /// A blob that stands in several packs has one row, for the pack that was entered first; only
-/// there it counts in the sums.
+/// there it counts in the sums. Condemned blobs count too, and are read like others until their pack goes.
 package struct ChunkIndex: Sendable {
     /// Keys in one query; shorter lists are filled up to a power of four, so that few different
     /// statements are prepared.
@@ -56,7 +60,30 @@ package struct ChunkIndex: Sendable {
                     PRIMARY KEY (kind, digest)
                 )
                 """,
-            ])
+            ]),
+        SQLMigration(
+            "2 collection",
+            [
+                "ALTER TABLE chunk_index ADD COLUMN condemned_us BIGINT",
+                "CREATE INDEX IF NOT EXISTS chunk_index_by_pack ON chunk_index (pack)",
+                """
+                CREATE INDEX chunk_index_condemned ON chunk_index (pack, kind, digest)
+                    WHERE condemned_us IS NOT NULL
+                """,
+                "CREATE TABLE artifact_removals (name {blob} NOT NULL PRIMARY KEY)",
+                """
+                CREATE TABLE artifact_upkeep (
+                    task TEXT NOT NULL PRIMARY KEY,
+                    begun_us BIGINT NOT NULL,
+                    ended_us BIGINT NOT NULL,
+                    bytes BIGINT NOT NULL,
+                    total_bytes BIGINT NOT NULL,
+                    findings BIGINT NOT NULL,
+                    message TEXT NOT NULL,
+                    place TEXT NOT NULL
+                )
+                """,
+            ]),
     ]
 
     package func prepare() async throws {
@@ -66,24 +93,37 @@ package struct ChunkIndex: Sendable {
     /// Enters a pack and its blobs, in one transaction; again makes no difference.
     package func insert(_ pack: PackName, size: UInt64, _ header: PackHeader) async throws {
         try await sql.write { connection in
-            let name = SQLValue.blob(pack.digest.bytes)
-            let added = try connection.execute(
-                """
-                INSERT INTO artifact_packs (name, size, chunks, stored_bytes, content_bytes)
-                VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING
-                """, [name, .integer(Int64(clamping: size))])
-            guard added == 1 else { return }
-            guard
-                let id = try connection.first(
-                    "SELECT id FROM artifact_packs WHERE name = ?", [name], { try $0.int(0) })
-            else {
-                throw LinajeError(.internalError, "chunk index lost \(pack.key); try again")
-            }
+            guard let id = try ChunkIndex.enter(pack, size: size, connection) else { return }
             try ChunkIndex.insert(header.entries, pack: id, connection)
         }
     }
 
-    private static func insert(
+    /// Enters a pack without its blobs, which is then not to be removed any more.
+    ///
+    /// - Returns: its number; `nil` when it is entered already.
+    static func enter(
+        _ pack: PackName, size: UInt64, _ connection: any SQLConnection
+    ) throws -> Int64? {
+        let name = SQLValue.blob(pack.digest.bytes)
+        let added = try connection.execute(
+            """
+            INSERT INTO artifact_packs (name, size, chunks, stored_bytes, content_bytes)
+            VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING
+            """, [name, .integer(Int64(clamping: size))])
+        guard added == 1 else { return nil }
+        try connection.execute("DELETE FROM artifact_removals WHERE name = ?", [name])
+        guard
+            let id = try connection.first(
+                "SELECT id FROM artifact_packs WHERE name = ?", [name], { try $0.int(0) })
+        else {
+            throw LinajeError(.internalError, "chunk index lost \(pack.key); try again")
+        }
+        return id
+    }
+
+    /// Enters blobs of a pack. One that is there already stays where it is; whoever stores it again
+    /// needs it, so it is not condemned any more.
+    static func insert(
         _ entries: [PackEntry], pack id: Int64, _ connection: any SQLConnection
     ) throws {
         var sums: (chunks: Int64, stored: Int64, content: Int64) = (0, 0, 0)
@@ -101,6 +141,7 @@ package struct ChunkIndex: Sendable {
                     .integer(Int64(entry.storedLength)), .integer(Int64(entry.contentLength)),
                     .integer(Int64(entry.codec.rawValue)), .blob(entry.check.bytes),
                 ])
+            if added == 0 { try ChunkIndex.rescue(entry.key, connection) }
             guard added == 1, entry.key.kind == .chunk else { continue }
             sums.chunks += 1
             sums.stored += Int64(entry.storedLength)
@@ -121,33 +162,41 @@ package struct ChunkIndex: Sendable {
         return try await sql.read { connection in
             var out: [SHA256Digest: BlobLocation] = [:]
             out.reserveCapacity(digests.count)
-            var rest = digests[...]
-            while let first = rest.first {
-                let part = rest.prefix(ChunkIndex.keysPerQuery)
-                rest = rest.dropFirst(part.count)
-                var places = 1
-                while places < part.count { places *= 4 }
-                var arguments: [SQLValue] = [.integer(Int64(kind.rawValue))]
-                arguments += part.map { .blob($0.bytes) }
-                arguments += Array(repeating: .blob(first.bytes), count: places - part.count)
-                let marks = Array(repeating: "?", count: places).joined(separator: ", ")
-                try connection.query(
-                    """
-                    SELECT c.digest, p.name, c.blob_offset, c.stored_length, c.content_length,
-                        c.codec, c.stored_check
-                    FROM chunk_index c JOIN artifact_packs p ON p.id = c.pack
-                    WHERE c.kind = ? AND c.digest IN (\(marks))
-                    """, arguments
-                ) { row in
-                    let location = try ChunkIndex.location(kind, row)
-                    out[location.key.digest] = location
-                }
+            try ChunkIndex.query(
+                """
+                SELECT c.digest, p.name, c.blob_offset, c.stored_length, c.content_length,
+                    c.codec, c.stored_check
+                FROM chunk_index c JOIN artifact_packs p ON p.id = c.pack
+                WHERE c.kind = ? AND c.digest IN
+                """, kind, digests, connection
+            ) { row in
+                let location = try ChunkIndex.location(kind, row)
+                out[location.key.digest] = location
             }
             return out
         }
     }
 
-    private static func location(_ kind: BlobKind, _ row: any SQLRow) throws -> BlobLocation {
+    /// Runs a query that ends with "kind = ? AND digest IN", in parts.
+    static func query(
+        _ sql: String, _ kind: BlobKind, _ digests: [SHA256Digest],
+        _ connection: any SQLConnection, row: (any SQLRow) throws -> Void
+    ) throws {
+        var rest = digests[...]
+        while let first = rest.first {
+            let part = rest.prefix(ChunkIndex.keysPerQuery)
+            rest = rest.dropFirst(part.count)
+            var places = 1
+            while places < part.count { places *= 4 }
+            var arguments: [SQLValue] = [.integer(Int64(kind.rawValue))]
+            arguments += part.map { .blob($0.bytes) }
+            arguments += Array(repeating: .blob(first.bytes), count: places - part.count)
+            let marks = Array(repeating: "?", count: places).joined(separator: ", ")
+            try connection.query("\(sql) (\(marks))", arguments, row: row)
+        }
+    }
+
+    static func location(_ kind: BlobKind, _ row: any SQLRow) throws -> BlobLocation {
         guard let digest = SHA256Digest(try row.blob(0)), let pack = SHA256Digest(try row.blob(1)),
             let offset = UInt64(exactly: try row.int(2)),
             let storedLength = UInt32(exactly: try row.int(3)),
@@ -200,6 +249,7 @@ package struct ChunkIndex: Sendable {
         try await sql.write { connection in
             try connection.execute("DELETE FROM chunk_index")
             try connection.execute("DELETE FROM artifact_packs")
+            try connection.execute("DELETE FROM artifact_removals")
         }
     }
 }

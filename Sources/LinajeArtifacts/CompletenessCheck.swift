@@ -8,15 +8,21 @@ struct CompletenessCheck {
 
     private let backend: any ArtifactBackend
     private let index: ChunkIndex
+    /// Who counts on what is found, `nil`: nobody.
+    private let uses: BlobUses?
     /// The packs that the index knows, with their sizes in bytes.
     private let packs: [PackName: UInt64]
     private var present: Set<PackName> = []
     /// Chunks to look for, each with the first file that needs it.
     private var wanted: [SHA256Digest: TreeEntry] = [:]
 
-    init(backend: any ArtifactBackend, index: ChunkIndex, packs: [PackName: UInt64]) {
+    init(
+        backend: any ArtifactBackend, index: ChunkIndex, packs: [PackName: UInt64],
+        uses: BlobUses?
+    ) {
         self.backend = backend
         self.index = index
+        self.uses = uses
         self.packs = packs
     }
 
@@ -34,6 +40,7 @@ struct CompletenessCheck {
     ///
     /// - Throws: `incomplete` naming a file.
     mutating func finish() async throws {
+        if let uses { try await index.claim(.chunk, Array(wanted.keys), noting: uses) }
         let found = try await index.locate(.chunk, Array(wanted.keys))
         for (chunk, entry) in wanted {
             guard let pack = found[chunk]?.pack else {

@@ -18,10 +18,13 @@ package final class IngestSession: Sendable {
     }
 
     package let id: IngestID
+    /// What the session has put or found is kept for it.
+    private let use: BlobUse?
     private let state: Mutex<State>
 
-    package init(_ id: IngestID, now: Timestamp) {
+    package init(_ id: IngestID, now: Timestamp, use: BlobUse? = nil) {
         self.id = id
+        self.use = use
         self.state = Mutex(State(lastUse: now))
     }
 
@@ -80,7 +83,10 @@ package final class IngestSession: Sendable {
         }
     }
 
-    package func end() { state.withLock { $0.hasEnded = true } }
+    package func end() {
+        state.withLock { $0.hasEnded = true }
+        use?.end()
+    }
 
     /// Whether nobody has used the session for its lease.
     package func isExpired(_ now: Timestamp) -> Bool {

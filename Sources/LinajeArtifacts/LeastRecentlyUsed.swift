@@ -44,6 +44,11 @@ struct LeastRecentlyUsed<Value> {
         weight += added
     }
 
+    mutating func removeAll() {
+        entries = [:]
+        weight = 0
+    }
+
     private mutating func remove(_ digest: SHA256Digest) {
         if let old = entries.removeValue(forKey: digest) { weight -= old.weight }
     }

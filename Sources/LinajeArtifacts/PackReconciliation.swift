@@ -63,7 +63,6 @@ extension ArtifactStore {
             let isChanged = try await index.correct(pack, size: size, known: known, header)
             if isChanged, known != nil { report.corrected.append(pack) }
         }
-        try await index.endReconciling()
         return report
     }
 }
@@ -106,19 +105,11 @@ extension ChunkIndex {
         return true
     }
 
-    /// Makes looking for the blobs of a pack quick, and removes those of packs that are in no list:
-    /// the number of such a pack may be given again.
+    /// Removes blobs of packs that are in no list: the number of such a pack may be given again.
     func beginReconciling() async throws {
-        try await sql.write { connection in
-            try connection.execute(
-                "CREATE INDEX IF NOT EXISTS chunk_index_by_pack ON chunk_index (pack)")
-            try connection.execute(
+        _ = try await sql.write {
+            try $0.execute(
                 "DELETE FROM chunk_index WHERE pack NOT IN (SELECT id FROM artifact_packs)")
         }
-    }
-
-    /// Takes the index away again: a daemon that serves has no use for it.
-    func endReconciling() async throws {
-        _ = try await sql.write { try $0.execute("DROP INDEX IF EXISTS chunk_index_by_pack") }
     }
 }

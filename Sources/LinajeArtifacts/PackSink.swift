@@ -25,6 +25,8 @@ package actor PackSink {
     private let backend: any ArtifactBackend
     private let index: ChunkIndex
     private let logger: Logger
+    private let locks: PackLocks
+    private let observer: WaypointObserver?
     private let metrics = ArtifactMetrics()
 
     private var open = PackOnItsWay(builder: PackBuilder(), ticket: PackTicket())
@@ -40,22 +42,32 @@ package actor PackSink {
     private var broken: LinajeError?
 
     package init(
-        backend: any ArtifactBackend, index: ChunkIndex,
-        logger: Logger = Logger(label: "linaje.artifacts")
+        backend: any ArtifactBackend, index: ChunkIndex, locks: PackLocks = PackLocks(),
+        logger: Logger = Logger(label: "linaje.artifacts"), observer: WaypointObserver? = nil
     ) {
         self.backend = backend
         self.index = index
+        self.locks = locks
         self.logger = logger
+        self.observer = observer
     }
 
     /// Why nothing is accepted any more, or `nil`.
     package var failure: LinajeError? { broken }
 
-    /// The tickets of those blobs that are on their way already.
+    /// The tickets of those blobs that are on their way. Of those that have arrived the index knows
+    /// more: they may be condemned by now.
     package func tickets(of keys: [BlobKey]) -> [BlobKey: PackTicket] {
         var out: [BlobKey: PackTicket] = [:]
-        for key in keys { out[key] = located[key] }
+        for key in keys {
+            if let ticket = located[key], ticket.outcome == nil { out[key] = ticket }
+        }
         return out
+    }
+
+    /// Forgets that blobs have arrived, before they are taken out of the index.
+    package func forget(_ keys: [BlobKey]) {
+        for key in keys where located[key]?.outcome != nil { located[key] = nil }
     }
 
     /// Takes blobs; one that is on its way already is not taken twice.
@@ -139,16 +151,12 @@ package actor PackSink {
     private func write(_ builder: PackBuilder) async throws -> [BlobKey] {
         let started = ContinuousClock.now
         let pack = try builder.seal()
-        let writer = try await backend.put(pack.name.key)
-        do {
-            try await writer.write(pack.body)
-            try await writer.write(pack.tail)
-            try await writer.commit()
-        } catch {
-            await writer.abort()
-            throw error
+        try await locks.hold(pack.name) {
+            try await backend.write(pack)
+            try await observer?(.packWritten)
+            try await index.insert(pack.name, size: pack.size, pack.header)
         }
-        try await index.insert(pack.name, size: pack.size, pack.header)
+        try await observer?(.packEntered)
         metrics.wrote(bytes: pack.size, took: started.duration(to: .now))
         return pack.header.entries.map(\.key)
     }
@@ -174,6 +182,21 @@ package actor PackSink {
         let waiters = roomWaiters
         roomWaiters = []
         for waiter in waiters { waiter.resume() }
+    }
+}
+
+extension ArtifactBackend {
+    /// Makes a pack durable under its key.
+    func write(_ pack: SealedPack) async throws {
+        let writer = try await put(pack.name.key)
+        do {
+            try await writer.write(pack.body)
+            try await writer.write(pack.tail)
+            try await writer.commit()
+        } catch {
+            await writer.abort()
+            throw error
+        }
     }
 }
 

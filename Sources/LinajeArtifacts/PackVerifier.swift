@@ -23,7 +23,9 @@ struct PackVerifier: Sendable {
             missing[pack] = nil
             report.packs += 1
             do {
-                try await verify(pack, size: object.size, &report)
+                let found = try await verify(pack, size: object.size) { _ in }
+                report.blobs += found.blobs
+                report.damages += found.damages
             } catch let error as LinajeError {
                 // A store that does not answer is an error of this call, not of the pack.
                 guard [.corrupt, .storeTooNew, .incomplete].contains(error.code) else {
@@ -38,12 +40,19 @@ struct PackVerifier: Sendable {
         return report
     }
 
-    private func verify(
-        _ pack: PackName, size: UInt64, _ report: inout ArtifactVerification
-    ) async throws {
+    /// Reads a whole pack.
+    ///
+    /// - Parameter read: told of bytes that were read, as they are.
+    /// - Returns: how many blobs are right, and what is not.
+    /// - Throws: `corrupt`, `incomplete`, `storeTooNew` for a pack whose header cannot be read.
+    func verify(
+        _ pack: PackName, size: UInt64, read: (UInt64) async throws -> Void
+    ) async throws -> (blobs: Int, damages: [ArtifactDamage]) {
+        var good = 0
+        var found: [ArtifactDamage] = []
         let magic = try await reader.bytes(of: pack, PackHeader.magicRange)
         if magic != PackHeader.magic {
-            report.damages.append(
+            found.append(
                 ArtifactDamage(pack: pack.key, finding: "it does not begin as packs do"))
         }
         var rest = try await reader.header(of: pack, size: size).entries[...]
@@ -63,18 +72,18 @@ struct PackVerifier: Sendable {
             let damages = try await pool.run {
                 entries.compactMap { PackVerifier.damage($0, pack, bytes, from: first.offset) }
             }
-            report.blobs += entries.count - damages.count
-            report.damages += damages
+            good += entries.count - damages.count
+            found += damages
+            try await read(UInt64(bytes.count))
         }
+        return (good, found)
     }
 
     /// What is wrong with a blob, or `nil`.
     private static func damage(
         _ entry: PackEntry, _ pack: PackName, _ bytes: [UInt8], from start: UInt64
     ) -> ArtifactDamage? {
-        let location = BlobLocation(
-            key: entry.key, pack: pack, offset: entry.offset, storedLength: entry.storedLength,
-            contentLength: entry.contentLength, codec: entry.codec, check: entry.check)
+        let location = BlobLocation(entry, in: pack)
         let from = Int(entry.offset - start)
         let to = min(from + Int(entry.storedLength), bytes.count)
         do {

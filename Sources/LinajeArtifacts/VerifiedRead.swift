@@ -17,10 +17,12 @@ package struct VerifiedRead: AsyncSequence, Sendable {
     private let index: ChunkIndex
     private let reader: BlobReader
     private let pool: WorkerPool
+    /// Keeps the file from being collected while somebody reads it.
+    private let reading: FileReading?
 
     init(
         file: SHA256Digest, recipe: Recipe, range: Range<UInt64>, index: ChunkIndex,
-        reader: BlobReader, pool: WorkerPool
+        reader: BlobReader, pool: WorkerPool, reading: FileReading? = nil
     ) {
         self.file = file
         self.size = recipe.size
@@ -29,6 +31,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         self.index = index
         self.reader = reader
         self.pool = pool
+        self.reading = reading
     }
 
     package func makeAsyncIterator() -> Iterator { Iterator(self) }
@@ -87,8 +90,16 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         /// Fetches the next chunks that lie side by side in a pack, and cuts the range out.
         private mutating func fetch() async throws {
             if locations.isEmpty { try await lookUp() }
-            let group = takeGroup()
-            let contents = try await read.reader.chunks(group)
+            var group = takeGroup()
+            var contents: [[UInt8]]
+            do {
+                contents = try await read.reader.chunks(group)
+            } catch let error as LinajeError where error.code == .incomplete {
+                // A repacking may have moved them since they were looked up.
+                try await lookUp()
+                group = takeGroup()
+                contents = try await read.reader.chunks(group)
+            }
             read.reader.metrics.read(contents)
             var pieces: [[UInt8]] = []
             for content in contents {

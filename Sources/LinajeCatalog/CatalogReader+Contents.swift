@@ -25,6 +25,9 @@ extension CatalogReader {
             let id: LoggedModelID = try $0.requiredID(1)
             out[try $0.requiredDigest(0), default: []].append("logged model \(id)")
         }
+        try connection.query("SELECT tree FROM artifact_holds", []) {
+            out[try $0.requiredDigest(0), default: []].append("hold")
+        }
         return out
     }
 }

@@ -52,6 +52,8 @@ package import LinajePluginKit
 ///                                                                 ledger cut short is noticed
 /// event_times      sequence*  at_us                               copy of `at`, see EventTimes
 /// catalog_idempotency  (principal key)*  request  answer  created_at_us
+/// artifact_holds   tree*  reason  principal  placed_at_us         see HoldSteps
+/// artifact_leases  tree*  ends_at_us
 /// catalog_counters name*  value                                   internal ids, never used twice
 /// ```
 ///
@@ -77,6 +79,7 @@ package enum CatalogSchema {
         RunPurgeSteps.migration,
         SearchSchemaSteps.modelMetrics,
         SearchSchemaSteps.metricLists,
+        HoldSteps.migration,
     ]
 
     private static let experiments = [

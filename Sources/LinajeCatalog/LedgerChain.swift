@@ -58,4 +58,7 @@ enum LedgerOperation: String {
     case aliasDelete = "alias.delete"
     /// A run was deleted for good; the event is about no model.
     case runDelete = "run.delete"
+    /// Content is held by name, or not any more; the event is about no model.
+    case holdPlace = "hold.place"
+    case holdLift = "hold.lift"
 }

@@ -53,6 +53,8 @@ public struct DaemonStatus: Sendable, Hashable {
     public var failure: String?
     /// Migrations of the schema that go on while the daemon serves.
     public var migrations: [MigrationStatus]
+    /// How the artifact store was looked after last, by task.
+    public var upkeep: [UpkeepRecord]
 
     init(_ message: Linaje_V1_Status) {
         version = message.version
@@ -86,6 +88,7 @@ public struct DaemonStatus: Sendable, Hashable {
         kernelFeatures = message.kernelFeatures.map { KernelFeature($0) }
         failure = message.failure.isEmpty ? nil : message.failure
         migrations = message.migrations.map { MigrationStatus($0) }
+        upkeep = message.upkeep.map { UpkeepRecord($0) }
     }
 }
 

@@ -28,6 +28,7 @@ struct LinajeCommand: AsyncParsableCommand {
             StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
             MetricCommand.self, AgentCommand.self, DatasetCommand.self, ArtifactCommand.self,
             ModelCommand.self, LineageCommand.self, LedgerCommand.self,
-            MaintainCommand.self, DoctorCommand.self, BenchCommand.self,
+            MaintainCommand.self, GarbageCommand.self, FsckCommand.self, DoctorCommand.self,
+            BenchCommand.self,
         ])
 }

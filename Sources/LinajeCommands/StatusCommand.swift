@@ -39,6 +39,14 @@ struct StatusCommand: AsyncParsableCommand {
         Output.line(status.json(client.daemon).text)
     }
 
+    private func text(of record: UpkeepRecord) -> String {
+        guard let end = record.endedAt else {
+            return "\(ByteCount(record.bytes)) of \(ByteCount(record.totalBytes)) read since "
+                + "\(Rendering.time(record.begunAt)), \(Rendering.grouped(record.findings)) findings"
+        }
+        return "\(Rendering.time(end)): \(printable(record.message))"
+    }
+
     private func show(_ status: DaemonStatus, _ daemon: DaemonGreeting) {
         let style = options.style
         let now = SystemClock().now().microseconds
@@ -83,6 +91,9 @@ struct StatusCommand: AsyncParsableCommand {
             fields.add(
                 "migrating",
                 "\(migration.namespace) \"\(migration.name)\": \(migration.percent) %")
+        }
+        for record in status.upkeep {
+            fields.add(record.task, text(of: record))
         }
         fields.show(style)
         if let failure = status.failure {

@@ -46,6 +46,9 @@ public struct SHA256Digest: Sendable, Hashable, Comparable, CustomStringConverti
         return out
     }
 
+    /// The first 16 bytes as two numbers, most significant byte first.
+    public var leadingWords: (UInt64, UInt64) { (words.0, words.1) }
+
     /// 64 lower-case hex digits.
     public var description: String { Hex.encode(bytes) }
 

@@ -1,5 +1,3 @@
-import Glibc
-
 /// The id of a run: 16 bytes, of which new ones begin with their time (`timeOrdered`), shown as 32 hex
 /// digits.
 public struct RunID: Identifier {
@@ -135,9 +133,7 @@ extension Identifier {
     }
 
     private static var now: UInt64 {
-        var moment = timespec()
-        clock_gettime(CLOCK_REALTIME, &moment)
-        return UInt64(max(0, moment.tv_sec)) * 1_000 + UInt64(max(0, moment.tv_nsec)) / 1_000_000
+        UInt64(max(0, SystemClock().now().microseconds)) / 1_000
     }
 
     /// An id from the bytes of a message or a database.

@@ -130,6 +130,23 @@ public enum Limits {
     /// Seconds of silence after which an ingest session is dropped.
     public static let ingestLease = Duration.seconds(3_600)
 
+    /// How long content that nothing needs stays and can be had back. `artifacts.gc_grace` is another.
+    public static let collectionGrace = Duration.seconds(7 * 86_400)
+    /// How often it is collected. `artifacts.gc_interval` is another.
+    public static let collectionInterval = Duration.seconds(86_400)
+    /// How long a tree that was put and belongs to nothing is kept before it is collected.
+    public static let treeLease = Duration.seconds(86_400)
+    /// How long a tree that somebody looks at is kept for whoever downloads its files.
+    public static let downloadLease = Duration.seconds(3_600)
+    /// Most trees that are kept so; of more, those that were looked at last.
+    public static let downloadLeases = 4_096
+    /// How often every stored byte is read. `artifacts.scrub_interval` is another.
+    public static let scrubInterval = Duration.seconds(30 * 86_400)
+    /// Bytes a second that this reads at most. `artifacts.scrub_bytes_per_second` is another.
+    public static let scrubRate = 8 << 20
+    /// Most trees that are held by name.
+    public static let holds = 100_000
+
     /// How long an idempotency key is remembered.
     public static let idempotencyWindow = Duration.seconds(24 * 3_600)
     /// Silence after which a run with a heartbeat lease is STALLED, when the client does not say.

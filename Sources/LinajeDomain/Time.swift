@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// A moment: microseconds since 1970 UTC.
 public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     public var microseconds: Int64
@@ -71,6 +73,15 @@ public protocol WallClock: Sendable {
     func now() -> Timestamp
 }
 
+/// The machine's clock.
+public struct SystemClock: WallClock {
+    public init() {}
+
+    public func now() -> Timestamp {
+        Timestamp(microseconds: Int64(Date.now.timeIntervalSince1970 * 1_000_000))
+    }
+}
+
 /// A number of bytes.
 public struct ByteCount: Sendable, Hashable, Comparable, CustomStringConvertible {
     public var bytes: UInt64
@@ -91,5 +102,18 @@ public struct ByteCount: Sendable, Hashable, Comparable, CustomStringConvertible
         }
         let tenths = Int64((value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}
+
+extension Duration {
+    /// An age as people write it: a whole number with s, m, h, d or w behind it, at most a hundred
+    /// years; `nil` for anything else.
+    public init?(age text: String) {
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800]
+        let longest: Int64 = 100 * 366 * 86_400
+        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
+            (0...longest / unit).contains(count)
+        else { return nil }
+        self = .seconds(count * unit)
     }
 }

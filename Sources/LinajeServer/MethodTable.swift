@@ -35,6 +35,7 @@ package struct MethodTable: Sendable {
         addRunLogs(services.runLogs)
         addMetrics(services.metrics)
         addArtifacts(services.artifacts)
+        addArtifactUpkeep(services.upkeep)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

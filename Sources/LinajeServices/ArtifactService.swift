@@ -26,11 +26,17 @@ package struct ArtifactService: Sendable {
     ) async throws -> StoredTree {
         if let done = try await catalog.remembered(change) { return done }
         let tree = try await store.prepareTree(ingest)
+        // Also the session's blobs stay until it has ended, which is after the commit.
         let committed = try await catalog.change(change) { transaction in
             if let run {
                 try transaction.mountTree(
                     run, path: path, tree: tree.digest, size: tree.size,
                     files: UInt64(clamping: tree.files))
+            } else {
+                let end =
+                    transaction.now.microseconds
+                    + Limits.treeLease.components.seconds * 1_000_000
+                try transaction.lease(tree.digest, until: Timestamp(microseconds: end))
             }
             return tree
         }
@@ -50,9 +56,8 @@ package struct ArtifactService: Sendable {
     /// - Throws: `notFound` when nothing is there.
     package func resolve(_ uri: ContentURI) async throws -> (tree: Tree, file: TreeEntry?) {
         switch uri {
-        case .tree(let digest): return (try await store.tree(digest), nil)
-        case .model(let model):
-            return (try await store.tree(try await treeOfModel(model)), nil)
+        case .tree(let digest): return (try await leased(digest), nil)
+        case .model(let model): return (try await leased(try await treeOfModel(model)), nil)
         case .run(let run, let path):
             let all = try await runTree(run)
             guard let path else { return (all, nil) }
@@ -74,6 +79,7 @@ package struct ArtifactService: Sendable {
             }
             return try reader.mounts(run)
         }
+        store.lease(mounts.map(\.tree))
         var overlay = Overlay()
         for mount in mounts {
             for var entry in try await store.tree(mount.tree).entries {
@@ -91,12 +97,19 @@ package struct ArtifactService: Sendable {
     }
 
     /// Stores a tree made of files that are stored already, and checks that all of it is there.
+    /// Inside `ArtifactStore.keepingUsed`.
     ///
     /// - Throws: `incomplete` naming what is missing.
     func keep(_ tree: Tree) async throws -> StoredTree {
         let stored = try await store.storeTree(tree)
         try await store.requireComplete(stored.digest)
         return stored
+    }
+
+    /// A tree that its reader is about to read files of.
+    private func leased(_ digest: SHA256Digest) async throws -> Tree {
+        store.lease([digest])
+        return try await store.tree(digest)
     }
 
     private func treeOfModel(_ uri: ModelURI) async throws -> SHA256Digest {

@@ -13,13 +13,15 @@ package struct LoggedModelService: Sendable {
         _ new: NewLoggedModel, _ change: Change<LoggedModel>
     ) async throws -> LoggedModel {
         if let done = try await catalog.remembered(change) { return done }
-        var new = new
-        if let tree = new.tree {
-            new.size = try await artifacts.store.tree(tree).size
-            try await artifacts.store.requireComplete(tree)
-            new.model = await inspection.describe(tree)
+        return try await artifacts.store.keepingUsed {
+            var new = new
+            if let tree = new.tree {
+                try await artifacts.store.requireComplete(tree)
+                new.size = try await artifacts.store.tree(tree).size
+                new.model = await inspection.describe(tree)
+            }
+            return try await catalog.change(change) { [new] in try $0.createLoggedModel(new) }
         }
-        return try await catalog.change(change) { [new] in try $0.createLoggedModel(new) }
     }
 
     /// - Throws: `notFound`.
@@ -38,14 +40,16 @@ package struct LoggedModelService: Sendable {
         _ id: LoggedModelID, _ update: LoggedModelUpdate, _ change: Change<LoggedModel>
     ) async throws -> LoggedModel {
         if let done = try await catalog.remembered(change) { return done }
-        var update = update
-        if let tree = update.tree {
-            update.size = try await artifacts.store.tree(tree).size
-            try await artifacts.store.requireComplete(tree)
-            update.model = await inspection.describe(tree)
-        }
-        return try await catalog.change(change) { [update] in
-            try $0.updateLoggedModel(id, update)
+        return try await artifacts.store.keepingUsed {
+            var update = update
+            if let tree = update.tree {
+                try await artifacts.store.requireComplete(tree)
+                update.size = try await artifacts.store.tree(tree).size
+                update.model = await inspection.describe(tree)
+            }
+            return try await catalog.change(change) { [update] in
+                try $0.updateLoggedModel(id, update)
+            }
         }
     }
 

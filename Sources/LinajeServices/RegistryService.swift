@@ -53,13 +53,15 @@ package struct RegistryService: Sendable {
         if !request.createModel {
             _ = try await catalog.read { try $0.registeredModel(name) }
         }
-        let content = try await content(of: ContentURI(parsing: request.source))
-        let new = NewVersion(
-            name: name, createModel: request.createModel, tree: content.tree, size: content.size,
-            source: request.source, runID: request.runID ?? content.runID,
-            loggedModelID: content.loggedModelID, description: request.description,
-            tags: request.tags, model: content.model)
-        return try await catalog.change(change) { try $0.createModelVersion(new) }
+        return try await artifacts.store.keepingUsed {
+            let content = try await content(of: ContentURI(parsing: request.source))
+            let new = NewVersion(
+                name: name, createModel: request.createModel, tree: content.tree,
+                size: content.size, source: request.source,
+                runID: request.runID ?? content.runID, loggedModelID: content.loggedModelID,
+                description: request.description, tags: request.tags, model: content.model)
+            return try await catalog.change(change) { try $0.createModelVersion(new) }
+        }
     }
 
     /// - Throws: `notFound`.

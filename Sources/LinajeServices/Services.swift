@@ -25,6 +25,7 @@ package struct Services: Sendable {
     package let runLogs: RunLogService
     package let runs: RunService
     package let status: StatusService
+    package let upkeep: ArtifactUpkeepService
 
     package let owners: OwnerWatch
     package let index: MetricIndexService
@@ -34,6 +35,7 @@ package struct Services: Sendable {
     package init(
         access: AccessControl, catalog: CatalogStore, metrics metricStore: MetricStore,
         runLogs logStore: RunLogStore, artifacts store: ArtifactStore,
+        upkeep upkeepConfiguration: ArtifactUpkeepService.Configuration,
         databases: [MaintenanceService.Database],
         plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
@@ -49,6 +51,9 @@ package struct Services: Sendable {
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
             clock: clock, logger: logger)
         artifacts = ArtifactService(catalog: catalog, store: store)
+        upkeep = ArtifactUpkeepService(
+            catalog: catalog, artifacts: artifacts, configuration: upkeepConfiguration,
+            clock: clock, logger: logger)
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)

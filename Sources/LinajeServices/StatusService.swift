@@ -62,7 +62,8 @@ package struct StatusService: Sendable {
             watchedRuns: UInt64(clamping: owners.watchedCount),
             stalledRuns: try await catalog.read { try $0.stalledRunCount() },
             kernel: kernel,
-            migrations: try await catalog.pendingBackfills() + metrics.pendingBackfills())
+            migrations: try await catalog.pendingBackfills() + metrics.pendingBackfills(),
+            upkeep: try await store.upkeepRecords())
     }
 
     /// Why the daemon accepts no more changes, or `nil`.
@@ -153,4 +154,6 @@ package struct DaemonStatus: Sendable {
     package var kernel: Set<KernelFacility>
     /// What migrations have left to do while the daemon serves.
     package var migrations: [SQLBackfillProgress]
+    /// How the artifact store was looked after last.
+    package var upkeep: [UpkeepRecord]
 }

@@ -94,6 +94,15 @@ extension MetricFamily {
         MetricFamily(
             "linaje_artifact_corrupt_total", .counter,
             "Blobs that were read and did not match their digest."),
+        MetricFamily(
+            "linaje_artifact_condemned_bytes_total", .counter,
+            "Bytes in packs that a collection found not to be needed."),
+        MetricFamily(
+            "linaje_artifact_freed_bytes_total", .counter,
+            "Bytes that collections gave back to the disk."),
+        MetricFamily(
+            "linaje_artifact_rescued_total", .counter,
+            "Blobs that a collection had condemned and a later one found needed."),
         MetricFamily("linaje_artifact_store_packs", .gauge, "Pack files in the store."),
         MetricFamily("linaje_artifact_store_chunks", .gauge, "Chunks in the store."),
         MetricFamily(

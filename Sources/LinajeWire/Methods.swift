@@ -121,6 +121,17 @@ package enum Methods {
     package static let readArtifact = Method<
         Linaje_V1_ReadArtifactRequest, Linaje_V1_ReadArtifactOpened
     >(0x0506, "ReadArtifact", .serverStreaming, role: .reader)
+    package static let collectGarbage = Method<
+        Linaje_V1_CollectGarbageRequest, Linaje_V1_CollectGarbageOpened
+    >(0x0511, "CollectGarbage", .serverStreaming, role: .admin)
+    package static let holdContent = Method<Linaje_V1_HoldContentRequest, Linaje_V1_Hold>(
+        0x0512, "HoldContent", mutation: true, role: .admin)
+    package static let listHolds = Method<
+        Linaje_V1_ListHoldsRequest, Linaje_V1_ListHoldsResponse
+    >(0x0513, "ListHolds", role: .reader)
+    package static let checkStore = Method<
+        Linaje_V1_CheckStoreRequest, Linaje_V1_CheckStoreOpened
+    >(0x0514, "CheckStore", .serverStreaming, role: .admin)
 
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel

@@ -11,6 +11,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var access = Access()
     var metrics = Metrics()
     var runs = Runs()
+    var artifacts = Artifacts()
     var flavors = Flavors()
     var limits = ConnectionLimits()
     var telemetry = Telemetry()
@@ -46,6 +47,18 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var log_bytes: Int?
     }
 
+    /// Ages are numbers with a unit: "90m", "12h", "30d", "8w".
+    struct Artifacts: Codable, Sendable, Equatable {
+        /// How long content that nothing needs stays and can be had back.
+        var gc_grace: String?
+        /// From one collection to the next; "0s": only by `linaje gc`.
+        var gc_interval: String?
+        /// From one reading of every stored byte to the next; "0s": never.
+        var scrub_interval: String?
+        /// Bytes that this reads a second, at most.
+        var scrub_bytes_per_second: Int?
+    }
+
     struct Flavors: Codable, Sendable, Equatable {
         /// The program that examines models; empty: models are not examined. Default:
         /// `linaje-flavor-host` beside `linajed`.
@@ -69,7 +82,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case daemon, access, metrics, runs, flavors, limits, telemetry
+        case daemon, access, metrics, runs, artifacts, flavors, limits, telemetry
     }
 
     init() {}
@@ -80,6 +93,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         access = try values.decodeIfPresent(Access.self, forKey: .access) ?? Access()
         metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
         runs = try values.decodeIfPresent(Runs.self, forKey: .runs) ?? Runs()
+        artifacts = try values.decodeIfPresent(Artifacts.self, forKey: .artifacts) ?? Artifacts()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()

@@ -15,6 +15,8 @@ struct DaemonSettings: Sendable {
     var queueBytes: Int
     /// Bytes of output that one run's log keeps.
     var logBytes: UInt64
+    /// How the artifact store is looked after.
+    var upkeep: ArtifactUpkeepService.Configuration
     /// `nil`: models are not examined.
     var flavorHost: String?
     var flavorTimeout: Duration
@@ -56,6 +58,7 @@ struct DaemonSettings: Sendable {
                 "metrics.queue_bytes \(queueBytes) is out of bounds; use 1048576 to 4294967296")
         }
         logBytes = try Self.logBytes(configuration.runs)
+        upkeep = try Self.upkeep(configuration.artifacts)
         let host = configuration.flavors.host ?? Self.programBeside(program)
         flavorHost = host.isEmpty ? nil : host
         let seconds = configuration.flavors.timeout_seconds ?? 30
@@ -81,6 +84,38 @@ struct DaemonSettings: Sendable {
                 "runs.log_bytes \(bytes) is out of bounds; use 0 to 1099511627776")
         }
         return UInt64(bytes)
+    }
+
+    private static func upkeep(
+        _ artifacts: DaemonConfiguration.Artifacts
+    ) throws -> ArtifactUpkeepService.Configuration {
+        let rate = artifacts.scrub_bytes_per_second ?? Limits.scrubRate
+        guard (1 << 10...1 << 40).contains(rate) else {
+            throw LinajeError(
+                .invalidArgument,
+                "artifacts.scrub_bytes_per_second \(rate) is out of bounds; use 1024 to "
+                    + "1099511627776")
+        }
+        return ArtifactUpkeepService.Configuration(
+            grace: try age(
+                artifacts.gc_grace, "artifacts.gc_grace", else: Limits.collectionGrace),
+            collectionInterval: try age(
+                artifacts.gc_interval, "artifacts.gc_interval", else: Limits.collectionInterval),
+            scrubInterval: try age(
+                artifacts.scrub_interval, "artifacts.scrub_interval", else: Limits.scrubInterval),
+            scrubRate: rate)
+    }
+
+    private static func age(
+        _ text: String?, _ key: String, else standard: Duration
+    ) throws -> Duration {
+        guard let text else { return standard }
+        guard let age = Duration(age: text) else {
+            throw LinajeError(
+                .invalidArgument,
+                "\(key) \"\(text)\" is no age; write a number with a unit: 90m, 12h, 30d")
+        }
+        return age
     }
 
     private static func seconds(

@@ -64,7 +64,8 @@ extension Linajed {
         let access = AccessControl(settings.access)
         let services = Services(
             access: access, catalog: stores.catalog, metrics: stores.metrics,
-            runLogs: stores.runLogs, artifacts: stores.artifacts, databases: stores.databases,
+            runLogs: stores.runLogs, artifacts: stores.artifacts, upkeep: settings.upkeep,
+            databases: stores.databases,
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
@@ -104,6 +105,7 @@ extension Linajed {
                 service: ExpiryService(
                     catalog: stores.catalog, store: stores.artifacts, logger: logger)),
             .init(service: services.maintenance),
+            .init(service: services.upkeep),
         ]
         running += endpoint.map { .init(service: $0) }
         running.append(
@@ -184,16 +186,6 @@ extension Linajed {
         }
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
-    }
-}
-
-/// The machine's clock.
-struct SystemClock: WallClock {
-    func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(
-            microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 }
 

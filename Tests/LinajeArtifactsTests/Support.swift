@@ -11,9 +11,9 @@ import Testing
 final class TemporaryFolder: Sendable {
     let path: String
 
-    init() throws {
+    init(below root: String? = nil) throws {
         path =
-            FileManager.default.temporaryDirectory
+            (root.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory)
             .appendingPathComponent("linaje-artifacts-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true)
@@ -70,23 +70,26 @@ struct StoreFixture: Sendable {
     let store: ArtifactStore
 
     init(
-        wrapping wrap: (any ArtifactBackend) -> any ArtifactBackend = { $0 }
+        wrapping wrap: (any ArtifactBackend) -> any ArtifactBackend = { $0 },
+        observer: WaypointObserver? = nil
     ) async throws {
         let folder = try TemporaryFolder()
         try await self.init(
             folder: folder, sql: SQLiteBackend(path: "\(folder.path)/catalog.db"),
-            backend: wrap(FilesystemStorage(root: "\(folder.path)/state")), clock: ManualClock())
+            backend: wrap(FilesystemStorage(root: "\(folder.path)/state")), clock: ManualClock(),
+            observer: observer)
     }
 
     private init(
         folder: TemporaryFolder, sql: any SQLBackend, backend: any ArtifactBackend,
-        clock: ManualClock
+        clock: ManualClock, observer: WaypointObserver? = nil
     ) async throws {
         self.folder = folder
         self.sql = sql
         self.backend = backend
         self.clock = clock
-        self.store = ArtifactStore(backend: backend, index: sql, clock: clock)
+        self.store = ArtifactStore(
+            backend: backend, index: sql, clock: clock, observer: observer)
         try await store.prepare()
     }
 

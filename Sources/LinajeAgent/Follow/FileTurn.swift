@@ -171,7 +171,7 @@ private struct BatchSender {
         var keys: [String] = []
         var index: [UInt32] = []
         var columns = MetricColumns()
-        let now = SystemTime.microseconds()
+        let now = SystemClock().now().microseconds
         for point in points {
             let place = places[point.key] ?? UInt32(keys.count)
             if places.updateValue(place, forKey: point.key) == nil { keys.append(point.key) }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LinajeDomain
 import LinajeHost
 
 /// The machine at one moment. What cannot be read is `nil`.
@@ -23,7 +24,7 @@ struct HostReading: Sendable {
         clock_gettime(CLOCK_MONOTONIC, &clock)
         var reading = HostReading(
             instant: Double(clock.tv_sec) + Double(clock.tv_nsec) / 1e9,
-            time: SystemTime.microseconds())
+            time: SystemClock().now().microseconds)
         reading.processor = HostText.processorTime(SmallFile.text("/proc/stat"))
         reading.memory = HostText.memory(SmallFile.text("/proc/meminfo"))
         reading.network = HostText.network(SmallFile.text("/proc/net/dev"))

@@ -57,7 +57,7 @@ struct HostSampler: Sendable {
         // Without runs nothing is worth a look, and the next one has nothing to compare with.
         guard !meters.isEmpty else {
             last = nil
-            return (SystemTime.microseconds(), [:])
+            return (SystemClock().now().microseconds, [:])
         }
         let now = HostReading.take(gpus)
         let change = last.map { HostChange(now, after: $0, ticksPerSecond: ticksPerSecond) }

@@ -28,8 +28,20 @@ extension DaemonStatus {
                 ("plugins", .array(plugins.map(\.json))),
                 ("kernel_features", .array(kernelFeatures.map(\.json))),
                 ("migrations", .array(migrations.map(\.json))),
+                ("upkeep", .array(upkeep.map(\.json))),
                 ("failure", .optional(failure)),
             ])
+    }
+}
+
+extension UpkeepRecord {
+    fileprivate var json: JSONValue {
+        .object([
+            ("task", .string(task)), ("begun_at_us", .int(begunAt.microseconds)),
+            ("ended_at_us", endedAt.map { .int($0.microseconds) } ?? .null),
+            ("bytes", .uint(bytes)), ("total_bytes", .uint(totalBytes)),
+            ("findings", .uint(findings)), ("message", .string(message)),
+        ])
     }
 }
 

@@ -94,16 +94,12 @@ enum Arguments {
 
     /// An age: a whole number with s, m, h, d or w behind it.
     static func age(_ text: String) throws -> Duration {
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800]
-        let longest: Int64 = 100 * 366 * 86_400
-        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
-            (0...longest / unit).contains(count)
-        else {
+        guard let age = Duration(age: text) else {
             throw LinajeError(
                 .invalidArgument,
                 "age \"\(text)\" is not understood; write a number with a unit: 90m, 12h, 30d")
         }
-        return .seconds(count * unit)
+        return age
     }
 
     /// A status by its name in any case.

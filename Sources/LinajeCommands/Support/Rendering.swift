@@ -78,13 +78,3 @@ enum Rendering {
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
-
-/// The machine's clock.
-struct SystemClock: WallClock {
-    func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(
-            microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
-    }
-}

@@ -47,6 +47,7 @@ extension MethodTable {
                 message.total = migration.total
                 return message
             }
+            answer.upkeep = status.upkeep.map { Linaje_V1_UpkeepStatus($0) }
             return answer
         }
     }

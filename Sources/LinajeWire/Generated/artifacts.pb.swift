@@ -380,6 +380,394 @@ package nonisolated struct Linaje_V1_ReadArtifactOpened: Sendable {
   fileprivate var _file: Linaje_V1_FileEntry? = nil
 }
 
+/// Frees what no run, model version, logged model, data set, hold or lease needs. A cancel stops it
+/// between two parts; what was done stays.
+package nonisolated struct Linaje_V1_CollectGarbageRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only say what would be done.
+  package var dryRun: Bool = false
+
+  /// Tell of each tree why it is kept or freed.
+  package var explain: Bool = false
+
+  /// How long content stays after a collection found that nothing needs it, in seconds; absent: what
+  /// the daemon's configuration says.
+  package var graceS: UInt64 {
+    get {_graceS ?? 0}
+    set {_graceS = newValue}
+  }
+  /// Returns true if `graceS` has been explicitly set.
+  package var hasGraceS: Bool {self._graceS != nil}
+  /// Clears the value of `graceS`. Subsequent reads from it will return its default value.
+  package mutating func clearGraceS() {self._graceS = nil}
+
+  /// Collect also when needed content is lost.
+  package var despiteLosses: Bool = false
+
+  /// Collect nothing: take back what collections have condemned and not removed. What belongs to
+  /// nothing is then kept for the grace time.
+  package var undo: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _graceS: UInt64? = nil
+}
+
+/// The collection begins; what it does are CollectionNews in data frames.
+package nonisolated struct Linaje_V1_CollectGarbageOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What a collection tells: one of the two.
+package nonisolated struct Linaje_V1_CollectionNews: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How far it is.
+  package var progress: Linaje_V1_CollectionProgress {
+    get {_storage._progress ?? Linaje_V1_CollectionProgress()}
+    set {_uniqueStorage()._progress = newValue}
+  }
+  /// Returns true if `progress` has been explicitly set.
+  package var hasProgress: Bool {_storage._progress != nil}
+  /// Clears the value of `progress`. Subsequent reads from it will return its default value.
+  package mutating func clearProgress() {_uniqueStorage()._progress = nil}
+
+  /// What becomes of a tree.
+  package var tree: Linaje_V1_CollectedTree {
+    get {_storage._tree ?? Linaje_V1_CollectedTree()}
+    set {_uniqueStorage()._tree = newValue}
+  }
+  /// Returns true if `tree` has been explicitly set.
+  package var hasTree: Bool {_storage._tree != nil}
+  /// Clears the value of `tree`. Subsequent reads from it will return its default value.
+  package mutating func clearTree() {_uniqueStorage()._tree = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What a collection has come to.
+package nonisolated struct Linaje_V1_CollectionProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Needed trees and files.
+  package var roots: UInt64 = 0
+
+  /// Blobs looked at.
+  package var blobs: UInt64 = 0
+
+  /// Blobs there are.
+  package var totalBlobs: UInt64 = 0
+
+  /// Blobs that were condemned now: nothing needs them.
+  package var condemned: UInt64 = 0
+
+  /// Their bytes in packs.
+  package var condemnedBytes: UInt64 = 0
+
+  /// Blobs that were condemned before and are needed again, or were had back.
+  package var rescued: UInt64 = 0
+
+  /// Bytes in packs that are condemned in all, and wait.
+  package var waitingBytes: UInt64 = 0
+
+  /// Packs that were removed.
+  package var removedPacks: UInt64 = 0
+
+  /// Those of them whose rest was written anew.
+  package var rewrittenPacks: UInt64 = 0
+
+  /// Bytes that were given back; of a dry run, bytes that would be.
+  package var freedBytes: UInt64 = 0
+
+  /// What kept the collection from something.
+  package var findings: [String] = []
+
+  /// Whether this is the last word.
+  package var finished: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What becomes of a tree, and why.
+package nonisolated struct Linaje_V1_CollectedTree: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its digest, 32 bytes.
+  package var digest: Data = Data()
+
+  /// Files of it.
+  package var files: UInt64 = 0
+
+  /// Bytes of its files.
+  package var size: UInt64 = 0
+
+  /// Whether it is kept.
+  package var kept: Bool = false
+
+  /// What needs it: "run 0ab…, path model"; at most 20 of each kind.
+  package var reasons: [String] = []
+
+  /// Since when it is condemned, in microseconds since 1970 UTC; 0: it is not, or is only now.
+  package var condemnedAtUs: Int64 = 0
+
+  /// Bytes in packs that go with it, and that nothing needs that is kept.
+  package var freedBytes: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Holds content whatever becomes of what it belongs to, or lifts that.
+package nonisolated struct Linaje_V1_HoldContentRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The content: a run, a model version, a tree.
+  package var root: Linaje_V1_ArtifactRoot {
+    get {_root ?? Linaje_V1_ArtifactRoot()}
+    set {_root = newValue}
+  }
+  /// Returns true if `root` has been explicitly set.
+  package var hasRoot: Bool {self._root != nil}
+  /// Clears the value of `root`. Subsequent reads from it will return its default value.
+  package mutating func clearRoot() {self._root = nil}
+
+  /// Why it is held.
+  package var reason: String = String()
+
+  /// Lift the hold rather than place it.
+  package var lift: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _root: Linaje_V1_ArtifactRoot? = nil
+}
+
+/// That content is held.
+package nonisolated struct Linaje_V1_Hold: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The digest of the tree, 32 bytes.
+  package var tree: Data = Data()
+
+  /// Why it is held.
+  package var reason: String = String()
+
+  /// Who said so.
+  package var principal: String = String()
+
+  /// When, in microseconds since 1970 UTC.
+  package var placedAtUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Lists what is held.
+package nonisolated struct Linaje_V1_ListHoldsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which part of the list.
+  package var page: Linaje_V1_Page {
+    get {_page ?? Linaje_V1_Page()}
+    set {_page = newValue}
+  }
+  /// Returns true if `page` has been explicitly set.
+  package var hasPage: Bool {self._page != nil}
+  /// Clears the value of `page`. Subsequent reads from it will return its default value.
+  package mutating func clearPage() {self._page = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _page: Linaje_V1_Page? = nil
+}
+
+/// A page of holds, by tree.
+package nonisolated struct Linaje_V1_ListHoldsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The holds.
+  package var holds: [Linaje_V1_Hold] = []
+
+  /// Token of the next page; empty on the last.
+  package var nextPageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Checks the artifact store while it is used. A cancel stops it; what was done stays.
+package nonisolated struct Linaje_V1_CheckStoreRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Read every byte, rather than what says what there is.
+  package var readData: Bool = false
+
+  /// Put right what can be.
+  package var repair: Bool = false
+
+  /// Make the index anew from the packs first.
+  package var rebuildIndex: Bool = false
+
+  /// Bytes read a second, at most; 0: as many as the disk gives.
+  package var bytesPerSecond: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The check begins; what it finds are CheckStoreNews in data frames.
+package nonisolated struct Linaje_V1_CheckStoreOpened: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What a check tells: one of the two.
+package nonisolated struct Linaje_V1_CheckStoreNews: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How far it is.
+  package var progress: Linaje_V1_CheckStoreProgress {
+    get {_progress ?? Linaje_V1_CheckStoreProgress()}
+    set {_progress = newValue}
+  }
+  /// Returns true if `progress` has been explicitly set.
+  package var hasProgress: Bool {self._progress != nil}
+  /// Clears the value of `progress`. Subsequent reads from it will return its default value.
+  package mutating func clearProgress() {self._progress = nil}
+
+  /// What it found.
+  package var finding: Linaje_V1_CheckStoreFinding {
+    get {_finding ?? Linaje_V1_CheckStoreFinding()}
+    set {_finding = newValue}
+  }
+  /// Returns true if `finding` has been explicitly set.
+  package var hasFinding: Bool {self._finding != nil}
+  /// Clears the value of `finding`. Subsequent reads from it will return its default value.
+  package mutating func clearFinding() {self._finding = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _progress: Linaje_V1_CheckStoreProgress? = nil
+  fileprivate var _finding: Linaje_V1_CheckStoreFinding? = nil
+}
+
+/// How far a check is.
+package nonisolated struct Linaje_V1_CheckStoreProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Packs looked at.
+  package var packs: UInt64 = 0
+
+  /// Packs there are.
+  package var totalPacks: UInt64 = 0
+
+  /// Bytes of packs looked through.
+  package var bytes: UInt64 = 0
+
+  /// Bytes of packs there are.
+  package var totalBytes: UInt64 = 0
+
+  /// Blobs whose content was read and is right.
+  package var blobs: UInt64 = 0
+
+  /// Needed trees and files, looked at.
+  package var roots: UInt64 = 0
+
+  /// What was found.
+  package var findings: UInt64 = 0
+
+  /// What of it is put right.
+  package var repaired: UInt64 = 0
+
+  /// Whether this is the last word.
+  package var finished: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Something that is not as it should be.
+package nonisolated struct Linaje_V1_CheckStoreFinding: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What: "packs/ab/abcd….pack", "tree 0a…".
+  package var object: String = String()
+
+  /// What is wrong with it.
+  package var finding: String = String()
+
+  /// What was done about it; empty: nothing.
+  package var repair: String = String()
+
+  /// Whether it is right again.
+  package var repaired: Bool = false
+
+  /// The tree that is not whole, 32 bytes; empty: it is another kind of finding.
+  package var tree: Data = Data()
+
+  /// What needs that tree: "model version iris/3"; at most 20 of each kind.
+  package var affected: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "linaje.v1"
@@ -927,6 +1315,687 @@ nonisolated extension Linaje_V1_ReadArtifactOpened: SwiftProtobuf.Message, Swift
 
   package static func ==(lhs: Linaje_V1_ReadArtifactOpened, rhs: Linaje_V1_ReadArtifactOpened) -> Bool {
     if lhs._file != rhs._file {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CollectGarbageRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CollectGarbageRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}dry_run\0\u{1}explain\0\u{3}grace_s\0\u{3}despite_losses\0\u{1}undo\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.explain) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._graceS) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.despiteLosses) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.undo) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.dryRun != false {
+      try visitor.visitSingularBoolField(value: self.dryRun, fieldNumber: 1)
+    }
+    if self.explain != false {
+      try visitor.visitSingularBoolField(value: self.explain, fieldNumber: 2)
+    }
+    try { if let v = self._graceS {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
+    if self.despiteLosses != false {
+      try visitor.visitSingularBoolField(value: self.despiteLosses, fieldNumber: 4)
+    }
+    if self.undo != false {
+      try visitor.visitSingularBoolField(value: self.undo, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CollectGarbageRequest, rhs: Linaje_V1_CollectGarbageRequest) -> Bool {
+    if lhs.dryRun != rhs.dryRun {return false}
+    if lhs.explain != rhs.explain {return false}
+    if lhs._graceS != rhs._graceS {return false}
+    if lhs.despiteLosses != rhs.despiteLosses {return false}
+    if lhs.undo != rhs.undo {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CollectGarbageOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CollectGarbageOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CollectGarbageOpened, rhs: Linaje_V1_CollectGarbageOpened) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CollectionNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CollectionNews"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}tree\0")
+
+  fileprivate class _StorageClass {
+    var _progress: Linaje_V1_CollectionProgress? = nil
+    var _tree: Linaje_V1_CollectedTree? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _progress = source._progress
+      _tree = source._tree
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._progress) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._tree) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._progress {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._tree {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CollectionNews, rhs: Linaje_V1_CollectionNews) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._progress != rhs_storage._progress {return false}
+        if _storage._tree != rhs_storage._tree {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CollectionProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CollectionProgress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}roots\0\u{1}blobs\0\u{3}total_blobs\0\u{1}condemned\0\u{3}condemned_bytes\0\u{1}rescued\0\u{3}waiting_bytes\0\u{3}removed_packs\0\u{3}rewritten_packs\0\u{3}freed_bytes\0\u{1}findings\0\u{1}finished\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.roots) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.blobs) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.totalBlobs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.condemned) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.condemnedBytes) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.rescued) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.waitingBytes) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.removedPacks) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.rewrittenPacks) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.freedBytes) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.findings) }()
+      case 12: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.roots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.roots, fieldNumber: 1)
+    }
+    if self.blobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.blobs, fieldNumber: 2)
+    }
+    if self.totalBlobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.totalBlobs, fieldNumber: 3)
+    }
+    if self.condemned != 0 {
+      try visitor.visitSingularUInt64Field(value: self.condemned, fieldNumber: 4)
+    }
+    if self.condemnedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.condemnedBytes, fieldNumber: 5)
+    }
+    if self.rescued != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rescued, fieldNumber: 6)
+    }
+    if self.waitingBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.waitingBytes, fieldNumber: 7)
+    }
+    if self.removedPacks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.removedPacks, fieldNumber: 8)
+    }
+    if self.rewrittenPacks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rewrittenPacks, fieldNumber: 9)
+    }
+    if self.freedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.freedBytes, fieldNumber: 10)
+    }
+    if !self.findings.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.findings, fieldNumber: 11)
+    }
+    if self.finished != false {
+      try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 12)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CollectionProgress, rhs: Linaje_V1_CollectionProgress) -> Bool {
+    if lhs.roots != rhs.roots {return false}
+    if lhs.blobs != rhs.blobs {return false}
+    if lhs.totalBlobs != rhs.totalBlobs {return false}
+    if lhs.condemned != rhs.condemned {return false}
+    if lhs.condemnedBytes != rhs.condemnedBytes {return false}
+    if lhs.rescued != rhs.rescued {return false}
+    if lhs.waitingBytes != rhs.waitingBytes {return false}
+    if lhs.removedPacks != rhs.removedPacks {return false}
+    if lhs.rewrittenPacks != rhs.rewrittenPacks {return false}
+    if lhs.freedBytes != rhs.freedBytes {return false}
+    if lhs.findings != rhs.findings {return false}
+    if lhs.finished != rhs.finished {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CollectedTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CollectedTree"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digest\0\u{1}files\0\u{1}size\0\u{1}kept\0\u{1}reasons\0\u{3}condemned_at_us\0\u{3}freed_bytes\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.digest) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.files) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.kept) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.reasons) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.condemnedAtUs) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.freedBytes) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.digest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.digest, fieldNumber: 1)
+    }
+    if self.files != 0 {
+      try visitor.visitSingularUInt64Field(value: self.files, fieldNumber: 2)
+    }
+    if self.size != 0 {
+      try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 3)
+    }
+    if self.kept != false {
+      try visitor.visitSingularBoolField(value: self.kept, fieldNumber: 4)
+    }
+    if !self.reasons.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.reasons, fieldNumber: 5)
+    }
+    if self.condemnedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.condemnedAtUs, fieldNumber: 6)
+    }
+    if self.freedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.freedBytes, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CollectedTree, rhs: Linaje_V1_CollectedTree) -> Bool {
+    if lhs.digest != rhs.digest {return false}
+    if lhs.files != rhs.files {return false}
+    if lhs.size != rhs.size {return false}
+    if lhs.kept != rhs.kept {return false}
+    if lhs.reasons != rhs.reasons {return false}
+    if lhs.condemnedAtUs != rhs.condemnedAtUs {return false}
+    if lhs.freedBytes != rhs.freedBytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_HoldContentRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HoldContentRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}root\0\u{1}reason\0\u{1}lift\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._root) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.lift) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._root {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if self.lift != false {
+      try visitor.visitSingularBoolField(value: self.lift, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_HoldContentRequest, rhs: Linaje_V1_HoldContentRequest) -> Bool {
+    if lhs._root != rhs._root {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.lift != rhs.lift {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_Hold: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Hold"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tree\0\u{1}reason\0\u{1}principal\0\u{3}placed_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.tree) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.principal) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.placedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tree.isEmpty {
+      try visitor.visitSingularBytesField(value: self.tree, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.principal.isEmpty {
+      try visitor.visitSingularStringField(value: self.principal, fieldNumber: 3)
+    }
+    if self.placedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.placedAtUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_Hold, rhs: Linaje_V1_Hold) -> Bool {
+    if lhs.tree != rhs.tree {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.principal != rhs.principal {return false}
+    if lhs.placedAtUs != rhs.placedAtUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ListHoldsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListHoldsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}page\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._page) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._page {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ListHoldsRequest, rhs: Linaje_V1_ListHoldsRequest) -> Bool {
+    if lhs._page != rhs._page {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ListHoldsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListHoldsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}holds\0\u{3}next_page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.holds) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.holds.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.holds, fieldNumber: 1)
+    }
+    if !self.nextPageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ListHoldsResponse, rhs: Linaje_V1_ListHoldsResponse) -> Bool {
+    if lhs.holds != rhs.holds {return false}
+    if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CheckStoreRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CheckStoreRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}read_data\0\u{1}repair\0\u{3}rebuild_index\0\u{3}bytes_per_second\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.readData) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.repair) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.rebuildIndex) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bytesPerSecond) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.readData != false {
+      try visitor.visitSingularBoolField(value: self.readData, fieldNumber: 1)
+    }
+    if self.repair != false {
+      try visitor.visitSingularBoolField(value: self.repair, fieldNumber: 2)
+    }
+    if self.rebuildIndex != false {
+      try visitor.visitSingularBoolField(value: self.rebuildIndex, fieldNumber: 3)
+    }
+    if self.bytesPerSecond != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytesPerSecond, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CheckStoreRequest, rhs: Linaje_V1_CheckStoreRequest) -> Bool {
+    if lhs.readData != rhs.readData {return false}
+    if lhs.repair != rhs.repair {return false}
+    if lhs.rebuildIndex != rhs.rebuildIndex {return false}
+    if lhs.bytesPerSecond != rhs.bytesPerSecond {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CheckStoreOpened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CheckStoreOpened"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CheckStoreOpened, rhs: Linaje_V1_CheckStoreOpened) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CheckStoreNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CheckStoreNews"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}progress\0\u{1}finding\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._progress) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._finding) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._progress {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._finding {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CheckStoreNews, rhs: Linaje_V1_CheckStoreNews) -> Bool {
+    if lhs._progress != rhs._progress {return false}
+    if lhs._finding != rhs._finding {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CheckStoreProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CheckStoreProgress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}packs\0\u{3}total_packs\0\u{1}bytes\0\u{3}total_bytes\0\u{1}blobs\0\u{1}roots\0\u{1}findings\0\u{1}repaired\0\u{1}finished\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.packs) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.totalPacks) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.totalBytes) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.blobs) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.roots) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.findings) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.repaired) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.packs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.packs, fieldNumber: 1)
+    }
+    if self.totalPacks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.totalPacks, fieldNumber: 2)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 3)
+    }
+    if self.totalBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.totalBytes, fieldNumber: 4)
+    }
+    if self.blobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.blobs, fieldNumber: 5)
+    }
+    if self.roots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.roots, fieldNumber: 6)
+    }
+    if self.findings != 0 {
+      try visitor.visitSingularUInt64Field(value: self.findings, fieldNumber: 7)
+    }
+    if self.repaired != 0 {
+      try visitor.visitSingularUInt64Field(value: self.repaired, fieldNumber: 8)
+    }
+    if self.finished != false {
+      try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CheckStoreProgress, rhs: Linaje_V1_CheckStoreProgress) -> Bool {
+    if lhs.packs != rhs.packs {return false}
+    if lhs.totalPacks != rhs.totalPacks {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.totalBytes != rhs.totalBytes {return false}
+    if lhs.blobs != rhs.blobs {return false}
+    if lhs.roots != rhs.roots {return false}
+    if lhs.findings != rhs.findings {return false}
+    if lhs.repaired != rhs.repaired {return false}
+    if lhs.finished != rhs.finished {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_CheckStoreFinding: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CheckStoreFinding"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}object\0\u{1}finding\0\u{1}repair\0\u{1}repaired\0\u{1}tree\0\u{1}affected\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.finding) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.repair) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.repaired) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.tree) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.affected) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 1)
+    }
+    if !self.finding.isEmpty {
+      try visitor.visitSingularStringField(value: self.finding, fieldNumber: 2)
+    }
+    if !self.repair.isEmpty {
+      try visitor.visitSingularStringField(value: self.repair, fieldNumber: 3)
+    }
+    if self.repaired != false {
+      try visitor.visitSingularBoolField(value: self.repaired, fieldNumber: 4)
+    }
+    if !self.tree.isEmpty {
+      try visitor.visitSingularBytesField(value: self.tree, fieldNumber: 5)
+    }
+    if !self.affected.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.affected, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_CheckStoreFinding, rhs: Linaje_V1_CheckStoreFinding) -> Bool {
+    if lhs.object != rhs.object {return false}
+    if lhs.finding != rhs.finding {return false}
+    if lhs.repair != rhs.repair {return false}
+    if lhs.repaired != rhs.repaired {return false}
+    if lhs.tree != rhs.tree {return false}
+    if lhs.affected != rhs.affected {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

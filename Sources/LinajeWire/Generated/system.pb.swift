@@ -284,11 +284,49 @@ package nonisolated struct Linaje_V1_Status: @unchecked Sendable {
     set {_uniqueStorage()._migrations = newValue}
   }
 
+  /// How the artifact store was looked after last, by task.
+  package var upkeep: [Linaje_V1_UpkeepStatus] {
+    get {_storage._upkeep}
+    set {_uniqueStorage()._upkeep = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// How a task of the artifact store went, or goes.
+package nonisolated struct Linaje_V1_UpkeepStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "collection", "scrub" or "check".
+  package var task: String = String()
+
+  /// When it began, in microseconds since 1970 UTC.
+  package var begunAtUs: Int64 = 0
+
+  /// When it ended; 0: it goes on, or was interrupted.
+  package var endedAtUs: Int64 = 0
+
+  /// Bytes read (scrub, check) or freed (collection).
+  package var bytes: UInt64 = 0
+
+  /// Bytes there are to read.
+  package var totalBytes: UInt64 = 0
+
+  /// What was found that is not as it should be.
+  package var findings: UInt64 = 0
+
+  /// What came of it, for people.
+  package var message: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// How long something took, counted in buckets since the daemon's start. The difference of two
@@ -519,7 +557,7 @@ nonisolated extension Linaje_V1_GetStatusRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0\u{3}commit_latency\0\u{3}queue_limit_bytes\0\u{3}total_bytes\0\u{3}cpu_us\0\u{1}calls\0\u{3}failed_calls\0\u{3}received_bytes\0\u{3}sent_bytes\0\u{3}refused_connections\0\u{3}cut_connections\0\u{3}watched_runs\0\u{3}stalled_runs\0\u{3}open_files\0\u{3}open_files_limit\0\u{3}kernel_features\0\u{2}\u{a}migrations\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}state_directory\0\u{3}started_at_us\0\u{1}pid\0\u{1}connections\0\u{1}points\0\u{1}commits\0\u{3}queued_bytes\0\u{3}resident_bytes\0\u{3}free_bytes\0\u{1}chunks\0\u{3}stored_bytes\0\u{3}content_bytes\0\u{1}plugins\0\u{1}failure\0\u{3}commit_latency\0\u{3}queue_limit_bytes\0\u{3}total_bytes\0\u{3}cpu_us\0\u{1}calls\0\u{3}failed_calls\0\u{3}received_bytes\0\u{3}sent_bytes\0\u{3}refused_connections\0\u{3}cut_connections\0\u{3}watched_runs\0\u{3}stalled_runs\0\u{3}open_files\0\u{3}open_files_limit\0\u{3}kernel_features\0\u{2}\u{a}migrations\0\u{2}\u{a}upkeep\0")
 
   fileprivate class _StorageClass {
     var _version: String = String()
@@ -553,6 +591,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _openFilesLimit: UInt64 = 0
     var _kernelFeatures: [Linaje_V1_KernelFeature] = []
     var _migrations: [Linaje_V1_MigrationStatus] = []
+    var _upkeep: [Linaje_V1_UpkeepStatus] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -594,6 +633,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
       _openFilesLimit = source._openFilesLimit
       _kernelFeatures = source._kernelFeatures
       _migrations = source._migrations
+      _upkeep = source._upkeep
     }
   }
 
@@ -643,6 +683,7 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 29: try { try decoder.decodeSingularUInt64Field(value: &_storage._openFilesLimit) }()
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._kernelFeatures) }()
         case 40: try { try decoder.decodeRepeatedMessageField(value: &_storage._migrations) }()
+        case 50: try { try decoder.decodeRepeatedMessageField(value: &_storage._upkeep) }()
         default: break
         }
       }
@@ -748,6 +789,9 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._migrations.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._migrations, fieldNumber: 40)
       }
+      if !_storage._upkeep.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._upkeep, fieldNumber: 50)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -788,10 +832,71 @@ nonisolated extension Linaje_V1_Status: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._openFilesLimit != rhs_storage._openFilesLimit {return false}
         if _storage._kernelFeatures != rhs_storage._kernelFeatures {return false}
         if _storage._migrations != rhs_storage._migrations {return false}
+        if _storage._upkeep != rhs_storage._upkeep {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_UpkeepStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".UpkeepStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}task\0\u{3}begun_at_us\0\u{3}ended_at_us\0\u{1}bytes\0\u{3}total_bytes\0\u{1}findings\0\u{1}message\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.task) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.begunAtUs) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.endedAtUs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.totalBytes) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.findings) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.task.isEmpty {
+      try visitor.visitSingularStringField(value: self.task, fieldNumber: 1)
+    }
+    if self.begunAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.begunAtUs, fieldNumber: 2)
+    }
+    if self.endedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.endedAtUs, fieldNumber: 3)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 4)
+    }
+    if self.totalBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.totalBytes, fieldNumber: 5)
+    }
+    if self.findings != 0 {
+      try visitor.visitSingularUInt64Field(value: self.findings, fieldNumber: 6)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularStringField(value: self.message, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_UpkeepStatus, rhs: Linaje_V1_UpkeepStatus) -> Bool {
+    if lhs.task != rhs.task {return false}
+    if lhs.begunAtUs != rhs.begunAtUs {return false}
+    if lhs.endedAtUs != rhs.endedAtUs {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.totalBytes != rhs.totalBytes {return false}
+    if lhs.findings != rhs.findings {return false}
+    if lhs.message != rhs.message {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -248,7 +248,7 @@ struct Recovery {
         var first = ""
         for (tree, owners) in try await catalog.read({ try $0.contents() }) {
             do {
-                try await artifacts.requireComplete(tree)
+                try await artifacts.requireComplete(tree, claiming: false)
             } catch let error as LinajeError
                 where [.incomplete, .notFound, .corrupt].contains(error.code)
             {
