@@ -26,7 +26,7 @@ package final class ArtifactStore: Sendable {
     let upkeep = FetchTurns(width: 1)
     let observer: WaypointObserver?
     let sink: PackSink
-    private let writer: BlobWriter
+    let writer: BlobWriter
     let reader: BlobReader
     private let sessions = Mutex<[IngestID: IngestSession]>([:])
     private let trees = Mutex(LeastRecentlyUsed<Tree>(capacity: 16 << 20, maximumEntries: 64))
@@ -291,7 +291,7 @@ package final class ArtifactStore: Sendable {
 
     // MARK: Parts
 
-    private func session(_ id: IngestID) throws -> IngestSession {
+    func session(_ id: IngestID) throws -> IngestSession {
         guard let session = sessions.withLock({ $0[id] }) else { throw IngestSession.notFound(id) }
         return session
     }

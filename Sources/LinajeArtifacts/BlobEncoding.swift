@@ -16,9 +16,9 @@ package enum BlobEncoding {
     /// Encodes blobs one after the other, with one compressor.
     ///
     /// - Throws: `limitExceeded` for content longer than its kind may be.
-    package static func encode(_ blobs: [RawBlob]) throws -> [EncodedBlob] {
-        let context = ZSTD_createCCtx()
-        defer { ZSTD_freeCCtx(context) }
+    package static func encode(_ blobs: some Sequence<RawBlob>) throws -> [EncodedBlob] {
+        let context = ZstdContexts.compressors.take()
+        defer { ZstdContexts.compressors.give(back: context) }
         return try blobs.map { blob in
             let length = UInt64(blob.content.count)
             guard length > 0, length <= blob.key.kind.maximumContent,
@@ -141,10 +141,10 @@ package enum BlobEncoding {
     private static func decompress(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
         let length = Int(location.contentLength)
         try checkFrame(stored, at: location)
-        guard let context = ZSTD_createDCtx() else {
+        guard let context = ZstdContexts.decompressors.take() else {
             throw LinajeError(.overloaded, "no memory to read \(location.key); try again")
         }
-        defer { ZSTD_freeDCtx(context) }
+        defer { ZstdContexts.decompressors.give(back: context) }
         let out = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
             let result = stored.withUnsafeBytes {
                 ZSTD_decompressDCtx(context, buffer.baseAddress, length, $0.baseAddress, $0.count)

@@ -29,6 +29,27 @@ package struct BlobWriter: Sendable {
         return taken
     }
 
+    /// Stores chunks of a file for a session.
+    ///
+    /// - Returns: their lines in the file's recipe, and bytes that the store did not have.
+    func put(
+        chunks contents: [[UInt8]], for session: IngestSession
+    ) async throws -> (lines: [UInt8], taken: UInt64) {
+        let blobs = try await pool.halves(contents) { contents in
+            contents.map { content in
+                RawBlob(
+                    key: BlobKey(.chunk, ContentHasher.digest(content)), content: content)
+            }
+        }
+        var lines: [UInt8] = []
+        lines.reserveCapacity(blobs.count * Recipe.chunkBytes)
+        for blob in blobs {
+            let length = UInt32(blob.content.count)
+            Recipe.append(Recipe.Chunk(digest: blob.key.digest, length: length), to: &lines)
+        }
+        return (lines, try await put(blobs, for: session))
+    }
+
     /// Stores blobs of one kind. The caller holds a `BlobUse` until something refers to them.
     ///
     /// - Returns: the packs on their way that hold them, and bytes of content that the store did
@@ -49,17 +70,9 @@ package struct BlobWriter: Sendable {
         if kind == .chunk { metrics.put(blobs, lacked: new) }
         var tickets = Set(onTheirWay.values)
         guard !new.isEmpty else { return (tickets, 0) }
-        let (added, taken) = try await sink.append(try await encode(new))
+        let encoded = try await pool.halves(new) { try BlobEncoding.encode($0) }
+        let (added, taken) = try await sink.append(encoded)
         tickets.formUnion(added)
         return (tickets, taken)
-    }
-
-    /// Encodes on two threads where there is enough for two.
-    private func encode(_ blobs: [RawBlob]) async throws -> [EncodedBlob] {
-        let half = blobs.count / 2
-        guard half > 0 else { return try await pool.run { try BlobEncoding.encode(blobs) } }
-        async let front = pool.run { try BlobEncoding.encode(Array(blobs[..<half])) }
-        async let back = pool.run { try BlobEncoding.encode(Array(blobs[half...])) }
-        return try await front + back
     }
 }

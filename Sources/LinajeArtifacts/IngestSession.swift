@@ -13,6 +13,8 @@ package final class IngestSession: Sendable {
         var openFiles = 0
         /// Packs that hold something of the session and are not durable yet.
         var tickets: Set<PackTicket> = []
+        /// Trees that files were taken over from, and which must still be needed at the commit.
+        var bases: Set<SHA256Digest> = []
         var failure: LinajeError?
         var hasEnded = false
     }
@@ -39,12 +41,8 @@ package final class IngestSession: Sendable {
     package func open(_ now: Timestamp) throws {
         try state.withLock { state in
             try IngestSession.check(&state, id, now)
-            guard state.entries.count + state.openFiles < Limits.treeEntries else {
-                throw LinajeError(
-                    .limitExceeded,
-                    "ingest \(id) has \(state.entries.count) files; at most "
-                        + "\(Limits.treeEntries) make a tree")
-            }
+            let count = state.entries.count + state.openFiles + 1
+            guard count <= Limits.treeEntries else { throw IngestSession.tooMany(id, count) }
             state.openFiles += 1
         }
     }
@@ -58,6 +56,26 @@ package final class IngestSession: Sendable {
             state.entries[entry.path] = entry
         }
     }
+
+    /// Notes files that are whole; each replaces one of the same path.
+    ///
+    /// - Parameter base: the tree that they were taken over from, if it must still be needed when the
+    ///   session's tree is committed.
+    package func add(
+        _ entries: some Collection<TreeEntry>, from base: SHA256Digest? = nil, _ now: Timestamp
+    ) throws {
+        try state.withLock { state in
+            try IngestSession.check(&state, id, now)
+            let count = state.entries.count + state.openFiles + entries.count
+            guard count <= Limits.treeEntries else { throw IngestSession.tooMany(id, count) }
+            state.entries.reserveCapacity(state.entries.count + entries.count)
+            for entry in entries { state.entries[entry.path] = entry }
+            if let base { state.bases.insert(base) }
+        }
+    }
+
+    /// The trees that must still be needed.
+    package var bases: Set<SHA256Digest> { state.withLock { $0.bases } }
 
     /// Notes packs that must be durable before the session's tree is.
     package func add(_ tickets: Set<PackTicket>) {
@@ -107,6 +125,12 @@ package final class IngestSession: Sendable {
             }
         }
         if let failure = state.failure { throw failure }
+    }
+
+    private static func tooMany(_ id: IngestID, _ count: Int) -> LinajeError {
+        LinajeError(
+            .limitExceeded,
+            "ingest \(id) has \(count) files; at most \(Limits.treeEntries) make a tree")
     }
 
     package static func notFound(_ id: IngestID) -> LinajeError {

@@ -33,6 +33,17 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// Runs `body` on two halves at once where there is enough for two; gives both results, in order.
+    package func halves<Element: Sendable, Value: Sendable>(
+        _ elements: [Element], _ body: @Sendable @escaping (ArraySlice<Element>) throws -> [Value]
+    ) async throws -> [Value] {
+        let half = elements.count / 2
+        guard half > 0 else { return try await run { try body(elements[...]) } }
+        async let front = run { try body(elements[..<half]) }
+        async let back = run { try body(elements[half...]) }
+        return try await front + back
+    }
+
     private func submit(_ job: @Sendable @escaping () -> Void) {
         let start = state.withLock { state -> Bool in
             state.jobs.append(job)

@@ -12,15 +12,20 @@ public struct ClientConfiguration: Sendable {
     /// How long a call or a metric stream goes on trying while the daemon is unavailable: a daemon
     /// that is restarted comes back. A daemon that was never reached is not waited for.
     public var patience: Duration
+    /// A folder in which the client remembers which files it has uploaded, so that those that have not
+    /// changed since (size, times, inode) are not read again; `nil`: it remembers nothing.
+    public var uploadMemory: String?
 
     public init(
         agent: String = "linaje-swift/\(LinajeVersion.current)",
-        deadline: Duration? = .seconds(60), attempts: Int = 4, patience: Duration = .seconds(60)
+        deadline: Duration? = .seconds(60), attempts: Int = 4, patience: Duration = .seconds(60),
+        uploadMemory: String? = nil
     ) {
         self.agent = agent
         self.deadline = deadline
         self.attempts = max(1, attempts)
         self.patience = patience
+        self.uploadMemory = uploadMemory
     }
 }
 

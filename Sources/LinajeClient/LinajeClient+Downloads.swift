@@ -110,7 +110,7 @@ extension LinajeClient {
                 throw error
             }
         }
-        progress.fileDone()
+        progress.filesDone(1)
     }
 
     /// Copies and checks a file, then gives it its name.
@@ -154,7 +154,7 @@ extension LinajeClient {
             ContentHash.digest(of: target), UInt64(target.count), link.entry)
         try await BlockingWork.run { try folder.link(link.entry.path, to: target) }
         progress.add(target.count)
-        progress.fileDone()
+        progress.filesDone(1)
     }
 
     private func downloadFile(
@@ -179,7 +179,7 @@ extension LinajeClient {
             }
             try await copy(reading, expecting: entry, to: partial, ProgressMark(progress))
         }
-        progress.fileDone()
+        progress.filesDone(1)
         let path = folder.hasSuffix("/") ? folder + name.text : folder + "/" + name.text
         return DownloadedTree(destination: path, files: 1, size: entry.size)
     }

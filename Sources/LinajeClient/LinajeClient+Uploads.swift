@@ -44,6 +44,10 @@ extension LinajeClient {
         observer: TransferObserver? = nil
     ) async throws -> StoredTree {
         let files = try await BlockingWork.run { try LocalTree.files(at: path) }
+        let store = configuration.uploadMemory.flatMap {
+            UploadMemoryStore(folder: $0, path: path, socket: connections.socket)
+        }
+        var memory = try await BlockingWork.run { store?.load() }
         // A daemon that is restarted forgets its sessions, not what was sent: it is sent again, and
         // found in the store.
         var backoff = Backoff()
@@ -52,7 +56,15 @@ extension LinajeClient {
         var deadline: ContinuousClock.Instant?
         while true {
             do {
-                return try await upload(files, to: run, at: destination, observer: observer)
+                let (tree, files) = try await upload(
+                    UploadPlan(files, memory), to: run, at: destination, observer: observer)
+                let uploaded = UploadMemory(tree: tree.digest, files: files)
+                if let store { try await BlockingWork.run { store.save(uploaded) } }
+                return tree
+            } catch let error as LinajeError where memory != nil && error.isAboutBase {
+                // The daemon has not, or will not have, what an earlier upload put: all of it again.
+                memory = nil
+                continue
             } catch let error as LinajeError where error.details["ingest_id"] != nil {
                 let end = deadline ?? .now + configuration.patience
                 deadline = end
@@ -66,24 +78,22 @@ extension LinajeClient {
     }
 
     private func upload(
-        _ files: [LocalFile], to run: RunID?, at destination: TreePath?,
+        _ plan: UploadPlan, to run: RunID?, at destination: TreePath?,
         observer: TransferObserver?
-    ) async throws -> StoredTree {
-        let progress = ProgressKeeper(
-            total: TransferProgress(
-                totalFiles: files.count, totalBytes: files.reduce(0) { $0 &+ $1.size }),
-            observer)
+    ) async throws -> (StoredTree, [UploadMemory.File]) {
+        let progress = ProgressKeeper(total: plan.total, observer)
         let session = try await call(Methods.beginIngest, Linaje_V1_BeginIngestRequest())
         do {
-            let newBytes = try await put(files, Array(session.ingestID), progress)
+            let put = try await put(plan, Array(session.ingestID), progress)
             var commit = Linaje_V1_CommitIngestRequest()
             commit.ingestID = session.ingestID
             if let run { commit.runID = run.data }
             commit.path = destination?.text ?? ""
             let tree = try await call(Methods.commitIngest, commit)
-            return StoredTree(
+            let stored = StoredTree(
                 digest: try SHA256Digest(tree.digest, noun: "digest of the tree"),
-                files: tree.files, size: ByteCount(tree.size), newBytes: ByteCount(newBytes))
+                files: tree.files, size: ByteCount(tree.size), newBytes: ByteCount(put.newBytes))
+            return (stored, (plan.keptFiles + put.files).sorted { $0.path < $1.path })
         } catch {
             var abort = Linaje_V1_AbortIngestRequest()
             abort.ingestID = session.ingestID
@@ -94,30 +104,35 @@ extension LinajeClient {
         }
     }
 
-    /// Sends all files, a few at a time; returns how many bytes were new to the store.
+    /// Sends all files: the small ones in one stream, and beside it a few others at a time.
     private func put(
-        _ files: [LocalFile], _ session: [UInt8], _ progress: ProgressKeeper
-    ) async throws -> UInt64 {
-        try await withThrowingTaskGroup(of: UInt64.self) { group in
-            var rest = files.makeIterator()
-            var newBytes: UInt64 = 0
-            for _ in 0..<Self.filesAtOnce {
-                guard let file = rest.next() else { break }
+        _ plan: UploadPlan, _ session: [UInt8], _ progress: ProgressKeeper
+    ) async throws -> PutFiles {
+        progress.skip(plan.keptFiles)
+        return try await withThrowingTaskGroup(of: PutFiles.self) { group in
+            var large = plan.large
+            var sum = PutFiles()
+            if plan.base != nil || !plan.small.isEmpty {
+                group.addTask { try await self.putSmall(plan, session, progress) }
+            }
+            func addNext() {
+                guard let file = large.popLast() else { return }
                 group.addTask { try await self.put(file, session, progress) }
             }
-            while let added = try await group.next() {
-                newBytes &+= added
-                guard let file = rest.next() else { continue }
-                group.addTask { try await self.put(file, session, progress) }
+            for _ in 0..<Self.filesAtOnce { addNext() }
+            while let part = try await group.next() {
+                sum.add(part)
+                large += part.grown
+                addNext()
             }
-            return newBytes
+            return sum
         }
     }
 
     private func put(
         _ file: LocalFile, _ session: [UInt8], _ progress: ProgressKeeper
-    ) async throws -> UInt64 {
-        let response = try await retrying {
+    ) async throws -> PutFiles {
+        let done = try await retrying {
             let mark = ProgressMark(progress)
             do {
                 return try await self.putOnce(file, session, mark)
@@ -126,50 +141,48 @@ extension LinajeClient {
                 throw error
             }
         }
-        progress.fileDone()
-        return response.newBytes
+        progress.filesDone(1)
+        return done
     }
 
     private func putOnce(
         _ file: LocalFile, _ session: [UInt8], _ progress: ProgressMark
-    ) async throws -> Linaje_V1_PutFileResponse {
-        if file.mode == .link {
-            let target = try await BlockingWork.run { try LocalTree.target(of: file.source) }
-            return try await putBytes(target, file, session, progress)
-        }
-        // The path a person named may be a link itself; those found below it are not followed.
+    ) async throws -> PutFiles {
         let reading = try await BlockingWork.run {
-            try LocalFileReading(file.source, followingLink: !file.path.text.contains("/"))
+            try LocalFileReading(file.source, followingLink: file.isNamed)
         }
+        let began = SystemClock().now()
         let stream = try await openPut(file, size: reading.size, session)
         var hasher = ContentHash()
+        // The next piece is read while this one is sent.
+        var (bytes, after) = try await Self.piece(reading, at: 0, hasher)
         var offset: UInt64 = 0
-        while offset < reading.size {
-            let (at, before) = (offset, hasher)
-            let (bytes, after) = try await BlockingWork.run {
-                var hasher = before
-                let bytes = try reading.piece(at: at, into: &hasher)
-                return (bytes, hasher)
-            }
+        while !bytes.isEmpty {
             hasher = after
             offset += UInt64(bytes.count)
+            let (from, before) = (offset, hasher)
+            async let next = Self.piece(reading, at: from, before)
             try await stream.send(bytes: bytes)
             progress.add(bytes.count)
+            (bytes, after) = try await next
         }
         try await BlockingWork.run { try reading.checkUnchanged() }
         stream.finish()
-        return try check(await stream.response(), file, hasher.digest(), offset)
+        let digest = try hasher.digest()
+        let response = try check(await stream.response(), file, digest, offset)
+        return PutFiles(
+            files: [UploadMemory.File(file, reading.stamp, digest, readAt: began)],
+            newBytes: response.newBytes)
     }
 
-    private func putBytes(
-        _ bytes: [UInt8], _ file: LocalFile, _ session: [UInt8], _ progress: ProgressMark
-    ) async throws -> Linaje_V1_PutFileResponse {
-        let stream = try await openPut(file, size: UInt64(bytes.count), session)
-        try await stream.send(bytes: bytes)
-        stream.finish()
-        progress.add(bytes.count)
-        let digest = try ContentHash.digest(of: bytes)
-        return try check(await stream.response(), file, digest, UInt64(bytes.count))
+    private static func piece(
+        _ reading: LocalFileReading, at offset: UInt64, _ hasher: ContentHash
+    ) async throws -> ([UInt8], ContentHash) {
+        guard offset < reading.size else { return ([], hasher) }
+        return try await BlockingWork.run {
+            var hasher = hasher
+            return (try reading.piece(at: offset, into: &hasher), hasher)
+        }
     }
 
     private func openPut(
@@ -212,7 +225,17 @@ final class ProgressKeeper: Sendable {
         change { $0.bytes = UInt64(max(0, Int64(clamping: $0.bytes) + Int64(bytes))) }
     }
 
-    func fileDone() { change { $0.files += 1 } }
+    func filesDone(_ count: Int) { change { $0.files += count } }
+
+    /// Counts files that need not be moved.
+    func skip(_ files: [UploadMemory.File]) {
+        guard !files.isEmpty else { return }
+        let bytes = files.reduce(0) { $0 &+ $1.stamp.size }
+        change {
+            $0.files += files.count
+            $0.bytes &+= bytes
+        }
+    }
 
     private func change(_ body: (inout TransferProgress) -> Void) {
         state.withLock { progress in

@@ -10,29 +10,9 @@ final class LocalFileReading: Sendable {
 
     private let descriptor: Int32
     private let source: String
-    private let before: Stamp
-    /// The size when it was opened: what is announced to the daemon.
-    let size: UInt64
-
-    /// What changes when a file does.
-    private struct Stamp: Equatable {
-        var size: off_t
-        var modified: timespec
-        var changed: timespec
-
-        init(_ status: stat) {
-            size = status.st_size
-            modified = status.st_mtim
-            changed = status.st_ctim
-        }
-
-        static func == (left: Self, right: Self) -> Bool {
-            left.size == right.size && left.modified.tv_sec == right.modified.tv_sec
-                && left.modified.tv_nsec == right.modified.tv_nsec
-                && left.changed.tv_sec == right.changed.tv_sec
-                && left.changed.tv_nsec == right.changed.tv_nsec
-        }
-    }
+    /// As it was when it was opened; its size is what is announced to the daemon.
+    let stamp: FileStamp
+    var size: UInt64 { stamp.size }
 
     /// Opens a file that was a regular file when its folder was walked. It is opened without
     /// following links and without waiting for a FIFO's writer, and looked at again.
@@ -52,8 +32,7 @@ final class LocalFileReading: Sendable {
         }
         self.descriptor = descriptor
         self.source = source
-        before = Stamp(status)
-        size = UInt64(clamping: status.st_size)
+        stamp = FileStamp(status)
         posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
     }
 
@@ -87,7 +66,7 @@ final class LocalFileReading: Sendable {
     func checkUnchanged() throws {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw fileError("read", source, errno) }
-        guard Stamp(status) == before else { throw changed() }
+        guard FileStamp(status) == stamp else { throw changed() }
     }
 
     private func changed() -> LinajeError {
@@ -95,5 +74,21 @@ final class LocalFileReading: Sendable {
             .incomplete,
             "\(source) changed while it was read; nothing was stored: try again when nobody "
                 + "writes it")
+    }
+
+    /// All of a file that is not long, and its digest; `nil` when it is longer than `limit`.
+    static func whole(
+        _ source: String, followingLink: Bool, limit: Int
+    ) throws -> (bytes: [UInt8], digest: SHA256Digest, stamp: FileStamp)? {
+        let reading = try LocalFileReading(source, followingLink: followingLink)
+        guard reading.size <= UInt64(limit) else { return nil }
+        var hasher = ContentHash()
+        var bytes: [UInt8] = []
+        while UInt64(bytes.count) < reading.size {
+            let piece = try reading.piece(at: UInt64(bytes.count), into: &hasher)
+            if bytes.isEmpty { bytes = piece } else { bytes += piece }
+        }
+        try reading.checkUnchanged()
+        return (bytes, try hasher.digest(), reading.stamp)
     }
 }

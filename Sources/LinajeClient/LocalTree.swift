@@ -9,12 +9,15 @@ struct LocalFile: Sendable {
     var source: String
     var mode: FileMode
     /// As it was when the folder was walked.
-    var size: UInt64
+    var stamp: FileStamp
+    var size: UInt64 { stamp.size }
+    /// Whether the path itself is what a person named: it may be a link then, and is followed.
+    var isNamed = false
 }
 
 /// The files below a folder of this machine, found without following symbolic links.
 enum LocalTree {
-    /// The files of `path`: of a folder all below it, of a file that one under its own name. The
+    /// The files of `path` by the bytes of their paths, as trees are sorted: of a folder all below it, of a file that one under its own name. The
     /// path itself is resolved when it is a link, since its user named what it points at; links
     /// below it are kept as links. Empty folders have no place in a tree and are left out.
     ///
@@ -27,12 +30,12 @@ enum LocalTree {
         case S_IFDIR:
             var files: [LocalFile] = []
             try walk(path, below: nil, depth: 0, into: &files)
-            return files
+            return files.sorted { $0.path < $1.path }
         case S_IFREG:
             return [
                 LocalFile(
                     path: try TreePath(baseName(path)), source: path, mode: mode(status),
-                    size: UInt64(clamping: status.st_size))
+                    stamp: FileStamp(status), isNamed: true)
             ]
         default: throw unsupported(path, status)
         }
@@ -96,12 +99,11 @@ enum LocalTree {
                 files.append(
                     LocalFile(
                         path: path, source: source, mode: mode(status),
-                        size: UInt64(clamping: status.st_size)))
+                        stamp: FileStamp(status)))
             case S_IFLNK:
                 files.append(
                     LocalFile(
-                        path: path, source: source, mode: .link,
-                        size: UInt64(clamping: status.st_size)))
+                        path: path, source: source, mode: .link, stamp: FileStamp(status)))
             default: throw unsupported(source, status)
             }
             guard files.count <= Limits.treeEntries else {

@@ -123,6 +123,8 @@ public enum Limits {
     /// Longest content of one file in bytes (512 GiB): its recipe has about 260 MB
     /// at the mean chunk of 74 KiB, within the bound of 512 MiB.
     public static let fileBytes: UInt64 = 512 << 30
+    /// Longest content of one of many files that are put together, in bytes; longer ones are put alone.
+    public static let smallFileBytes = 128 << 10
     /// Longest target of a symbolic link in bytes.
     public static let linkTargetBytes = 4_096
     /// Most ingest sessions open at once.

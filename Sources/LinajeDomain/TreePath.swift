@@ -57,17 +57,34 @@ public struct TreePath: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     /// Order by bytes, as trees are written.
     public static func < (left: Self, right: Self) -> Bool {
-        left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+        left.text.comparedBytes(with: right.text) < 0
     }
 
     /// Equal when the bytes are equal: Unicode equivalence would make two files one.
     public static func == (left: Self, right: Self) -> Bool {
-        left.text.utf8.elementsEqual(right.text.utf8)
+        left.text.comparedBytes(with: right.text) == 0
     }
 
     public func hash(into hasher: inout Hasher) {
-        for byte in text.utf8 { hasher.combine(byte) }
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 
     public var description: String { text }
+}
+
+extension String {
+    /// Below, at or above zero as these bytes come before the other's, are the same, or come after.
+    fileprivate func comparedBytes(with other: String) -> Int {
+        var (left, right) = (self, other)
+        return left.withUTF8 { left in
+            right.withUTF8 { right in
+                let common = Swift.min(left.count, right.count)
+                for index in 0..<common where left[index] != right[index] {
+                    return Int(left[index]) - Int(right[index])
+                }
+                return left.count - right.count
+            }
+        }
+    }
 }

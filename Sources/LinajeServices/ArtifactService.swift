@@ -6,6 +6,7 @@ package import LinajeDomain
 package struct ArtifactService: Sendable {
     let catalog: CatalogStore
     let store: ArtifactStore
+    let clock: any WallClock
 
     /// Opens an ingest session.
     package func begin(_ change: Change<IngestID>) async throws -> IngestID {
@@ -20,14 +21,40 @@ package struct ArtifactService: Sendable {
         try await store.openFile(ingest, path: path, mode: mode, size: size, sha256: sha256)
     }
 
+    /// Puts small files in a session; says how many of their bytes the store did not have.
+    package func putFiles(_ ingest: IngestID, _ files: [WholeFile]) async throws -> UInt64 {
+        try await store.putFiles(ingest, files)
+    }
+
+    /// Takes files over from a tree that is stored; says how many.
+    ///
+    /// What the catalog needs is whole. So of a tree that it needs now, and still in the transaction
+    /// that commits the session's tree, nothing has to be looked up.
+    package func inherit(
+        _ ingest: IngestID, from base: SHA256Digest, kept: [UInt8]
+    ) async throws -> Int {
+        let isNeeded = try await catalog.read { reader in
+            try reader.isContentNeeded(base, now: clock.now())
+        }
+        return try await store.inherit(ingest, from: base, kept: kept, isNeeded: isNeeded)
+    }
+
     /// Makes the files of a session one tree: on disk first, then visible in one transaction.
     package func commit(
         _ ingest: IngestID, run: RunID?, path: TreePath?, _ change: Change<StoredTree>
     ) async throws -> StoredTree {
         if let done = try await catalog.remembered(change) { return done }
         let tree = try await store.prepareTree(ingest)
+        let bases = try store.bases(of: ingest)
         // Also the session's blobs stay until it has ended, which is after the commit.
         let committed = try await catalog.change(change) { transaction in
+            for base in bases
+            where try !transaction.reader.isContentNeeded(base, now: transaction.now) {
+                throw LinajeError(
+                    .incomplete,
+                    "tree \(base), of which files were taken over, is not needed any more and may be "
+                        + "gone soon; put all files", details: ["base_tree": "\(base)"])
+            }
             if let run {
                 try transaction.mountTree(
                     run, path: path, tree: tree.digest, size: tree.size,

@@ -50,7 +50,7 @@ package struct Services: Sendable {
         purges = RunPurgeService(
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
             clock: clock, logger: logger)
-        artifacts = ArtifactService(catalog: catalog, store: store)
+        artifacts = ArtifactService(catalog: catalog, store: store, clock: clock)
         upkeep = ArtifactUpkeepService(
             catalog: catalog, artifacts: artifacts, configuration: upkeepConfiguration,
             clock: clock, logger: logger)

@@ -121,6 +121,8 @@ package enum Methods {
     package static let readArtifact = Method<
         Linaje_V1_ReadArtifactRequest, Linaje_V1_ReadArtifactOpened
     >(0x0506, "ReadArtifact", .serverStreaming, role: .reader)
+    package static let putFiles = Method<Linaje_V1_PutFilesRequest, Linaje_V1_PutFilesResponse>(
+        0x0507, "PutFiles", .clientStreaming, role: .writer)
     package static let collectGarbage = Method<
         Linaje_V1_CollectGarbageRequest, Linaje_V1_CollectGarbageOpened
     >(0x0511, "CollectGarbage", .serverStreaming, role: .admin)

@@ -6,6 +6,6 @@ struct ArtifactCommand: AsyncParsableCommand {
         commandName: "artifact", abstract: "Files of runs and models.",
         subcommands: [
             ArtifactPutCommand.self, ArtifactGetCommand.self, ArtifactListCommand.self,
-            ArtifactCatCommand.self, HoldCommand.self,
+            ArtifactCatCommand.self, ArtifactStatusCommand.self, HoldCommand.self,
         ], aliases: ["artifacts"])
 }

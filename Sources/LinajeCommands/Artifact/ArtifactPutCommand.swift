@@ -11,6 +11,9 @@ struct ArtifactPutCommand: AsyncParsableCommand {
             FIFOs, sockets and devices are refused. Prints the tree's digest, by which it can be \
             named.
 
+            Files that have not changed since this folder was put last (size, times, inode) are not \
+            read again; --read-all reads them. What the store knows is never stored twice.
+
             EXAMPLES
               linaje artifact put model/ --run RUN --path model
               linaje artifact put data.csv
@@ -24,6 +27,9 @@ struct ArtifactPutCommand: AsyncParsableCommand {
     @Option(name: .customLong("path"), help: "Where in the run's artifacts it is put.")
     var destination = ""
 
+    @Flag(help: "Read all files, also those that look unchanged.")
+    var readAll = false
+
     func validate() throws {
         if run == nil, !destination.isEmpty { throw ValidationError("--path needs --run.") }
     }
@@ -31,7 +37,8 @@ struct ArtifactPutCommand: AsyncParsableCommand {
     func run() async throws {
         let id = try run.map { try Arguments.run($0) }
         let place = try TreePath.orRoot(destination)
-        let client = try await options.connect()
+        let client = try await options.connect(
+            uploadMemory: readAll ? nil : GlobalOptions.uploadMemory)
         let bar = ProgressBar("storing", isQuiet: options.json)
         defer { bar.clear() }
         let tree = try await client.upload(path, to: id, at: place, observer: bar.observer)

@@ -17,11 +17,27 @@ struct GlobalOptions: ParsableArguments {
 
     /// Connects to the daemon.
     ///
-    /// - Parameter patience: how long calls wait for a daemon that is being restarted.
-    func connect(patience: Duration = .seconds(60)) async throws -> LinajeClient {
+    /// - Parameters:
+    ///   - patience: how long calls wait for a daemon that is being restarted.
+    ///   - uploadMemory: where it is remembered which files were uploaded; `nil`: nowhere.
+    func connect(
+        patience: Duration = .seconds(60), uploadMemory: String? = nil
+    ) async throws -> LinajeClient {
         try await LinajeClient.connect(
             to: socket,
-            configuration: ClientConfiguration(agent: Self.agent, patience: patience))
+            configuration: ClientConfiguration(
+                agent: Self.agent, patience: patience, uploadMemory: uploadMemory))
+    }
+
+    /// `$XDG_CACHE_HOME/linaje/uploads`, `~/.cache/linaje/uploads` where that is unset; `nil` for a user
+    /// without a home.
+    static var uploadMemory: String? {
+        let environment = ProcessInfo.processInfo.environment
+        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
+            return "\(cache)/linaje/uploads"
+        }
+        guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
+        return "\(home)/.cache/linaje/uploads"
     }
 
     /// What the daemon is told that this program is.

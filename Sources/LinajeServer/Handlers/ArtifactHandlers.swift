@@ -30,6 +30,27 @@ extension MethodTable {
                 throw error
             }
         }
+        stream(Methods.putFiles) { request, _, stream in
+            let ingest = try IngestID(request.ingestID)
+            var answer = Linaje_V1_PutFilesResponse()
+            if !request.baseTree.isEmpty {
+                let base = try SHA256Digest(request.baseTree, noun: "base_tree")
+                let count = try await service.inherit(
+                    ingest, from: base, kept: Array(request.kept))
+                answer.files = UInt64(count)
+            }
+            for await frame in stream.inbound {
+                guard case .data(let bytes) = frame else {
+                    return try stream.respond(answer, end: true)
+                }
+                let files = try Linaje_V1_PutFilesFrame(payload: bytes).files.map(
+                    WholeFile.init)
+                answer.newBytes += try await service.putFiles(ingest, files)
+                answer.files += UInt64(files.count)
+                stream.release(bytes.count)
+            }
+            throw LinajeError(.cancelled, "the client left before the end of the files")
+        }
         unary(Methods.commitIngest) { request, context in
             let tree = try await service.commit(
                 IngestID(request.ingestID), run: .orNil(request.runID),
@@ -74,6 +95,15 @@ extension FileIngest {
             }
         }
         throw LinajeError(.cancelled, "the client left before the end of the file")
+    }
+}
+
+extension WholeFile {
+    fileprivate init(_ message: Linaje_V1_SmallFile) throws {
+        self.init(
+            path: try TreePath(message.path), mode: try FileMode(wire: message.mode),
+            content: Array(message.content),
+            sha256: try SHA256Digest(message.sha256, noun: "sha256"))
     }
 }
 

@@ -201,6 +201,82 @@ package nonisolated struct Linaje_V1_PutFileResponse: Sendable {
   fileprivate var _file: Linaje_V1_FileEntry? = nil
 }
 
+/// Opens a stream that puts many small files at once: each data frame is a PutFilesFrame. The end
+/// frame closes it; the server answers with PutFilesResponse. Files of a tree that is stored already
+/// need not be sent again.
+package nonisolated struct Linaje_V1_PutFilesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The session.
+  package var ingestID: Data = Data()
+
+  /// A tree that is stored; empty: none. Error 104 or 116 when it is not, or not whole.
+  package var baseTree: Data = Data()
+
+  /// Which of its entries, in the order of its text (STORAGE.md, "Trees"), the session's tree has as
+  /// they are: entry n by bit n & 7 (1 is the lowest) of byte n >> 3. Missing bytes are zero.
+  package var kept: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Some of the files.
+package nonisolated struct Linaje_V1_PutFilesFrame: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var files: [Linaje_V1_SmallFile] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A file with its bytes.
+package nonisolated struct Linaje_V1_SmallFile: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Where it stands in the tree; the same path again replaces it.
+  package var path: String = String()
+
+  /// 0100644, 0100755 or 0120000; of a link the bytes are its target.
+  package var mode: UInt32 = 0
+
+  /// All of it, at most 128 KiB.
+  package var content: Data = Data()
+
+  /// The SHA-256 of the content: another is error 204.
+  package var sha256: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The answer to files put.
+package nonisolated struct Linaje_V1_PutFilesResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Files that the session has now of this stream, those of the base tree included.
+  package var files: UInt64 = 0
+
+  /// Bytes of the files' chunks that the store did not have.
+  package var newBytes: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Makes the session's files one tree, durable and visible at once.
 package nonisolated struct Linaje_V1_CommitIngestRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1032,6 +1108,156 @@ nonisolated extension Linaje_V1_PutFileResponse: SwiftProtobuf.Message, SwiftPro
   package static func ==(lhs: Linaje_V1_PutFileResponse, rhs: Linaje_V1_PutFileResponse) -> Bool {
     if lhs._file != rhs._file {return false}
     if lhs.chunks != rhs.chunks {return false}
+    if lhs.newBytes != rhs.newBytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PutFilesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PutFilesRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ingest_id\0\u{3}base_tree\0\u{1}kept\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.ingestID) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.baseTree) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.kept) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.ingestID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.ingestID, fieldNumber: 1)
+    }
+    if !self.baseTree.isEmpty {
+      try visitor.visitSingularBytesField(value: self.baseTree, fieldNumber: 2)
+    }
+    if !self.kept.isEmpty {
+      try visitor.visitSingularBytesField(value: self.kept, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PutFilesRequest, rhs: Linaje_V1_PutFilesRequest) -> Bool {
+    if lhs.ingestID != rhs.ingestID {return false}
+    if lhs.baseTree != rhs.baseTree {return false}
+    if lhs.kept != rhs.kept {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PutFilesFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PutFilesFrame"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}files\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.files) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.files.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.files, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PutFilesFrame, rhs: Linaje_V1_PutFilesFrame) -> Bool {
+    if lhs.files != rhs.files {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SmallFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SmallFile"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}mode\0\u{1}content\0\u{1}sha256\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.mode) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.content) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    if self.mode != 0 {
+      try visitor.visitSingularUInt32Field(value: self.mode, fieldNumber: 2)
+    }
+    if !self.content.isEmpty {
+      try visitor.visitSingularBytesField(value: self.content, fieldNumber: 3)
+    }
+    if !self.sha256.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SmallFile, rhs: Linaje_V1_SmallFile) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs.mode != rhs.mode {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.sha256 != rhs.sha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PutFilesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PutFilesResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}files\0\u{3}new_bytes\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.files) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.newBytes) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.files != 0 {
+      try visitor.visitSingularUInt64Field(value: self.files, fieldNumber: 1)
+    }
+    if self.newBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.newBytes, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PutFilesResponse, rhs: Linaje_V1_PutFilesResponse) -> Bool {
+    if lhs.files != rhs.files {return false}
     if lhs.newBytes != rhs.newBytes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

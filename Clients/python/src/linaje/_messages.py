@@ -34,6 +34,24 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (2, "chunks", "uint64", ""),
         (3, "new_bytes", "uint64", ""),
     ],
+    "PutFilesRequest": [
+        (1, "ingest_id", "bytes", ""),
+        (2, "base_tree", "bytes", ""),
+        (3, "kept", "bytes", ""),
+    ],
+    "PutFilesFrame": [
+        (1, "files", "SmallFile", "repeated"),
+    ],
+    "SmallFile": [
+        (1, "path", "string", ""),
+        (2, "mode", "uint32", ""),
+        (3, "content", "bytes", ""),
+        (4, "sha256", "bytes", ""),
+    ],
+    "PutFilesResponse": [
+        (1, "files", "uint64", ""),
+        (2, "new_bytes", "uint64", ""),
+    ],
     "CommitIngestRequest": [
         (1, "ingest_id", "bytes", ""),
         (2, "run_id", "bytes", ""),
@@ -1099,6 +1117,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "AbortIngest": (0x0504, "U", True, "AbortIngestRequest", "Done"),
     "ListArtifacts": (0x0505, "U", False, "ListArtifactsRequest", "ListArtifactsResponse"),
     "ReadArtifact": (0x0506, "S", False, "ReadArtifactRequest", "ReadArtifactOpened"),
+    "PutFiles": (0x0507, "C", False, "PutFilesRequest", "PutFilesResponse"),
     "CollectGarbage": (0x0511, "S", False, "CollectGarbageRequest", "CollectGarbageOpened"),
     "HoldContent": (0x0512, "U", True, "HoldContentRequest", "Hold"),
     "ListHolds": (0x0513, "U", False, "ListHoldsRequest", "ListHoldsResponse"),
