@@ -103,8 +103,8 @@ struct UploadMemoryStore: Sendable {
         else { return nil }
         let size = Int(status.st_size)
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            while count < size {
-                let got = read(descriptor, buffer.baseAddress! + count, size - count)
+            while count < size, let base = buffer.baseAddress {
+                let got = read(descriptor, base + count, size - count)
                 if got < 0, errno == EINTR { continue }
                 guard got > 0 else { return }
                 count += got

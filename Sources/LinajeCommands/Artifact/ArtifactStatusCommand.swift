@@ -50,7 +50,8 @@ struct ArtifactStatusCommand: AsyncParsableCommand {
         let files = Rendering.grouped(changes.unchanged)
         Output.note(
             count == 0
-                ? "\(files) files are as they were put" : "\(count) changes, \(files) files are as put")
+                ? "\(files) files are as they were put"
+                : "\(count) changes, \(files) files are as they were put")
         Output.note(
             changes.isStored
                 ? "stored as tree:sha256:\(changes.tree)"
