@@ -144,6 +144,6 @@ package final class IngestSession: Sendable {
     private static func lost(_ id: IngestID, _ error: LinajeError) -> LinajeError {
         LinajeError(
             error.code, "ingest \(id) lost content: \(error.message); begin a new one",
-            details: error.details)
+            details: error.details.merging(["ingest_id": "\(id)"]) { $1 })
     }
 }

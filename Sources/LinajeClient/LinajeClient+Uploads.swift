@@ -48,8 +48,8 @@ extension LinajeClient {
             UploadMemoryStore(folder: $0, path: path, socket: connections.socket)
         }
         var memory = try await BlockingWork.run { store?.load() }
-        // A daemon that is restarted forgets its sessions, not what was sent: it is sent again, and
-        // found in the store.
+        // A daemon that is restarted forgets its sessions, not what was sent, and a store that fails
+        // for a moment ends them: all of it is sent again, and what arrived is found in the store.
         var backoff = Backoff()
         var attempt = 1
         // Counted from the first time on: how long the upload itself takes is nobody's impatience.
@@ -65,12 +65,16 @@ extension LinajeClient {
                 // The daemon has not, or will not have, what an earlier upload put: all of it again.
                 memory = nil
                 continue
-            } catch let error as LinajeError where error.details["ingest_id"] != nil {
+            } catch let error as LinajeError
+                where error.details["ingest_id"] != nil
+                && (error.code == .notFound || error.isRetryable)
+            {
                 let end = deadline ?? .now + configuration.patience
                 deadline = end
-                guard attempt < configuration.attempts || ContinuousClock.now < end else {
-                    throw error
-                }
+                let passes = error.code == .notFound || error.code == .unavailable
+                guard
+                    attempt < configuration.attempts || passes && ContinuousClock.now < end
+                else { throw error }
             }
             attempt += 1
             try await backoff.wait()

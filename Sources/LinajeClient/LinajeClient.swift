@@ -73,6 +73,8 @@ public final class LinajeClient: Sendable {
     /// Does something again while it fails with a retryable error: `configuration.attempts` times
     /// in all, and as long as the daemon is unavailable, which is what a restart looks like, until
     /// `configuration.patience` is over.
+    ///
+    /// The error of an ingest session that is over comes at once: asked again, it says the same.
     func retrying<Value>(_ body: () async throws -> Value) async throws -> Value {
         var backoff = Backoff()
         var attempt = 1
@@ -84,7 +86,7 @@ public final class LinajeClient: Sendable {
                 let end = deadline ?? .now + configuration.patience
                 deadline = end
                 guard
-                    error.isRetryable,
+                    error.isRetryable, error.details["ingest_id"] == nil,
                     attempt < configuration.attempts
                         || error.code == .unavailable && ContinuousClock.now < end
                 else { throw error }

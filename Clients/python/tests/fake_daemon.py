@@ -46,7 +46,7 @@ class FakeDaemon:
         self.ack_delay, self.stream_credit = 0.0, 262_144
         self.goaway_after, self.repeat_acks = None, False
         self.before_frame = None
-        self.full, self.lost = False, set()
+        self.full, self.loss, self.lost = False, 202, set()
         self.refuse = {}
         self.corrupt_reads = False
         self.listener = None
@@ -223,7 +223,8 @@ class FakeDaemon:
         if self.full:
             self.lost.add(ingest)
         if ingest in self.lost:
-            raise Refused(202, "lost content: no space left; begin a new one", retryable=True)
+            raise Refused(self.loss, "lost content; begin a new one", retryable=True,
+                          ingest_id=ingest.hex())
 
     def do_AbortIngest(self, request):
         self.ingests.pop(request.ingest_id, None)

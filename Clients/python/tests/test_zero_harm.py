@@ -323,9 +323,12 @@ def test_files_are_stored_although_the_spool_has_no_room(
     daemon.stop()
 
 
-def test_an_upload_that_met_a_full_disk_goes_on_when_there_is_room(fake, fresh_sender, tmp_path):
+@pytest.mark.parametrize("loss", [202, 200])
+def test_an_upload_that_met_a_full_or_ill_store_goes_on_afterwards(fake, fresh_sender, tmp_path,
+                                                                   loss):
     """The session that lost content came back under its key, again and again, for a day."""
     (tmp_path / "file").write_bytes(b"content")
+    fake.loss = loss
     fake.full = True
     with linaje.start_run() as run:
         for number in range(3):

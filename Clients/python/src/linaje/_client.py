@@ -163,6 +163,8 @@ class Client:
 
     def _is_restart(self, error: LinajeError) -> bool:
         """Whether the daemon is there and has no time, rather than not there or of another mind."""
+        if "ingest_id" in error.details:
+            return False  # A session that is over says the same again.
         if error.code != UNAVAILABLE:
             # Connected, and no hello yet: the next daemon is on its way.
             return self._connection is None and error.code in (DEADLINE_EXCEEDED, HANDSHAKE_TIMEOUT)

@@ -267,11 +267,12 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
     """Puts all files and commits; the Tree. Repeating it after a failure does it once.
 
     A session that the daemon no longer knows was either committed (the same key then brings the
-    same answer) or dropped (another one is begun). One that met a full disk has lost content for
-    good, while its key would bring it back for a day: the last session is begun under a key of
-    this try alone, so that an upload goes on whenever there is room again.
+    same answer) or dropped (another one is begun). One that met a full disk, or a store that
+    failed for a moment, has lost content for good, while its key would bring it back for a day:
+    the last session is begun under a key of this try alone, so that an upload goes on whenever
+    there is room again.
     """
-    error, met_full_disk = LinajeError(NOT_FOUND, "the upload's session is gone"), False
+    error, has_lost = LinajeError(NOT_FOUND, "the upload's session is gone"), False
     attempts = deque([*map(str, range(_SESSIONS)), os.urandom(8).hex()])
     while attempts:
         attempt = attempts.popleft()
@@ -289,20 +290,21 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
             if failure.code == CORRUPT:
                 # The bytes on their way, not in the store: trying again would not help.
                 raise LinajeError(116, failure.message) from None
-            if failure.code == STORAGE_FULL:
+            is_session = "ingest_id" in failure.details
+            if failure.code == STORAGE_FULL or is_session and failure.code != NOT_FOUND:
                 if not attempts and ingest_id:
                     with contextlib.suppress(LinajeError):
                         client.call("AbortIngest", ingest_id=ingest_id)
                 if not attempts:
                     raise
-                attempts, met_full_disk = deque([attempts.pop()]), True
+                attempts, has_lost = deque([attempts.pop()]), True
                 continue
-            if failure.code != NOT_FOUND or "ingest_id" not in failure.details:
+            if not is_session:
                 raise
             error = failure
         with contextlib.suppress(LinajeError):
             return client.call("CommitIngest", ingest_id=ingest_id, **commit)
-    if met_full_disk:
+    if has_lost:
         # Not for want of sessions: the next try begins another.
         raise LinajeError(UNAVAILABLE, error.message)
     raise error
