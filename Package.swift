@@ -122,6 +122,8 @@ let package = Package(
             ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, deque, logging]),
         layer("LinajeCatalog", ["LinajeDomain", "LinajePluginKit", metrics, crypto]),
         layer(
+            "LinajeDecorators", ["LinajeDomain", "LinajePluginKit", metrics, crypto, deque]),
+        layer(
             "LinajeMetrics",
             ["CZstd", "LinajeDomain", "LinajePluginKit", metrics, crypto, logging, lifecycle]),
         layer(
@@ -187,6 +189,12 @@ let package = Package(
             [
                 "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost", "LinajeTransport",
                 "LinajeWire",
+            ]),
+        tests(
+            "LinajeDecoratorsTests",
+            [
+                "FilesystemStorage", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
+                "LinajePluginKit",
             ]),
         tests("LinajeDomainTests", ["LinajeDomain"]),
         tests("LinajeHostTests", ["LinajeDomain", "LinajeHost"]),

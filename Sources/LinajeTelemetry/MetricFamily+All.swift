@@ -5,7 +5,7 @@ extension MetricFamily {
     /// The values of all labels are closed sets: methods, names of errors, databases, states. What
     /// a client says never becomes a label, or clients could make the daemon grow.
     package static let all: [MetricFamily] =
-        connections + calls + ingest + sqlite + artifacts + runs + storage + process
+        connections + calls + ingest + sqlite + artifacts + backends + runs + storage + process
 
     private static let connections = [
         MetricFamily("linaje_connections", .gauge, "Connections that are open."),
@@ -109,6 +109,18 @@ extension MetricFamily {
             "linaje_artifact_store_bytes", .gauge, "Bytes that the store's chunks take in packs."),
         MetricFamily(
             "linaje_artifact_store_content_bytes", .gauge, "Bytes that the store's chunks hold."),
+    ]
+
+    private static let backends = [
+        MetricFamily(
+            "linaje_backend_requests_total", .counter,
+            "Calls of the store of packs, by backend, operation and result.", isSparse: true),
+        MetricFamily(
+            "linaje_backend_bytes_total", .counter,
+            "Bytes read from the store of packs and written to it, by backend.", isSparse: true),
+        MetricFamily(
+            "linaje_backend_seconds", .histogram(.seconds),
+            "Time of a call of the store of packs, by backend and operation.", isSparse: true),
     ]
 
     private static let runs = [
