@@ -54,6 +54,12 @@ let package = Package(
         .library(name: "LinajeDomain", targets: ["LinajeDomain"]),
         .library(name: "LinajePluginKit", targets: ["LinajePluginKit"]),
     ],
+    traits: [
+        .trait(
+            name: "S3",
+            description: "Artifacts in buckets of S3; brings AsyncHTTPClient and its TLS along."),
+        .default(enabledTraits: ["S3"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -66,6 +72,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -104,6 +111,16 @@ let package = Package(
             "PyFuncFlavor",
             ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
             path: "Plugins/PyFuncFlavor"),
+        layer(
+            "S3Storage",
+            [
+                "LinajeDomain", "LinajePluginKit", crypto,
+                .product(
+                    name: "AsyncHTTPClient", package: "async-http-client",
+                    condition: .when(traits: ["S3"])),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ] + nio,
+            path: "Plugins/S3Storage"),
         layer(
             "SafetensorsFlavor", ["LinajeDomain", "LinajePluginKit"],
             path: "Plugins/SafetensorsFlavor"),
@@ -207,8 +224,9 @@ let package = Package(
         tests(
             "LinajePluginTests",
             [
-                "FilesystemStorage", "LinajeConformance", "LinajeDomain", "LinajePluginKit",
-                "LinajeWire", "PyFuncFlavor", "SafetensorsFlavor", "SQLiteBackend",
+                "FilesystemStorage", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
+                "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "S3Storage", "SafetensorsFlavor",
+                "SQLiteBackend",
             ], exclude: ["Fixtures"]),
         tests(
             "LinajeRunLogsTests",
