@@ -182,10 +182,10 @@ let package = Package(
         program(
             "linajed",
             [
-                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain",
-                "LinajeHost", "LinajeMetrics", "LinajePluginKit", "LinajeRunLogs", "LinajeServer",
-                "LinajeServices",
-                "LinajeTelemetry", "LinajeTransport", "LinajeWire", "SQLiteBackend",
+                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog",
+                "LinajeDecorators", "LinajeDomain", "LinajeHost", "LinajeMetrics",
+                "LinajePluginKit", "LinajeRunLogs", "LinajeServer", "LinajeServices",
+                "LinajeTelemetry", "LinajeTransport", "LinajeWire", "S3Storage", "SQLiteBackend",
                 argumentParser, metrics, logging, lifecycle, nio[1],
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),

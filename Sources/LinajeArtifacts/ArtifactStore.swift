@@ -28,12 +28,18 @@ package final class ArtifactStore: Sendable {
     let sink: PackSink
     let writer: BlobWriter
     let reader: BlobReader
+    /// Reads what the backend holds itself, past a cache: what checks say is of that.
+    let originals: BlobReader
+    /// How many exchanges with remotes are on their way.
+    let exchanges = Mutex(0)
     private let sessions = Mutex<[IngestID: IngestSession]>([:])
     private let trees = Mutex(LeastRecentlyUsed<Tree>(capacity: 16 << 20, maximumEntries: 64))
     private let recipes = Mutex(LeastRecentlyUsed<Recipe>(capacity: 16 << 20, maximumEntries: 256))
 
+    /// - Parameter original: the backend behind a cache; `nil`: there is none.
     package init(
-        backend: any ArtifactBackend, index: any SQLBackend, clock: any WallClock,
+        backend: any ArtifactBackend, original: (any ArtifactBackend)? = nil,
+        index: any SQLBackend, clock: any WallClock,
         logger: Logger = Logger(label: "linaje.artifacts"), observer: WaypointObserver? = nil
     ) {
         self.backend = backend
@@ -46,7 +52,12 @@ package final class ArtifactStore: Sendable {
             observer: observer)
         self.writer = BlobWriter(
             pool: pool, sink: sink, index: self.index, uses: uses, observer: observer)
-        self.reader = BlobReader(backend: backend, index: self.index, pool: pool)
+        let reader = BlobReader(backend: backend, index: self.index, pool: pool)
+        self.reader = reader
+        self.originals =
+            original.map { [index = self.index, pool] in
+                BlobReader(backend: $0, index: index, pool: pool)
+            } ?? reader
     }
 
     /// Brings the index's schema (see `ChunkIndex`) up to date; before anything else.

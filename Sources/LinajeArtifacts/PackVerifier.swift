@@ -11,9 +11,15 @@ struct PackVerifier: Sendable {
     let reader: BlobReader
     let pool: WorkerPool
 
+    /// All packs, and those that the index knows and that are not there.
     func verify() async throws -> ArtifactVerification {
+        try await verify(missing: try await index.packs())
+    }
+
+    /// - Parameter missing: packs that must be there.
+    func verify(missing: [PackName: UInt64]) async throws -> ArtifactVerification {
         var report = ArtifactVerification()
-        var missing = try await index.packs()
+        var missing = missing
         for object in try await backend.list(prefix: "packs/") {
             guard let pack = PackName(key: object.key) else {
                 report.damages.append(

@@ -80,6 +80,7 @@ package enum CatalogSchema {
         SearchSchemaSteps.modelMetrics,
         SearchSchemaSteps.metricLists,
         HoldSteps.migration,
+        RemoteTable.migration,
     ]
 
     private static let experiments = [

@@ -27,8 +27,8 @@ struct LinajeCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, TopCommand.self, ExperimentCommand.self, RunCommand.self,
             MetricCommand.self, AgentCommand.self, DatasetCommand.self, ArtifactCommand.self,
-            ModelCommand.self, LineageCommand.self, LedgerCommand.self,
-            MaintainCommand.self, GarbageCommand.self, FsckCommand.self, DoctorCommand.self,
-            BenchCommand.self,
+            ModelCommand.self, LineageCommand.self, LedgerCommand.self, RemoteCommand.self,
+            PushCommand.self, PullCommand.self, MaintainCommand.self, GarbageCommand.self,
+            FsckCommand.self, DoctorCommand.self, BenchCommand.self,
         ])
 }

@@ -5,8 +5,12 @@ import LinajeDomain
 /// `linaje status`
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show how the daemon is.",
+        commandName: "status", abstract: "Show how the daemon is, or what a remote lacks.",
         discussion: """
+            --remote asks the daemon and a remote which packs they have now, compares them by \
+            content, and exits with 1 when the remote lacks any; with --read-data every byte of the \
+            remote is read and checked.
+
             --metrics prints everything that the daemon counts about itself, in the Prometheus \
             text format; docs/telemetry.md lists it.
 
@@ -14,13 +18,25 @@ struct StatusCommand: AsyncParsableCommand {
               linaje status
               linaje status --json
               linaje status --metrics
+              linaje status --remote backup
             """)
 
     @OptionGroup var options: GlobalOptions
     @Flag(help: "Print the daemon's own metrics in the Prometheus text format.")
     var metrics = false
 
+    @Option(help: "Compare with this remote instead (linaje remote list).")
+    var remote: String?
+    @Flag(help: "With --remote: read and check every byte that it has.")
+    var readData = false
+
     func validate() throws {
+        guard remote != nil || !readData else {
+            throw ValidationError("--read-data belongs to --remote NAME")
+        }
+        guard remote == nil || !metrics else {
+            throw ValidationError("--remote and --metrics do not go together")
+        }
         guard !metrics || !options.json else {
             throw ValidationError("--metrics has a format of its own; leave --json out")
         }
@@ -28,6 +44,11 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try await options.connect()
+        if let remote {
+            let view = RemoteView(options: options, action: .status, remote: remote)
+            return try await view.show(
+                try await client.exchange(.status, with: remote, readingData: readData))
+        }
         guard !metrics else {
             return Output.bytes(Array(try await client.daemonMetrics().utf8))
         }

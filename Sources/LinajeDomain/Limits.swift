@@ -146,6 +146,8 @@ public enum Limits {
     public static let scrubInterval = Duration.seconds(30 * 86_400)
     /// Bytes a second that this reads at most. `artifacts.scrub_bytes_per_second` is another.
     public static let scrubRate = 8 << 20
+    /// Pushes, pulls and comparisons with remotes at a time.
+    public static let remoteExchanges = 4
     /// Most trees that are held by name.
     public static let holds = 100_000
 

@@ -36,6 +36,7 @@ package struct MethodTable: Sendable {
         addMetrics(services.metrics)
         addArtifacts(services.artifacts)
         addArtifactUpkeep(services.upkeep)
+        addRemotes(services.remotes)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

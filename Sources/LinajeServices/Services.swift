@@ -22,6 +22,7 @@ package struct Services: Sendable {
     package let metrics: MetricService
     package let purges: RunPurgeService
     package let registry: RegistryService
+    package let remotes: RemoteService
     package let runLogs: RunLogService
     package let runs: RunService
     package let status: StatusService
@@ -37,6 +38,7 @@ package struct Services: Sendable {
         runLogs logStore: RunLogStore, artifacts store: ArtifactStore,
         upkeep upkeepConfiguration: ArtifactUpkeepService.Configuration,
         databases: [MaintenanceService.Database],
+        remotes remoteStores: RemoteService.Configuration,
         plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
@@ -65,6 +67,8 @@ package struct Services: Sendable {
             catalog: catalog, store: metricStore, owners: owners, uses: uses)
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
+        remotes = RemoteService(
+            catalog: catalog, store: store, configuration: remoteStores)
         runLogs = RunLogService(catalog: catalog, store: logStore, uses: uses)
         runs = RunService(
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, index: index,

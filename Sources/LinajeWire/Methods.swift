@@ -135,6 +135,17 @@ package enum Methods {
         Linaje_V1_CheckStoreRequest, Linaje_V1_CheckStoreOpened
     >(0x0514, "CheckStore", .serverStreaming, role: .admin)
 
+    package static let addRemote = Method<Linaje_V1_AddRemoteRequest, Linaje_V1_Done>(
+        0x0520, "AddRemote", mutation: true, role: .admin)
+    package static let removeRemote = Method<Linaje_V1_RemoveRemoteRequest, Linaje_V1_Done>(
+        0x0521, "RemoveRemote", mutation: true, role: .admin)
+    package static let listRemotes = Method<
+        Linaje_V1_ListRemotesRequest, Linaje_V1_ListRemotesResponse
+    >(0x0522, "ListRemotes", role: .reader)
+    package static let exchangeWithRemote = Method<
+        Linaje_V1_ExchangeWithRemoteRequest, Linaje_V1_ExchangeWithRemoteOpened
+    >(0x0523, "ExchangeWithRemote", .serverStreaming, role: .writer)
+
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel
     >(0x0601, "CreateRegisteredModel", mutation: true, role: .writer)

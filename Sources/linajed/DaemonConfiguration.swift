@@ -9,9 +9,10 @@ import TOMLKit
 struct DaemonConfiguration: Codable, Sendable, Equatable {
     var daemon = Daemon()
     var access = Access()
+    var artifacts = Artifacts()
+    var s3 = S3()
     var metrics = Metrics()
     var runs = Runs()
-    var artifacts = Artifacts()
     var flavors = Flavors()
     var limits = ConnectionLimits()
     var telemetry = Telemetry()
@@ -37,6 +38,45 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var groups: [String: String]?
     }
 
+    struct Artifacts: Codable, Sendable, Equatable {
+        /// Where packs are kept: "filesystem" (in the state directory) or "s3".
+        var backend: String?
+        /// Bytes of the local disk that keep what was read or written last of a store far away.
+        var cache_bytes: Int?
+        /// Name to address of stores that packs are pushed to and pulled from.
+        var remotes: [String: String]?
+        /// How long content that nothing needs stays and can be had back.
+        var gc_grace: String?
+        /// From one collection to the next; "0s": only by `linaje gc`.
+        var gc_interval: String?
+        /// From one reading of every stored byte to the next; "0s": never.
+        var scrub_interval: String?
+        /// Bytes that this reads a second, at most.
+        var scrub_bytes_per_second: Int?
+    }
+
+    /// The bucket, when packs are kept in one.
+    struct S3: Codable, Sendable, Equatable {
+        var bucket: String?
+        /// What the names of all objects begin with, ending with "/".
+        var prefix: String?
+        var region: String?
+        /// "https://host" of a server that is not AWS.
+        var endpoint: String?
+        /// automatic, path or virtual-host.
+        var addressing: String?
+        /// A profile of `~/.aws`; default: the environment, the profile "default", the machine's role.
+        var profile: String?
+        /// Bytes of a part of an upload.
+        var part_bytes: Int?
+        /// Requests that run at the same time.
+        var parallel_requests: Int?
+        /// Whether writes ask not to replace anything.
+        var conditional_writes: Bool?
+        /// Whether objects are stored with their SHA-256.
+        var checksums: Bool?
+    }
+
     struct Metrics: Codable, Sendable, Equatable {
         /// Bytes of metric batches that may wait for their commit.
         var queue_bytes: Int?
@@ -48,17 +88,6 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     /// Ages are numbers with a unit: "90m", "12h", "30d", "8w".
-    struct Artifacts: Codable, Sendable, Equatable {
-        /// How long content that nothing needs stays and can be had back.
-        var gc_grace: String?
-        /// From one collection to the next; "0s": only by `linaje gc`.
-        var gc_interval: String?
-        /// From one reading of every stored byte to the next; "0s": never.
-        var scrub_interval: String?
-        /// Bytes that this reads a second, at most.
-        var scrub_bytes_per_second: Int?
-    }
-
     struct Flavors: Codable, Sendable, Equatable {
         /// The program that examines models; empty: models are not examined. Default:
         /// `linaje-flavor-host` beside `linajed`.
@@ -82,7 +111,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case daemon, access, metrics, runs, artifacts, flavors, limits, telemetry
+        case daemon, access, artifacts, s3, metrics, runs, flavors, limits, telemetry
     }
 
     init() {}
@@ -91,9 +120,10 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         daemon = try values.decodeIfPresent(Daemon.self, forKey: .daemon) ?? Daemon()
         access = try values.decodeIfPresent(Access.self, forKey: .access) ?? Access()
+        artifacts = try values.decodeIfPresent(Artifacts.self, forKey: .artifacts) ?? Artifacts()
+        s3 = try values.decodeIfPresent(S3.self, forKey: .s3) ?? S3()
         metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
         runs = try values.decodeIfPresent(Runs.self, forKey: .runs) ?? Runs()
-        artifacts = try values.decodeIfPresent(Artifacts.self, forKey: .artifacts) ?? Artifacts()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()

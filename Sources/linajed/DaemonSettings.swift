@@ -12,6 +12,7 @@ struct DaemonSettings: Sendable {
     var socketMode: UInt32
     var logLevel: Logger.Level
     var access: AccessPolicy
+    var artifacts: ArtifactSettings
     var queueBytes: Int
     /// Bytes of output that one run's log keeps.
     var logBytes: UInt64
@@ -51,6 +52,7 @@ struct DaemonSettings: Sendable {
         access = try AccessPolicy(
             users: Self.roles(configuration.access.users, "access.users"),
             groups: Self.roles(configuration.access.groups, "access.groups"))
+        artifacts = try ArtifactSettings(configuration)
         queueBytes = configuration.metrics.queue_bytes ?? Limits.ingestQueueBytes
         guard (1 << 20...1 << 32).contains(queueBytes) else {
             throw LinajeError(

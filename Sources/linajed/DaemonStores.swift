@@ -22,7 +22,7 @@ struct DaemonStores: Sendable {
     ///
     /// - Throws: `storeTooNew`, `corrupt`, `readOnly`; `cancelled` when the daemon was told to stop.
     init(
-        _ stateDirectory: String, queueBytes: Int, logBytes: UInt64, searchTime: Duration,
+        _ stateDirectory: String, settings: DaemonSettings, environment: [String: String],
         clock: any WallClock, progress: StartProgress, logger: Logger
     ) async throws {
         let (catalogBackend, metricsBackend) = try await progress.step("opening the databases") {
@@ -31,14 +31,16 @@ struct DaemonStores: Sendable {
                 try BuiltinStorage.metrics(stateDirectory: stateDirectory)
             )
         }
-        let artifactBackend = BuiltinStorage.artifacts(stateDirectory: stateDirectory)
+        let artifactBackend = try BuiltinStorage.artifacts(
+            settings.artifacts, stateDirectory: stateDirectory, environment: environment)
         let catalog = CatalogStore(
-            backend: catalogBackend, clock: clock, searchTime: searchTime)
+            backend: catalogBackend, clock: clock, searchTime: settings.searchTime)
         let metrics = MetricStore(
-            backend: metricsBackend, clock: clock, logger: logger, queueBytes: queueBytes)
-        let runLogs = RunLogStore(backend: metricsBackend, limit: logBytes, logger: logger)
+            backend: metricsBackend, clock: clock, logger: logger, queueBytes: settings.queueBytes)
+        let runLogs = RunLogStore(backend: metricsBackend, limit: settings.logBytes, logger: logger)
         let artifacts = ArtifactStore(
-            backend: artifactBackend, index: catalogBackend, clock: clock, logger: logger)
+            backend: artifactBackend, original: BuiltinStorage.original(of: artifactBackend),
+            index: catalogBackend, clock: clock, logger: logger)
         try await progress.step("preparing the catalog") { try await catalog.prepare() }
         try await progress.step("preparing the metrics") { try await metrics.prepare() }
         try await progress.step("preparing the run logs") { try await runLogs.prepare() }

@@ -47,8 +47,8 @@ extension Linajed {
         let clock = SystemClock()
         let progress = StartProgress(notification, logger: logger)
         let stores = try await DaemonStores(
-            state.path, queueBytes: settings.queueBytes, logBytes: settings.logBytes,
-            searchTime: settings.searchTime, clock: clock, progress: progress, logger: logger)
+            state.path, settings: settings, environment: environment, clock: clock,
+            progress: progress, logger: logger)
         try StateFormat.stamp(state.path, version: Self.version)
         // Bound only now: a start that the stores refuse leaves no socket file behind, and nobody
         // waits on a socket that will not be served.
@@ -66,6 +66,9 @@ extension Linajed {
             access: access, catalog: stores.catalog, metrics: stores.metrics,
             runLogs: stores.runLogs, artifacts: stores.artifacts, upkeep: settings.upkeep,
             databases: stores.databases,
+            remotes: .init(remotes: settings.artifacts.remotes) {
+                try BuiltinStorage.open($0, environment: environment)
+            },
             plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)

@@ -75,6 +75,7 @@ struct Linajed: AsyncParsableCommand {
                 print("configuration is good")
                 print("state directory: \(settings.stateDirectory)")
                 print("socket: \(settings.socket)")
+                print("packs: \(settings.artifacts.summary)")
                 print("metrics over HTTP: \(settings.telemetrySocket?.path ?? "off")")
                 print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
             } else if recover {
@@ -97,7 +98,8 @@ struct Linajed: AsyncParsableCommand {
         let report = RecoveryReport(isDryRun: dryRun, isQuiet: json)
         let recovery = Recovery(
             directory: settings.stateDirectory, rewriting: vacuum, report: report,
-            environment: ProcessInfo.processInfo.environment, socket: settings.socket)
+            environment: ProcessInfo.processInfo.environment, socket: settings.socket,
+            settings: settings.artifacts)
         var failure: LinajeError?
         do {
             try await recovery.run()

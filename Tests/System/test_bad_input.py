@@ -358,6 +358,14 @@ def purge(**fields):
     return act
 
 
+def exchange(**fields):
+    """An exchange with a remote, sent as it is."""
+    def act(world):
+        with world.raw() as raw:
+            raw.send(request("ExchangeWithRemote", fields)).failure()
+    return act
+
+
 def pending_source(world):
     world.client.create_model_version("forest", f"models:/m-{world.pending.hex()}")
 
@@ -437,6 +445,15 @@ REGISTRY = [
         "invalid_argument"),
     Row("a purge of a run with 3 bytes", purge(run_ids=[b"abc"]), 102, "invalid_argument"),
     Row("a purge of too many runs", purge(run_ids=[bytes(16)] * 1_001), 103, "limit_exceeded"),
+    call("a remote whose name is none", "AddRemote", 102, "invalid_argument", name="../x",
+         address="s3://models/"),
+    call("a remote at no address", "AddRemote", 102, "invalid_argument", name="x", address="\0"),
+    call("a remote that is a folder", "AddRemote", 108, "permission_denied", name="x",
+         address="file:///etc"),
+    Row("an exchange with nobody", exchange(remote="nobody", action=1), 104, "not_found"),
+    Row("an exchange of no kind", exchange(remote="nobody"), 102, "invalid_argument"),
+    Row("an exchange of a kind to come", exchange(remote="nobody", action=99), 102,
+        "invalid_argument"),
     call("an unknown stage", "TransitionStage", 102, "invalid_argument", name="forest",
          version=1, stage="Limbo"),
     call("a stage for a version that doesn't exist", "TransitionStage", 104, "not_found",

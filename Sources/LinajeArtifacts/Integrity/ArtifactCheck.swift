@@ -131,7 +131,7 @@ package struct ArtifactCheck: Sendable {
         do {
             if options.readsData {
                 let verifier = PackVerifier(
-                    backend: store.backend, index: store.index, reader: store.reader,
+                    backend: store.backend, index: store.index, reader: store.originals,
                     pool: store.pool)
                 let found = try await verifier.verify(pack, size: size) { count in
                     try await pace.read(count)
@@ -143,7 +143,7 @@ package struct ArtifactCheck: Sendable {
                     return hurt(.content, found.damages.map(\.text))
                 }
             } else {
-                let magic = try await store.reader.bytes(of: pack, PackHeader.magicRange)
+                let magic = try await store.originals.bytes(of: pack, PackHeader.magicRange)
                 guard magic == PackHeader.magic else {
                     return hurt(.content, ["it does not begin as packs do"])
                 }
@@ -163,7 +163,7 @@ package struct ArtifactCheck: Sendable {
 
     /// What the index says of a pack that its header does not.
     private func compare(_ pack: PackName, size: UInt64) async throws -> String? {
-        let header = try await store.reader.header(of: pack, size: size)
+        let header = try await store.originals.header(of: pack, size: size)
         // Whoever writes it enters it before he lets its name go.
         let known = try await store.locks.hold(pack) { try await store.index.size(of: pack) }
         guard let known else {

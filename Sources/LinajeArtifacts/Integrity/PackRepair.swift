@@ -107,10 +107,10 @@ struct PackRepair {
     ) async throws {
         guard !lost.isEmpty else { return }
         for pack in try await store.index.packs().keys.sorted() where !lost.isEmpty {
-            guard let header = try? await store.reader.header(of: pack) else { continue }
+            guard let header = try? await store.originals.header(of: pack) else { continue }
             for entry in header.entries where lost[entry.key] != nil {
                 let location = BlobLocation(entry, in: pack)
-                guard let stored = try? await store.reader.bytes(of: pack, location.range),
+                guard let stored = try? await store.originals.bytes(of: pack, location.range),
                     (try? BlobReader.content(stored, at: location)) != nil,
                     let old = lost.removeValue(forKey: entry.key)
                 else { continue }
@@ -180,7 +180,7 @@ struct PackRepair {
     private func renew(_ pack: PackName) async throws {
         try await store.locks.hold(pack) {
             guard let size = try await store.backend.stat(pack.key) else { return }
-            let header = try await store.reader.header(of: pack, size: size)
+            let header = try await store.originals.header(of: pack, size: size)
             try await store.index.renew(pack, size: size, header)
         }
     }

@@ -24,6 +24,7 @@ struct Recovery {
     let report: RecoveryReport
     let environment: [String: String]
     let socket: String
+    let settings: ArtifactSettings
 
     /// - Throws: `alreadyRunning`, `notFound`, `permissionDenied`, `storeTooNew`: then nothing was
     ///   done; `storageFull`, `storageFailed`: then what was not done yet is as it was.
@@ -175,8 +176,9 @@ struct Recovery {
             let catalog = CatalogStore(backend: backend, clock: SystemClock())
             try await catalog.prepare()
             let artifacts = ArtifactStore(
-                backend: BuiltinStorage.artifacts(
-                    stateDirectory: directory, keepingTemporaryFiles: true),
+                backend: try BuiltinStorage.artifacts(
+                    settings, stateDirectory: directory, environment: environment,
+                    keepingTemporaryFiles: true),
                 index: backend, clock: SystemClock(), logger: Self.silence)
             try await artifacts.prepare()
             try await comparePacks(artifacts, copies: copies)
@@ -225,6 +227,12 @@ struct Recovery {
                     + "restore them and run this again", affected: found.missing.map(\.key))
         }
         for damage in found.damaged {
+            guard settings.backend == .filesystem else {
+                report.add(
+                    .lost, "packs", damage.finding, "left in the bucket: replace or remove it",
+                    affected: [damage.pack])
+                continue
+            }
             if !report.isDryRun { try copies.move("\(directory)/\(damage.pack)", to: damage.pack) }
             report.add(
                 .lost, "packs", damage.finding, "it is moved to \(copies.folder)",

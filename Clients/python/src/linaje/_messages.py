@@ -170,6 +170,43 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (5, "tree", "bytes", ""),
         (6, "affected", "string", "repeated"),
     ],
+    "Remote": [
+        (1, "name", "string", ""),
+        (2, "address", "string", ""),
+        (3, "configured", "bool", ""),
+    ],
+    "AddRemoteRequest": [
+        (1, "name", "string", ""),
+        (2, "address", "string", ""),
+    ],
+    "RemoveRemoteRequest": [
+        (1, "name", "string", ""),
+    ],
+    "ListRemotesRequest": [
+    ],
+    "ListRemotesResponse": [
+        (1, "remotes", "Remote", "repeated"),
+    ],
+    "ExchangeWithRemoteRequest": [
+        (1, "remote", "string", ""),
+        (2, "action", "enum", ""),
+        (3, "read_data", "bool", ""),
+    ],
+    "ExchangeWithRemoteOpened": [
+    ],
+    "PackSum": [
+        (1, "packs", "uint64", ""),
+        (2, "bytes", "uint64", ""),
+    ],
+    "RemoteProgress": [
+        (1, "common", "PackSum", ""),
+        (2, "missing_there", "PackSum", ""),
+        (3, "missing_here", "PackSum", ""),
+        (4, "copied", "PackSum", ""),
+        (5, "pack", "string", ""),
+        (6, "finding", "string", ""),
+        (7, "finished", "bool", ""),
+    ],
     "Digest": [
         (1, "algorithm", "string", ""),
         (2, "value", "bytes", ""),
@@ -1016,6 +1053,12 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
 }
 
 ENUMS: Dict[str, Dict[str, int]] = {
+    "RemoteAction": {
+        "UNSPECIFIED": 0,
+        "STATUS": 1,
+        "PUSH": 2,
+        "PULL": 3,
+    },
     "Lifecycle": {
         "UNSPECIFIED": 0,
         "ACTIVE": 1,
@@ -1122,6 +1165,11 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "HoldContent": (0x0512, "U", True, "HoldContentRequest", "Hold"),
     "ListHolds": (0x0513, "U", False, "ListHoldsRequest", "ListHoldsResponse"),
     "CheckStore": (0x0514, "S", False, "CheckStoreRequest", "CheckStoreOpened"),
+    "AddRemote": (0x0520, "U", True, "AddRemoteRequest", "Done"),
+    "RemoveRemote": (0x0521, "U", True, "RemoveRemoteRequest", "Done"),
+    "ListRemotes": (0x0522, "U", False, "ListRemotesRequest", "ListRemotesResponse"),
+    "ExchangeWithRemote": (0x0523, "S", False, "ExchangeWithRemoteRequest",
+        "ExchangeWithRemoteOpened"),
     "CreateRegisteredModel": (0x0601, "U", True, "CreateRegisteredModelRequest", "RegisteredModel"),
     "GetRegisteredModel": (0x0602, "U", False, "GetRegisteredModelRequest", "RegisteredModel"),
     "SearchRegisteredModels": (0x0603, "U", False, "SearchRegisteredModelsRequest",

@@ -1,0 +1,116 @@
+import LinajeDomain
+import LinajePluginKit
+
+/// Which packs two stores have, by what the stores themselves say now.
+///
+/// A pack's name is the digest of its header, so equal names and sizes are equal contents. A pack
+/// that only one side has is not missed where packs of other names hold all its blobs: both sides
+/// may have packed the same content in another way.
+struct RemoteComparison: Sendable {
+    /// Blobs of packs of other names that are looked at; beyond that, packs are copied that need
+    /// not be.
+    static let mostForeignBlobs = 400_000
+
+    /// Packs of equal name and size.
+    private(set) var common: [PackName: UInt64] = [:]
+    /// Packs that the remote lacks, or has with another size, and their sizes here.
+    private(set) var missingThere: [PackName: UInt64] = [:]
+    /// Packs that the daemon lacks, and their sizes there.
+    private(set) var missingHere: [PackName: UInt64] = [:]
+    /// Packs that cannot be read where they are.
+    private(set) var damages: [ArtifactDamage] = []
+
+    init(
+        here: any ArtifactBackend, there: any ArtifactBackend, readerHere: BlobReader,
+        readerThere: BlobReader
+    ) async throws {
+        let own = try await Self.packs(here)
+        let others = try await Self.packs(there)
+        var onlyHere: [PackName: UInt64] = [:]
+        var onlyThere = others
+        for (pack, size) in own {
+            if others[pack] == size {
+                common[pack] = size
+                onlyThere[pack] = nil
+            } else {
+                onlyHere[pack] = size
+            }
+        }
+        // A pack that both have with different sizes is right on one side: see which.
+        for pack in Set(onlyHere.keys).intersection(onlyThere.keys) {
+            if try await header(pack, onlyHere, here, readerHere) == nil { onlyHere[pack] = nil }
+            if try await header(pack, onlyThere, there, readerThere) == nil {
+                onlyThere[pack] = nil
+            }
+        }
+        guard !onlyHere.isEmpty, !onlyThere.isEmpty else {
+            (missingThere, missingHere) = (onlyHere, onlyThere)
+            return
+        }
+        let blobsHere = try await blobs(onlyHere, here, readerHere)
+        let blobsThere = try await blobs(onlyThere, there, readerThere)
+        missingThere = try await uncovered(onlyHere, here, readerHere, by: blobsThere)
+        missingHere = try await uncovered(onlyThere, there, readerThere, by: blobsHere)
+    }
+
+    private static func packs(_ backend: any ArtifactBackend) async throws -> [PackName: UInt64] {
+        var out: [PackName: UInt64] = [:]
+        for object in try await backend.list(prefix: "packs/") {
+            if let pack = PackName(key: object.key) { out[pack] = object.size }
+        }
+        return out
+    }
+
+    /// The header of a pack; `nil`, and a damage, where it cannot be read. That a pack was collected
+    /// meanwhile is no damage.
+    ///
+    /// - Throws: the error of a store that does not answer.
+    private mutating func header(
+        _ pack: PackName, _ packs: [PackName: UInt64], _ backend: any ArtifactBackend,
+        _ reader: BlobReader
+    ) async throws -> PackHeader? {
+        do {
+            return try await reader.header(of: pack, size: packs[pack])
+        } catch let error as LinajeError where error.isOfPack {
+            guard try await backend.stat(pack.key) != nil else { return nil }
+            if !damages.contains(where: { $0.pack == pack.key && $0.finding == error.message }) {
+                damages.append(ArtifactDamage(pack: pack.key, finding: error.message))
+            }
+            return nil
+        }
+    }
+
+    private mutating func blobs(
+        _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader
+    ) async throws -> Set<BlobKey> {
+        var out: Set<BlobKey> = []
+        for pack in packs.keys.sorted() where out.count < Self.mostForeignBlobs {
+            guard let header = try await header(pack, packs, backend, reader) else { continue }
+            out.formUnion(header.entries.lazy.map(\.key))
+        }
+        return out
+    }
+
+    /// The packs of which some blob is not among `blobs`; those that cannot be read are for whoever
+    /// copies them to name.
+    private func uncovered(
+        _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader,
+        by blobs: Set<BlobKey>
+    ) async throws -> [PackName: UInt64] {
+        var out = packs
+        for (pack, size) in packs {
+            do {
+                let header = try await reader.header(of: pack, size: size)
+                if header.entries.allSatisfy({ blobs.contains($0.key) }) { out[pack] = nil }
+            } catch let error as LinajeError where error.isOfPack {
+                if try await backend.stat(pack.key) == nil { out[pack] = nil }
+            }
+        }
+        return out
+    }
+}
+
+extension LinajeError {
+    /// Whether it says something of one pack, rather than of the store that it is in.
+    var isOfPack: Bool { [.corrupt, .incomplete, .storeTooNew].contains(code) }
+}
