@@ -54,7 +54,8 @@ NEWER = {
         daemon, "catalog.db", "INSERT INTO linaje_migrations SELECT 'catalog', '99 future', "
         "MAX(position) + 1 FROM linaje_migrations WHERE namespace = 'catalog'"),
     "the chunk index": lambda daemon: sql(
-        daemon, "catalog.db", "INSERT INTO linaje_migrations VALUES ('artifacts', '99 future', 1)"),
+        daemon, "catalog.db", "INSERT INTO linaje_migrations SELECT 'artifacts', '99 future', "
+        "MAX(position) + 1 FROM linaje_migrations WHERE namespace = 'artifacts'"),
     "the metrics": lambda daemon: sql(
         daemon, "metrics.db", "INSERT INTO linaje_migrations SELECT 'metrics', '99 future', "
         "MAX(position) + 1 FROM linaje_migrations WHERE namespace = 'metrics'"),
