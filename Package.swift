@@ -81,6 +81,8 @@ let package = Package(
         .target(name: "CNVML"),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CSQLiteCalls", dependencies: ["CSQLite", "CStorageCalls"]),
+        .target(name: "CStorageCalls"),
         .systemLibrary(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
@@ -105,7 +107,7 @@ let package = Package(
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         layer(
-            "FilesystemStorage", ["LinajeDomain", "LinajePluginKit"],
+            "FilesystemStorage", ["CStorageCalls", "LinajeDomain", "LinajePluginKit"],
             path: "Plugins/FilesystemStorage"),
         layer(
             "PyFuncFlavor",
@@ -127,7 +129,7 @@ let package = Package(
         layer(
             "SQLiteBackend",
             [
-                "LinajeDomain", "LinajePluginKit", metrics,
+                "CSQLiteCalls", "CStorageCalls", "LinajeDomain", "LinajePluginKit", metrics,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
@@ -182,7 +184,7 @@ let package = Package(
         program(
             "linajed",
             [
-                "CLinux", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog",
+                "CLinux", "CStorageCalls", "FilesystemStorage", "LinajeArtifacts", "LinajeCatalog",
                 "LinajeDecorators", "LinajeDomain", "LinajeHost", "LinajeMetrics",
                 "LinajePluginKit", "LinajeRunLogs", "LinajeServer", "LinajeServices",
                 "LinajeTelemetry", "LinajeTransport", "LinajeWire", "S3Storage", "SQLiteBackend",
@@ -195,8 +197,8 @@ let package = Package(
         tests(
             "LinajeArtifactsTests",
             [
-                "FilesystemStorage", "LinajeArtifacts", "LinajeDomain", "LinajePluginKit",
-                "SQLiteBackend",
+                "CStorageCalls", "FilesystemStorage", "LinajeArtifacts", "LinajeDomain",
+                "LinajePluginKit", "SQLiteBackend", crypto,
             ]),
         tests(
             "LinajeCatalogTests",

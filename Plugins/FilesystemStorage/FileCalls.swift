@@ -1,7 +1,11 @@
+import CStorageCalls
 import Glibc
 package import LinajeDomain
 
 /// System calls on files, repeated when a signal interrupts them, with errors a person can act on.
+///
+/// All go through `CStorageCalls`, where tests count them and make them fail; `scripts/check-layers`
+/// refuses others here.
 package enum FileCalls {
     /// - Parameters:
     ///   - doing: what was tried, for the message: "write", "open".
@@ -32,7 +36,7 @@ package enum FileCalls {
     }
 
     static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws -> Int32 {
-        let descriptor = retrying { Glibc.open(path, flags | O_CLOEXEC, mode) }
+        let descriptor = retrying { storage_open(path, flags | O_CLOEXEC, mode) }
         guard descriptor >= 0 else { throw error("open", path) }
         return descriptor
     }
@@ -43,7 +47,7 @@ package enum FileCalls {
             var rest = all[...]
             while !rest.isEmpty {
                 let part = UnsafeRawBufferPointer(rebasing: rest)
-                let count = retrying { Glibc.write(descriptor, part.baseAddress, part.count) }
+                let count = retrying { storage_write(descriptor, part.baseAddress, part.count) }
                 guard count > 0 else { throw error("write", path, count == 0 ? EIO : errno) }
                 rest = rest.dropFirst(count)
             }
@@ -57,10 +61,10 @@ package enum FileCalls {
         var failed: Int32 = 0
         let out = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             while filled < count {
-                let at = off_t(clamping: offset) + off_t(filled)
+                let at = Int64(clamping: offset) + Int64(filled)
                 let part = UnsafeMutableRawBufferPointer(
                     rebasing: UnsafeMutableRawBufferPointer(buffer)[filled...])
-                let got = retrying { pread(descriptor, part.baseAddress, part.count, at) }
+                let got = retrying { storage_pread(descriptor, part.baseAddress, part.count, at) }
                 if got < 0 { failed = errno }
                 guard got > 0 else { return }
                 filled += got
@@ -70,56 +74,79 @@ package enum FileCalls {
         return out
     }
 
+    /// Closes a descriptor. What was written before is safe only after `sync`, so that nothing is
+    /// lost with an error here.
+    static func close(_ descriptor: Int32) { _ = storage_close(descriptor) }
+
+    /// Removes a file.
+    ///
+    /// - Returns: 0, or the error number: `ENOENT` when there is none.
+    @discardableResult
+    static func unlink(_ path: String) -> Int32 { storage_unlink(path) == 0 ? 0 : errno }
+
+    /// Gives an object its name.
+    static func rename(_ old: String, to new: String) throws {
+        guard storage_rename(old, new) == 0 else { throw error("rename \(old) to", new) }
+    }
+
+    /// Kind and size of an open file.
+    static func status(_ descriptor: Int32, path: String) throws -> storage_status {
+        var status = storage_status()
+        guard storage_status_of_file(descriptor, &status) == 0 else {
+            throw error("look at", path)
+        }
+        return status
+    }
+
     /// Makes a file or a folder durable.
     static func sync(_ descriptor: Int32, path: String) throws {
-        guard retrying({ fsync(descriptor) }) == 0 else { throw syncError(path) }
+        guard retrying({ storage_fsync(descriptor) }) == 0 else { throw syncError(path) }
     }
 
     /// Makes the names in a folder durable.
     static func syncFolder(_ path: String) throws {
-        let descriptor = try open(path, O_RDONLY | O_DIRECTORY)
-        defer { close(descriptor) }
+        let descriptor = try Self.open(path, O_RDONLY | O_DIRECTORY)
+        defer { Self.close(descriptor) }
         try sync(descriptor, path: path)
     }
 
     /// Makes a folder; false when it is there already.
     static func makeFolder(_ path: String) throws -> Bool {
-        if mkdir(path, 0o700) == 0 { return true }
+        if storage_mkdir(path, 0o700) == 0 { return true }
         guard errno == EEXIST else { throw error("make folder", path) }
         return false
     }
 
     /// The names in a folder but "." and "..", in no order; none when it is not there.
     static func names(_ path: String) throws -> [String] {
-        guard let folder = opendir(path) else {
+        guard let folder = storage_open_folder(path) else {
             if errno == ENOENT || errno == ENOTDIR { return [] }
             throw error("list", path)
         }
-        defer { closedir(folder) }
+        defer { storage_close_folder(folder) }
         var out: [String] = []
+        var name = [CChar](repeating: 0, count: 256)
         while true {
-            errno = 0
-            guard let entry = readdir(folder) else {
-                guard errno == 0 else { throw error("list", path) }
+            let found = storage_next_name(folder, &name)
+            guard found > 0 else {
+                guard found == 0 else { throw error("list", path) }
                 return out
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { out.append(name) }
+            out.append(
+                name.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
         }
     }
 
     /// Kind and size of what is at `path`, itself when it is a link; `nil` when nothing is.
-    static func status(_ path: String) throws -> stat? {
-        var status = stat()
-        if lstat(path, &status) == 0 { return status }
+    static func status(_ path: String) throws -> storage_status? {
+        var status = storage_status()
+        if storage_status_of_link(path, &status) == 0 { return status }
         if errno == ENOENT || errno == ENOTDIR { return nil }
         throw error("look at", path)
     }
 
-    static func isFile(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
-    static func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
+    static func isFile(_ status: storage_status) -> Bool { status.mode & S_IFMT == S_IFREG }
+    static func isFolder(_ status: storage_status) -> Bool { status.mode & S_IFMT == S_IFDIR }
 
     private static func retrying<Value: SignedInteger>(_ call: () -> Value) -> Value {
         while true {

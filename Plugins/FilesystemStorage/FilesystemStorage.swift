@@ -13,6 +13,9 @@ public import LinajePluginKit
 /// folder fsynced: it is there whole and durable or not at all. The folders on the way to it are
 /// made durable first. Nothing below ROOT but `tmp` is touched that no key names.
 ///
+/// An fsync that failed is final: nothing is written or removed any more (`storageFailed`) until the
+/// daemon starts again. Reads go on.
+///
 /// All blocking calls run on threads of its own.
 public struct FilesystemStorage: ArtifactBackend {
     private let directory: StorageDirectory

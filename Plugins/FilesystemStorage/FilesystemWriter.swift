@@ -29,8 +29,8 @@ final class FilesystemWriter: ArtifactWriter {
         // Forgotten without commit or abort. Nobody waits here, so a thread of the storage does it.
         let path = temporaryPath
         directory.threads.submit {
-            close(descriptor)
-            unlink(path)
+            FileCalls.close(descriptor)
+            FileCalls.unlink(path)
         }
     }
 
@@ -46,15 +46,16 @@ final class FilesystemWriter: ArtifactWriter {
     func commit() async throws {
         try await directory.run { directory in
             try self.step { descriptor in
-                try FileCalls.sync(descriptor, path: self.temporaryPath)
+                try directory.refuseAfterFailure()
+                try directory.sync {
+                    try FileCalls.sync(descriptor, path: self.temporaryPath)
+                }
                 try directory.makeFolders(self.key)
                 let path = directory.path(self.key)
-                guard rename(self.temporaryPath, path) == 0 else {
-                    throw FileCalls.error("rename \(self.temporaryPath) to", path)
-                }
+                try FileCalls.rename(self.temporaryPath, to: path)
                 let folder = self.key.folders.last.map { "\(directory.root)/\($0)" }
-                try FileCalls.syncFolder(folder ?? directory.root)
-                close(descriptor)
+                try directory.sync { try FileCalls.syncFolder(folder ?? directory.root) }
+                FileCalls.close(descriptor)
                 return .committed
             }
         }
@@ -64,8 +65,8 @@ final class FilesystemWriter: ArtifactWriter {
         // Cannot fail in a way that matters: what is left is removed at the next start.
         try? await directory.run { _ in
             try self.step { descriptor in
-                close(descriptor)
-                unlink(self.temporaryPath)
+                FileCalls.close(descriptor)
+                FileCalls.unlink(self.temporaryPath)
                 return .aborted
             }
         }
@@ -84,8 +85,8 @@ final class FilesystemWriter: ArtifactWriter {
                 do {
                     state = try directory.writing { try body(descriptor) }
                 } catch {
-                    close(descriptor)
-                    unlink(temporaryPath)
+                    FileCalls.close(descriptor)
+                    FileCalls.unlink(temporaryPath)
                     let failure =
                         error as? LinajeError ?? FileCalls.error("write", temporaryPath, EIO)
                     state = .failed(failure)

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeDomain
 import Synchronization
@@ -15,6 +16,8 @@ final class StorageDirectory: Sendable {
     private let nextNumber = Atomic<UInt64>(0)
     /// Folders whose names are known to be durable.
     private let durableFolders = Mutex<Set<String>>([])
+    /// The first fsync that failed.
+    private let failure = Mutex<LinajeError?>(nil)
 
     /// - Parameter onlyLooks: whether the folders are left as they are found.
     init(root: String, onlyLooks: Bool = false) {
@@ -39,6 +42,7 @@ final class StorageDirectory: Sendable {
     // MARK: On a thread
 
     func writer(_ key: StorageKey) throws -> FilesystemWriter {
+        try refuseAfterFailure()
         let number = nextNumber.wrappingAdd(1, ordering: .relaxed).oldValue
         let path = "\(temporaryFolder)/.tmp-\(getpid())-\(number)"
         let descriptor = try writing { try FileCalls.open(path, O_WRONLY | O_CREAT | O_EXCL) }
@@ -49,16 +53,15 @@ final class StorageDirectory: Sendable {
     func read(_ key: StorageKey, _ range: Range<UInt64>) throws -> [UInt8] {
         let path = path(key)
         let descriptor = try FileCalls.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileCalls.error("look at", path) }
+        defer { FileCalls.close(descriptor) }
+        let status = try FileCalls.status(descriptor, path: path)
         // A key that only begins others names no object.
         guard !FileCalls.isFolder(status) else { throw FileCalls.error("open", path, ENOENT) }
         guard FileCalls.isFile(status) else {
             throw LinajeError(.corrupt, "\(path) is not a regular file; restore it from a copy")
         }
         // Memory is taken for bytes that are there, not for bytes that are asked for.
-        let end = min(range.upperBound, UInt64(clamping: status.st_size))
+        let end = min(range.upperBound, status.size)
         guard range.lowerBound < end else { return [] }
         return try FileCalls.read(
             descriptor, offset: range.lowerBound, count: Int(end - range.lowerBound), path: path)
@@ -68,7 +71,7 @@ final class StorageDirectory: Sendable {
         guard let status = try FileCalls.status(path(key)), FileCalls.isFile(status) else {
             return nil
         }
-        return UInt64(clamping: status.st_size)
+        return status.size
     }
 
     func list(_ prefix: String) throws -> [(key: String, size: UInt64)] {
@@ -87,7 +90,7 @@ final class StorageDirectory: Sendable {
                 if FileCalls.isFolder(status) {
                     folders.append(text)
                 } else if FileCalls.isFile(status), text.hasPrefix(prefix) {
-                    out.append((text, UInt64(clamping: status.st_size)))
+                    out.append((text, status.size))
                 }
             }
         }
@@ -95,12 +98,30 @@ final class StorageDirectory: Sendable {
     }
 
     func remove(_ key: StorageKey) throws {
+        try refuseAfterFailure()
         let path = path(key)
-        guard unlink(path) == 0 else {
-            if errno == ENOENT || errno == ENOTDIR || errno == EISDIR { return }
-            throw FileCalls.error("remove", path)
+        switch FileCalls.unlink(path) {
+        case 0: break
+        case ENOENT, ENOTDIR, EISDIR: return
+        case let number: throw FileCalls.error("remove", path, number)
         }
-        try FileCalls.syncFolder(key.folders.last.map { "\(root)/\($0)" } ?? root)
+        try sync { try FileCalls.syncFolder(key.folders.last.map { "\(root)/\($0)" } ?? root) }
+    }
+
+    /// Runs an fsync. One that failed is final: the kernel may have dropped what was to be written, and
+    /// the next would succeed without it. From then on nothing is written or removed any more.
+    func sync(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as LinajeError where error.code == .storageFailed {
+            failure.withLock { if $0 == nil { $0 = error } }
+            throw error
+        }
+    }
+
+    /// - Throws: the error of the fsync that failed.
+    func refuseAfterFailure() throws {
+        if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
     /// A folder that is gone while something is written below it is no object that is not there.
@@ -121,7 +142,7 @@ final class StorageDirectory: Sendable {
             if !durableFolders.withLock({ $0.contains(path) }) {
                 // Also when it is there already: whoever made it may not have synced it yet.
                 _ = try FileCalls.makeFolder(path)
-                try FileCalls.syncFolder(parent)
+                try sync { try FileCalls.syncFolder(parent) }
                 durableFolders.withLock { _ = $0.insert(path) }
             }
             parent = path
@@ -136,8 +157,9 @@ final class StorageDirectory: Sendable {
             try FileCalls.syncFolder(root)
             for name in try FileCalls.names(temporaryFolder) where name.hasPrefix(".tmp-") {
                 let path = "\(temporaryFolder)/\(name)"
-                guard unlink(path) == 0 || errno == ENOENT else {
-                    throw FileCalls.error("remove", path)
+                let number = FileCalls.unlink(path)
+                guard number == 0 || number == ENOENT else {
+                    throw FileCalls.error("remove", path, number)
                 }
             }
             isPrepared = true

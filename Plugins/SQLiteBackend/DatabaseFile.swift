@@ -1,3 +1,5 @@
+import CSQLiteCalls
+import CStorageCalls
 import Dispatch
 import Glibc
 import LinajeDomain
@@ -12,12 +14,14 @@ enum DatabaseFile {
     ///
     /// - Throws: `readOnly` or `storageFull`, naming the path.
     static func prepare(_ path: String) throws {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        sqlite_calls_prepare()
+        let descriptor = storage_open(
+            path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if descriptor >= 0 {
-            _ = Glibc.close(descriptor)
+            _ = storage_close(descriptor)
         } else if errno != EEXIST {
             throw failure(path, errno)
-        } else if chmod(path, 0o600) != 0 {
+        } else if storage_chmod(path, 0o600) != 0 {
             // Somebody else's file, which only its mode protects.
             throw failure(path, errno)
         }

@@ -13,7 +13,8 @@ import Synchronization
 /// Only the writer checkpoints, and it does so itself instead of leaving it to SQLite: automatic
 /// checkpoints hide an fsync that failed and would try it again, which may lose data silently.
 /// An fsync or write that fails is therefore final: the backend refuses every later change with
-/// the same error, and leaves the file as it is for recovery at the next start.
+/// the same error, and leaves file and log as they are for recovery at the next start: closing it
+/// does not checkpoint either.
 public final class SQLiteBackend: SQLBackend {
     public let descriptor = PluginDescriptor(name: "sqlite", kind: .sqlBackend, version: "1")
     public let dialect = SQLDialect.sqlite
@@ -67,12 +68,6 @@ public final class SQLiteBackend: SQLBackend {
         }
         writer = state
         self.metrics = metrics
-    }
-
-    deinit {
-        // Closing the last connection checkpoints; after a failed fsync nothing may retry it, so
-        // the connection is left open until the process ends.
-        if writer.failure != nil { _ = Unmanaged.passRetained(pool) }
     }
 
     public func write<Value: Sendable>(
@@ -172,11 +167,8 @@ public final class SQLiteBackend: SQLBackend {
 
     public func close() async throws {
         guard !closed.load(ordering: .acquiring) else { return }
-        guard writer.failure == nil else {
-            closed.store(true, ordering: .releasing)
-            return
-        }
-        try await checkpoint()
+        // After a failed fsync the log stays as it is.
+        if writer.failure == nil { try await checkpoint() }
         closed.store(true, ordering: .releasing)
         // GRDB closes synchronously and waits for its readers: not on the cooperative pool.
         try await withCheckedThrowingContinuation {

@@ -1,3 +1,5 @@
+import CSQLiteCalls
+import CStorageCalls
 import GRDBSQLite
 import Glibc
 import LinajeDomain
@@ -25,6 +27,7 @@ public final class SQLiteFile: SQLConnection {
 
     /// - Throws: `readOnly` when the file is not there or cannot be opened, `corrupt`.
     public init(_ path: String, for purpose: Purpose) throws {
+        sqlite_calls_prepare()
         self.path = path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         var name = path
@@ -54,7 +57,7 @@ public final class SQLiteFile: SQLConnection {
     deinit {
         for statement in statements.values { sqlite3_finalize(statement) }
         sqlite3_close_v2(handle)
-        for path in newcomers { unlink(path) }
+        for path in newcomers { storage_unlink(path) }
     }
 
     public var dialect: SQLDialect { .sqlite }
@@ -102,8 +105,8 @@ public final class SQLiteFile: SQLConnection {
 
     /// Bytes of a file; -1 when there is none.
     static func size(_ path: String) -> Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int64(status.st_size) : -1
+        var status = storage_status()
+        return storage_status_of(path, &status) == 0 ? Int64(clamping: status.size) : -1
     }
 
     private func statement(_ sql: String) throws -> SQLiteStatement {

@@ -1,3 +1,4 @@
+import CSQLiteCalls
 import GRDB
 import GRDBSQLite
 import LinajeDomain
@@ -24,6 +25,8 @@ final class WriterState: Sendable {
     private let logFrames = Atomic<Int>(0)
     private let dueFrames = Atomic<Int>(WriterState.checkpointFrames)
     private let commits = Atomic<UInt64>(0)
+    /// The address of the writer's `sqlite3`, for its own queue.
+    private let handle = Atomic<UInt>(0)
 
     init(path: String, metrics: SQLiteMetrics) {
         self.path = path
@@ -49,6 +52,7 @@ final class WriterState: Sendable {
                 "database \"\(path)\" does not take synchronous=FULL in WAL mode, so commits "
                     + "would not be durable; put it on a local file system")
         }
+        handle.store(UInt(bitPattern: database.sqliteConnection), ordering: .relaxed)
         // The hook lives as long as this object's owner, which also owns the connection.
         sqlite3_wal_hook(
             database.sqliteConnection,
@@ -134,8 +138,12 @@ final class WriterState: Sendable {
         throw error
     }
 
+    /// Notes an error after which nothing is written any more. On the writer's queue.
     func fail(_ error: LinajeError) {
         guard error.code == .storageFailed else { return }
         failed.withLock { if $0 == nil { $0 = error } }
+        // Closing the last connection would checkpoint: it would try the fsync again.
+        sqlite_calls_keep_log(
+            UnsafeMutableRawPointer(bitPattern: handle.load(ordering: .relaxed)))
     }
 }

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeDomain
 
@@ -5,26 +6,25 @@ import LinajeDomain
 enum FileFacts {
     /// Whether something is there, a symbolic link included.
     static func exists(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0
+        var status = storage_status()
+        return storage_status_of_link(path, &status) == 0
     }
 
     /// Bytes of a file; -1 when there is none.
     static func size(_ path: String) -> Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int64(status.st_size) : -1
+        var status = storage_status()
+        return storage_status_of(path, &status) == 0 ? Int64(clamping: status.size) : -1
     }
 
     /// The names in a folder, without "." and "..", sorted; none when it cannot be read.
     static func names(_ path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
+        guard let folder = storage_open_folder(path) else { return [] }
+        defer { storage_close_folder(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
+        var name = [CChar](repeating: 0, count: 256)
+        while storage_next_name(folder, &name) > 0 {
+            names.append(
+                name.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
         }
         return names.sorted()
     }
@@ -39,20 +39,20 @@ enum FileFacts {
     ///
     /// - Throws: `storageFailed` naming it.
     static func sync(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = storage_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard descriptor >= 0 else { throw failure("open", path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("sync", path) }
+        defer { storage_close(descriptor) }
+        guard storage_fsync(descriptor) == 0 else { throw failure("sync", path) }
     }
 
     /// Makes the names in a folder durable.
     ///
     /// - Throws: `storageFailed` naming it.
     static func syncFolder(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = storage_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard descriptor >= 0 else { throw failure("open", path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("sync", path) }
+        defer { storage_close(descriptor) }
+        guard storage_fsync(descriptor) == 0 else { throw failure("sync", path) }
     }
 
     /// What a failed call on a path means, from `errno`.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CStorageCalls
 import FoundationEssentials
 import Glibc
 import LinajeDomain
@@ -61,9 +62,23 @@ struct Linajed: AsyncParsableCommand {
     }
 
     static func main() async {
+        #if DEBUG
+            armStorageFaults()
+        #endif
         _ = ProcessSignals.caught
         await main(nil)
     }
+
+    #if DEBUG
+        /// Makes system calls of the storage fail where a test wants it, see CONTRIBUTING.md.
+        private static func armStorageFaults() {
+            guard let text = getenv("LINAJE_STORAGE_FAULTS") else { return }
+            guard storage_faults_from(text, getenv("LINAJE_STORAGE_REPORT")) == 0 else {
+                print("LINAJE_STORAGE_FAULTS is not understood: \(String(cString: text))")
+                Glibc.exit(EX_USAGE)
+            }
+        }
+    #endif
 
     func run() async throws {
         do {

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeDomain
 
@@ -14,12 +15,14 @@ final class StateDirectory: Sendable {
     init(_ path: String) throws {
         self.path = path
         try Self.create(path)
-        var status = stat()
-        guard stat(path, &status) == 0 else { throw FileFacts.failure("examine", path) }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
+        var status = storage_status()
+        guard storage_status_of(path, &status) == 0 else {
+            throw FileFacts.failure("examine", path)
+        }
+        guard status.mode & S_IFMT == S_IFDIR else {
             throw LinajeError(.invalidArgument, "state directory \(path) is no directory")
         }
-        guard status.st_uid == getuid(), status.st_mode & 0o022 == 0 else {
+        guard status.owner == getuid(), status.mode & 0o022 == 0 else {
             throw LinajeError(
                 .permissionDenied,
                 "state directory \(path) must belong to user \(getuid()) and not be writable by "
@@ -38,24 +41,24 @@ final class StateDirectory: Sendable {
     /// - Throws: `notFound`, `permissionDenied` when it is somebody else's, `alreadyRunning`.
     init(recovering path: String) throws {
         self.path = path
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        var status = storage_status()
+        guard storage_status_of(path, &status) == 0, status.mode & S_IFMT == S_IFDIR else {
             throw LinajeError(
                 .notFound, "state directory \(path) is not there; check --state-directory")
         }
-        guard status.st_uid == getuid() else {
+        guard status.owner == getuid() else {
             throw LinajeError(
                 .permissionDenied,
-                "state directory \(path) belongs to user \(status.st_uid); run this as that user")
+                "state directory \(path) belongs to user \(status.owner); run this as that user")
         }
         lock = try Self.takeLock(path)
     }
 
     private static func takeLock(_ path: String) throws -> CInt {
-        let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let lock = storage_open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw FileFacts.failure("create the lock in", path) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            close(lock)
+            storage_close(lock)
             throw LinajeError(
                 .alreadyRunning,
                 "another daemon runs on state directory \(path); stop it or use another "
@@ -64,15 +67,15 @@ final class StateDirectory: Sendable {
         return lock
     }
 
-    deinit { close(lock) }
+    deinit { storage_close(lock) }
 
     private static func create(_ path: String) throws {
-        var status = stat()
-        if stat(path, &status) == 0 { return }
+        var status = storage_status()
+        if storage_status_of(path, &status) == 0 { return }
         var prefix = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             prefix += part
-            if mkdir(prefix, 0o700) != 0, errno != EEXIST {
+            if storage_mkdir(prefix, 0o700) != 0, errno != EEXIST {
                 throw FileFacts.failure("create", prefix)
             }
             prefix += "/"

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeDomain
 
@@ -20,12 +21,12 @@ struct StateFormat: Equatable {
     /// - Throws: `corrupt` for a stamp that cannot be read.
     static func read(_ directory: String) throws -> StateFormat? {
         let path = "\(directory)/\(fileName)"
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = storage_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         if descriptor < 0, errno == ENOENT { return nil }
         guard descriptor >= 0 else { throw unreadable(path, String(cString: strerror(errno))) }
-        defer { close(descriptor) }
+        defer { storage_close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: maximumBytes)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        let count = storage_read(descriptor, &bytes, bytes.count)
         guard count >= 0 else { throw unreadable(path, String(cString: strerror(errno))) }
         guard let format = StateFormat(String(decoding: bytes[..<count], as: UTF8.self)) else {
             throw unreadable(path, "it does not begin as stamps do")
@@ -48,13 +49,13 @@ struct StateFormat: Equatable {
         let wanted = StateFormat(layout: current, writer: version)
         guard try read(directory) != wanted else { return }
         let path = "\(directory)/\(fileName)"
-        let descriptor = open(
+        let descriptor = storage_open(
             path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw FileFacts.failure("write", path) }
-        defer { close(descriptor) }
+        defer { storage_close(descriptor) }
         let bytes = Array(wanted.text.utf8)
-        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
-            rename(path + ".new", path) == 0
+        guard storage_write(descriptor, bytes, bytes.count) == bytes.count,
+            storage_fsync(descriptor) == 0, storage_rename(path + ".new", path) == 0
         else { throw FileFacts.failure("write", path) }
         try FileFacts.syncFolder(directory)
     }
