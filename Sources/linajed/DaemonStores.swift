@@ -44,7 +44,10 @@ struct DaemonStores: Sendable {
         try await progress.step("preparing the catalog") { try await catalog.prepare() }
         try await progress.step("preparing the metrics") { try await metrics.prepare() }
         try await progress.step("preparing the run logs") { try await runLogs.prepare() }
-        try await progress.step("preparing the artifacts") { try await artifacts.prepare() }
+        try await progress.step("preparing the artifacts") {
+            try await artifacts.prepare()
+            try await artifacts.enterStrays()
+        }
         self.catalog = catalog
         self.metrics = metrics
         self.runLogs = runLogs
