@@ -95,6 +95,30 @@ struct IntegrityTests {
         #expect(try await fixture.check(references).findings.isEmpty)
     }
 
+    @Test("what is bad in one pack is taken from another in which something else is bad")
+    func secondCopyInAHurtPack() async throws {
+        let fixture = try await StoreFixture()
+        let (tree, files, pack) = try await filled(fixture)
+        let folder = try await StoreFixture()
+        let more = SplitMix64.bytes(seed: 3, count: 4_000)
+        _ = try await folder.ingest(files + [("c", more)])
+        let copy = try #require(try await folder.packs().first)
+        let bytes = try await folder.backend.get(copy, range: 0..<1 << 30)
+        let writer = try await fixture.backend.put(copy)
+        try await writer.write(bytes)
+        try await writer.commit()
+        _ = try await fixture.check(references, CheckOptions(repairs: true))
+        try flip(fixture, pack, at: 5_000)
+        let place = try #require(Data(bytes).range(of: Data(more))).lowerBound
+        try flip(fixture, copy, at: place + 7)
+        let options = CheckOptions(readsData: true, repairs: true)
+        let found = try await fixture.check(references, options).findings
+        #expect(found.contains { $0.repair.hasPrefix("found again in") && $0.isRepaired })
+        #expect(!found.contains { $0.tree != nil })
+        #expect(try await fixture.reads(tree.digest, files))
+        #expect(try await fixture.check(references).findings.isEmpty)
+    }
+
     @Test("a pack whose first bytes or trailer are bad is written anew, and nothing is lost")
     func frames() async throws {
         for place in [0, -1, -40, -60] {

@@ -128,6 +128,7 @@ package struct ArtifactCheck: Sendable {
         func hurt(_ kind: HurtPack.Kind, _ findings: [String]) -> HurtPack {
             HurtPack(key: pack.key, pack: pack, hurt: kind, findings: findings)
         }
+        let header: PackHeader
         do {
             if options.readsData {
                 let verifier = PackVerifier(
@@ -148,8 +149,7 @@ package struct ArtifactCheck: Sendable {
                     return hurt(.content, ["it does not begin as packs do"])
                 }
             }
-            let finding = try await compare(pack, size: size)
-            return finding.map { hurt(.index, [$0]) }
+            header = try await store.originals.header(of: pack, size: size)
         } catch let error as LinajeError where [.corrupt, .incomplete].contains(error.code) {
             // Collected meanwhile, it is no loss.
             guard try await store.backend.stat(pack.key) != nil else { return nil }
@@ -159,11 +159,15 @@ package struct ArtifactCheck: Sendable {
         {
             return hurt(.unreadable, [error.message])
         }
+        // What the index throws is no damage of the pack, whatever its code.
+        let finding = try await compare(pack, header, size: size)
+        return finding.map { hurt(.index, [$0]) }
     }
 
     /// What the index says of a pack that its header does not.
-    private func compare(_ pack: PackName, size: UInt64) async throws -> String? {
-        let header = try await store.originals.header(of: pack, size: size)
+    private func compare(
+        _ pack: PackName, _ header: PackHeader, size: UInt64
+    ) async throws -> String? {
         // Whoever writes it enters it before he lets its name go.
         let known = try await store.locks.hold(pack) { try await store.index.size(of: pack) }
         guard let known else {

@@ -19,10 +19,11 @@ struct PackRepair {
         _ report: (CheckNews) async throws -> Void
     ) async throws {
         var lost: [BlobKey: String] = [:]
+        let packs = Set(hurt.compactMap(\.pack))
         for found in hurt where found.hurt != .unreadable {
             var done: (text: String, isRight: Bool)
             do {
-                done = try await repair(found, &lost)
+                done = try await repair(found, among: packs, &lost)
             } catch let error as LinajeError
                 where [.corrupt, .incomplete, .storageFailed].contains(error.code)
             {
@@ -43,7 +44,7 @@ struct PackRepair {
     }
 
     private func repair(
-        _ found: HurtPack, _ lost: inout [BlobKey: String]
+        _ found: HurtPack, among hurt: Set<PackName>, _ lost: inout [BlobKey: String]
     ) async throws -> (text: String, isRight: Bool) {
         guard let pack = found.pack else {
             try await quarantine(found.key)
@@ -61,14 +62,14 @@ struct PackRepair {
             await store.sink.forget(Array(lost.keys))
             try await store.index.forget(pack)
             return ("forgotten, so that its content can be put again", false)
-        case .content: return try await salvage(pack, &lost)
+        case .content: return try await salvage(pack, among: hurt, &lost)
         case .unreadable: return ("left as it is", false)
         }
     }
 
-    /// Saves what is right of a pack.
+    /// Saves what is right of a pack, and what another hurt pack may need of it.
     private func salvage(
-        _ pack: PackName, _ lost: inout [BlobKey: String]
+        _ pack: PackName, among hurt: Set<PackName>, _ lost: inout [BlobKey: String]
     ) async throws -> (text: String, isRight: Bool) {
         let blobs = try await store.index.blobs(in: pack).map(\.location)
         try await quarantine(pack.key)
@@ -85,6 +86,9 @@ struct PackRepair {
             }
             if isRight { good.append(blob) } else { bad.append(blob.key) }
         }
+        let saved = good.count
+        good += try await secondCopies(in: pack, besides: blobs, of: hurt)
+        good.sort { $0.offset < $1.offset }
         var rewriter = PackRewriter(store: store)
         try await rewriter.add(pack, keeping: good, dropping: bad, condemnedBy: nil)
         if bad.isEmpty, try await rewriter.restore(pack) {
@@ -96,8 +100,36 @@ struct PackRepair {
         }
         for key in bad { lost[key] = pack.key }
         return (
-            "moved to quarantine/; \(good.count) of its \(blobs.count) blobs are saved", bad.isEmpty
+            "moved to quarantine/; \(saved) of its \(blobs.count) blobs are saved", bad.isEmpty
         )
+    }
+
+    /// Blobs of a pack that are right and that the index has in another pack, which is hurt: it may be
+    /// there that they are bad.
+    private func secondCopies(
+        in pack: PackName, besides blobs: [BlobLocation], of hurt: Set<PackName>
+    ) async throws -> [BlobLocation] {
+        guard hurt.count > 1, let header = try? await store.originals.header(of: pack) else {
+            return []
+        }
+        let known = Set(blobs.map(\.key))
+        var copies: [BlobLocation] = []
+        for kind in BlobKind.allCases {
+            let others = header.entries.filter { $0.key.kind == kind && !known.contains($0.key) }
+            let places = try await store.index.locate(kind, others.map(\.key.digest))
+            for entry in others {
+                guard let place = places[entry.key.digest], hurt.contains(place.pack) else {
+                    continue
+                }
+                let copy = BlobLocation(entry, in: pack)
+                let stored = try await store.reader.bytes(of: pack, copy.range)
+                let isRight = try await store.pool.run {
+                    (try? BlobReader.content(stored, at: copy)) != nil
+                }
+                if isRight { copies.append(copy) }
+            }
+        }
+        return copies
     }
 
     /// Looks for other copies of lost blobs in all packs.
