@@ -6,11 +6,13 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
+from collections import Counter
 
 import pytest
-from support import ROOT, SECONDS, SOAK, LinajeError, new_run, put_tree, read
+from support import ROOT, SECONDS, SEED, SOAK, LinajeError, new_run, put_tree, read
 
 LINAJE = os.environ.get("LINAJE", str(ROOT / ".build/debug/linaje"))
 pytestmark = pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
@@ -165,46 +167,49 @@ def test_a_flipped_byte_is_found_repaired_and_named(daemon):
 
 
 def test_writers_and_collector_together_with_clients_that_are_paused(daemon):
-    """No committed tree ever lacks a chunk, whatever is collected beside."""
-    seconds = 600 if SOAK else 12
+    """No committed tree ever lacks a chunk, whatever is collected beside; nor does a download."""
+    seconds = 600 if SOAK else 60
     end = time.monotonic() + seconds
-    wrong, commits = [], [0]
+    dice = random.Random(SEED)
+    clients = [subprocess.Popen(
+        [sys.executable, str(ROOT / "Tests/System/gc_client.py"), daemon.socket,
+         str(SEED * 10 + number), str(seconds)], stdout=subprocess.PIPE, text=True)
+        for number in range(4)]
+    daemon.processes += clients
+    pauses = []
 
-    def write(number):
-        dice = random.Random(number)
-        with daemon.client() as client:
-            while time.monotonic() < end:
-                # Few contents, so that writers find what others have just let go.
-                files = {f"f{dice.randrange(8)}": random.Random(dice.randrange(8)).randbytes(30_000)
-                         for _ in range(3)} | {"own": dice.randbytes(30_000)}
-                run = new_run(client)
-                tree = put_tree(client, files, run=run)
-                # What is looked at is kept for an hour: half of them are not.
-                for path, wanted in files.items() if dice.random() < 0.5 else ():
-                    if read(client, tree.digest, path) != wanted:
-                        wrong.append((number, path))
-                commits[0] += 1
-                if dice.random() < 0.8:
-                    list(client.stream("PurgeRuns", {"run_ids": [run], "also_active": True}))
+    def pause(client):
+        """Stops it again and again, wherever it is: for a moment, or for many collections."""
+        own = random.Random(client.args[-2])
+        while time.monotonic() < end:
+            time.sleep(own.uniform(0.01, 0.6))
+            long = own.uniform(2, 8) if own.random() < 0.2 else own.uniform(0.01, 0.5)
+            client.send_signal(signal.SIGSTOP)
+            pauses.append(long)
+            time.sleep(long)
+            client.send_signal(signal.SIGCONT)
 
-    def guarded(number):
-        try:
-            write(number)
-        except Exception as error:  # pylint: disable=broad-except
-            wrong.append((number, repr(error)))
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(3)]
+    # One of them is never stopped.
+    threads = [threading.Thread(target=pause, args=(each,)) for each in clients[1:]]
     for thread in threads:
         thread.start()
-    slow = subprocess.Popen([LINAJE, "artifact", "put", __file__, "--socket", daemon.socket],
-                            stdout=subprocess.DEVNULL)
-    slow.send_signal(signal.SIGSTOP)
-    freed = 0
+    sums, collections = Counter(), 0
     while time.monotonic() < end:
-        freed += told(daemon, "gc", "--grace", "0s")[-1]["removed_packs"]
-    slow.send_signal(signal.SIGCONT)
-    assert slow.wait(SECONDS) == 0
+        last = told(daemon, "gc", "--grace", "0s")[-1]
+        collections += 1
+        sums.update({name: last.get(name, 0) for name in (
+            "condemned", "rescued", "removed_packs", "rewritten_packs")})
+        time.sleep(dice.uniform(0, 0.05))
     for thread in threads:
         thread.join(SECONDS)
-    assert not wrong and commits[0] > 10 and freed > 0
+    done = [json.loads(each.communicate(timeout=120)[0]) for each in clients]
+    wrong = [each for one in done for each in one["wrong"]]
+    assert not wrong, wrong[:10]
+    commits, reads, loose = (sum(one[name] for one in done)
+                             for name in ("commits", "reads", "cut_loose"))
+    print(f"{commits} commits, {reads} reads, {loose} downloads of what was deleted meanwhile, "
+          f"{len(pauses)} pauses ({sum(each >= 2 for each in pauses)} of 2 s and more), "
+          f"{collections} collections: {dict(sums)}")
+    assert commits > seconds and loose > seconds / 10, "too little happened"
+    assert sums["removed_packs"] > seconds / 2 and collections > seconds
     assert told(daemon, "fsck", "--read-data")[-1]["findings"] == 0
