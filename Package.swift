@@ -171,8 +171,9 @@ let package = Package(
         layer(
             "LinajeCommands",
             [
-                "CLinux", "CSQLite", "CZstd", "LinajeAgent", "LinajeClient", "LinajeDomain",
-                "LinajeHost", "LinajeTransport", "LinajeWire", argumentParser, crypto,
+                "CLinux", "CSQLite", "CZstd", "LinajeAgent", "LinajeArtifacts", "LinajeClient",
+                "LinajeDomain", "LinajeHost", "LinajeTransport", "LinajeWire", argumentParser,
+                crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
 
@@ -206,8 +207,8 @@ let package = Package(
         tests(
             "LinajeClientTests",
             [
-                "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost", "LinajeTransport",
-                "LinajeWire",
+                "LinajeArtifacts", "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost",
+                "LinajeTransport", "LinajeWire",
             ]),
         tests(
             "LinajeDecoratorsTests",

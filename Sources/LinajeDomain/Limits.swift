@@ -163,4 +163,9 @@ public enum Limits {
     public static let lineageDepth = 32
     /// Most nodes of a lineage graph.
     public static let lineageNodes = 10_000
+
+    /// Files of a backup that one message names.
+    public static let backupFilesPerMessage = 1_000
+    /// Longest manifest of a backup in bytes: some ten million packs.
+    public static let backupManifestBytes = 1 << 30
 }

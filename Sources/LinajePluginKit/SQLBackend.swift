@@ -49,6 +49,13 @@ public protocol SQLBackend: Sendable {
     func maintain(_ task: MaintenanceTask, from cursor: String?) async throws
         -> SQLMaintenanceStep
 
+    /// Writes one state of the whole database to a new file, while it is used. The file is not
+    /// synced.
+    ///
+    /// - Throws: `failedPrecondition` when this database has tools of its own for that;
+    ///   `storageFull`, `corrupt`; `CancellationError` when the task is cancelled.
+    func copy(to path: String) async throws
+
     /// Counts up with every transaction that changed something: equal numbers mean that nothing was
     /// written in between.
     var changes: UInt64 { get }
@@ -71,6 +78,13 @@ extension SQLBackend {
         _ task: MaintenanceTask, from cursor: String?
     ) async throws -> SQLMaintenanceStep {
         SQLMaintenanceStep()
+    }
+
+    /// For databases that are backed up by their own tools.
+    public func copy(to path: String) async throws {
+        throw LinajeError(
+            .failedPrecondition,
+            "a \(descriptor.name) database is not copied by linaje; back it up with its own tools")
     }
 
     /// 0: not counted.

@@ -37,6 +37,7 @@ package struct MethodTable: Sendable {
         addArtifacts(services.artifacts)
         addArtifactUpkeep(services.upkeep)
         addRemotes(services.remotes)
+        addBackups(services.backups)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

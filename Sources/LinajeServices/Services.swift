@@ -15,6 +15,7 @@ package import Logging
 package struct Services: Sendable {
     package let access: AccessControl
     package let artifacts: ArtifactService
+    package let backups: BackupService
     package let experiments: ExperimentService
     package let ledger: LedgerService
     package let loggedModels: LoggedModelService
@@ -56,6 +57,9 @@ package struct Services: Sendable {
         upkeep = ArtifactUpkeepService(
             catalog: catalog, artifacts: artifacts, configuration: upkeepConfiguration,
             clock: clock, logger: logger)
+        backups = BackupService(
+            store: store, databases: databases.map { ("\($0.name).db", $0.backend) },
+            stateDirectory: stateDirectory, logger: logger)
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)

@@ -145,6 +145,11 @@ package enum Methods {
     package static let exchangeWithRemote = Method<
         Linaje_V1_ExchangeWithRemoteRequest, Linaje_V1_ExchangeWithRemoteOpened
     >(0x0523, "ExchangeWithRemote", .serverStreaming, role: .writer)
+    package static let openBackup = Method<Linaje_V1_OpenBackupRequest, Linaje_V1_BackupOpened>(
+        0x0530, "OpenBackup", .serverStreaming, role: .admin)
+    package static let readBackupFile = Method<
+        Linaje_V1_ReadBackupFileRequest, Linaje_V1_ReadBackupFileOpened
+    >(0x0531, "ReadBackupFile", .serverStreaming, role: .admin)
 
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel

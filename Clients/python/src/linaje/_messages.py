@@ -207,6 +207,27 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (6, "finding", "string", ""),
         (7, "finished", "bool", ""),
     ],
+    "OpenBackupRequest": [
+    ],
+    "BackupOpened": [
+        (1, "backup_id", "bytes", ""),
+    ],
+    "BackupNews": [
+        (1, "files", "BackupFile", "repeated"),
+        (2, "complete", "bool", ""),
+        (3, "step", "string", ""),
+    ],
+    "BackupFile": [
+        (1, "name", "string", ""),
+        (2, "size", "uint64", ""),
+    ],
+    "ReadBackupFileRequest": [
+        (1, "backup_id", "bytes", ""),
+        (2, "name", "string", ""),
+    ],
+    "ReadBackupFileOpened": [
+        (1, "size", "uint64", ""),
+    ],
     "Digest": [
         (1, "algorithm", "string", ""),
         (2, "value", "bytes", ""),
@@ -1170,6 +1191,8 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "ListRemotes": (0x0522, "U", False, "ListRemotesRequest", "ListRemotesResponse"),
     "ExchangeWithRemote": (0x0523, "S", False, "ExchangeWithRemoteRequest",
         "ExchangeWithRemoteOpened"),
+    "OpenBackup": (0x0530, "S", False, "OpenBackupRequest", "BackupOpened"),
+    "ReadBackupFile": (0x0531, "S", False, "ReadBackupFileRequest", "ReadBackupFileOpened"),
     "CreateRegisteredModel": (0x0601, "U", True, "CreateRegisteredModelRequest", "RegisteredModel"),
     "GetRegisteredModel": (0x0602, "U", False, "GetRegisteredModelRequest", "RegisteredModel"),
     "SearchRegisteredModels": (0x0603, "U", False, "SearchRegisteredModelsRequest",
