@@ -168,4 +168,10 @@ public enum Limits {
     public static let backupFilesPerMessage = 1_000
     /// Longest manifest of a backup in bytes: some ten million packs.
     public static let backupManifestBytes = 1 << 30
+    /// Objects of a bundle.
+    public static let bundleObjects = 10_000
+    /// Bytes of all objects of a bundle together.
+    public static let bundleObjectBytes = 64 << 20
+    /// Content of one record of a bundle in bytes.
+    public static let bundleRecordBytes = 512 << 20
 }

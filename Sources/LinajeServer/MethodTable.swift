@@ -38,6 +38,7 @@ package struct MethodTable: Sendable {
         addArtifactUpkeep(services.upkeep)
         addRemotes(services.remotes)
         addBackups(services.backups)
+        addImports(services.imports)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

@@ -16,6 +16,7 @@ package struct Services: Sendable {
     package let access: AccessControl
     package let artifacts: ArtifactService
     package let backups: BackupService
+    package let imports: ImportService
     package let experiments: ExperimentService
     package let ledger: LedgerService
     package let loggedModels: LoggedModelService
@@ -64,6 +65,7 @@ package struct Services: Sendable {
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
         let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
+        imports = ImportService(catalog: catalog, store: store, inspection: inspection)
         index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
         loggedModels = LoggedModelService(
             catalog: catalog, artifacts: artifacts, inspection: inspection, index: index)

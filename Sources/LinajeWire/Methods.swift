@@ -150,6 +150,9 @@ package enum Methods {
     package static let readBackupFile = Method<
         Linaje_V1_ReadBackupFileRequest, Linaje_V1_ReadBackupFileOpened
     >(0x0531, "ReadBackupFile", .serverStreaming, role: .admin)
+    package static let importObjects = Method<
+        Linaje_V1_ImportObjectsRequest, Linaje_V1_ImportObjectsResponse
+    >(0x0532, "ImportObjects", .clientStreaming, role: .writer)
 
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel

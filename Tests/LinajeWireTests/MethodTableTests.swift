@@ -38,7 +38,7 @@ struct MethodTableTests {
             row(Methods.holdContent),
             row(Methods.listHolds), row(Methods.checkStore), row(Methods.addRemote),
             row(Methods.removeRemote), row(Methods.listRemotes), row(Methods.exchangeWithRemote),
-            row(Methods.openBackup), row(Methods.readBackupFile),
+            row(Methods.openBackup), row(Methods.readBackupFile), row(Methods.importObjects),
             row(Methods.createRegisteredModel),
             row(Methods.getRegisteredModel), row(Methods.searchRegisteredModels),
             row(Methods.updateRegisteredModel), row(Methods.deleteRegisteredModel),

@@ -228,6 +228,30 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     "ReadBackupFileOpened": [
         (1, "size", "uint64", ""),
     ],
+    "BundleObject": [
+        (1, "run", "Run", ""),
+        (2, "registered_model", "RegisteredModel", ""),
+        (3, "version", "ModelVersion", ""),
+        (4, "logged_model", "LoggedModel", ""),
+        (5, "experiment", "string", ""),
+        (6, "tree", "bytes", ""),
+        (7, "points", "bytes", ""),
+    ],
+    "BundlePoints": [
+        (1, "run_id", "bytes", ""),
+        (2, "points", "MetricPoints", ""),
+    ],
+    "ImportObjectsRequest": [
+        (1, "bundle", "bytes", ""),
+    ],
+    "ImportObjectsResponse": [
+        (1, "objects", "ImportedObject", "repeated"),
+    ],
+    "ImportedObject": [
+        (1, "name", "string", ""),
+        (2, "outcome", "enum", ""),
+        (3, "takes_points", "bool", ""),
+    ],
     "Digest": [
         (1, "algorithm", "string", ""),
         (2, "value", "bytes", ""),
@@ -1080,6 +1104,13 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "PUSH": 2,
         "PULL": 3,
     },
+    "ImportOutcome": {
+        "UNSPECIFIED": 0,
+        "CREATED": 1,
+        "KNOWN": 2,
+        "DIFFERENT": 3,
+        "RENUMBERED": 4,
+    },
     "Lifecycle": {
         "UNSPECIFIED": 0,
         "ACTIVE": 1,
@@ -1193,6 +1224,7 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
         "ExchangeWithRemoteOpened"),
     "OpenBackup": (0x0530, "S", False, "OpenBackupRequest", "BackupOpened"),
     "ReadBackupFile": (0x0531, "S", False, "ReadBackupFileRequest", "ReadBackupFileOpened"),
+    "ImportObjects": (0x0532, "C", False, "ImportObjectsRequest", "ImportObjectsResponse"),
     "CreateRegisteredModel": (0x0601, "U", True, "CreateRegisteredModelRequest", "RegisteredModel"),
     "GetRegisteredModel": (0x0602, "U", False, "GetRegisteredModelRequest", "RegisteredModel"),
     "SearchRegisteredModels": (0x0603, "U", False, "SearchRegisteredModelsRequest",
