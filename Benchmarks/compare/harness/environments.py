@@ -36,7 +36,7 @@ def make(name, cache):
          requirements])
     seconds = time.monotonic() - begin
     if error:
-        return Environment(python, seconds, error)
+        return Environment(python, seconds, f"cannot be installed: {error}")
     with open(stamp, "w", encoding="ascii") as file:
         file.write(mark)
     return Environment(python, seconds)

@@ -1,15 +1,8 @@
-"""The rows of both tables, and how a row's child process is run."""
+"""The rows of the tables about runs and metrics, and the order that a row's child is given."""
 
 import dataclasses
-import json
-import os
-import shutil
-import signal
-import subprocess
-import time
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+from harness import children
 
 
 @dataclasses.dataclass
@@ -69,36 +62,7 @@ def search_rows():
 
 def run(row, python, order, folder, timeout):
     """Runs a row's child on an empty folder; its answer, or {"error": why there is none}."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
-    order = {**order, **row.options, "job": row.job, "folder": folder}
+    order = {**order, **row.options, "job": row.job}
     order["steps"] = min(order["steps"], order.get("most_steps", order["steps"]))
     order["fill_cap"] *= order.get("fill_factor", 1)
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": folder,
-                   "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-    if row.peer == "linaje":
-        environment["PYTHONPATH"] = os.path.join(ROOT, "Clients/python/src")
-    command = [python, os.path.join(HERE, "peers", f"{row.peer}_peer.py"), json.dumps(order)]
-    begin = time.monotonic()
-    # A session of its own, so that nothing that it starts stays behind.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=environment,
-                               start_new_session=True)
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        out, err = None, None
-    finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
-    if out is None:
-        return {"error": f"not finished in {timeout:.0f} s"}
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        return {**json.loads(out.strip().splitlines()[-1]), "wall": time.monotonic() - begin}
-    except (ValueError, IndexError):
-        lines = [line for line in err.splitlines() if line.strip()] or ["it said nothing"]
-        return {"error": f"failed: {lines[-1][:160]}"}
+    return children.run(python, f"{row.peer}_peer.py", order, folder, timeout)

@@ -171,36 +171,44 @@ def busy(found):
             f"that need a second core suffer most. Bytes are not touched by it.**\n\n")
 
 
-def markdown(found):
-    """docs/benchmarks.md"""
+def machine_line(found):
+    """What the machine is, and what kind of build was measured."""
     facts = found["machine"]
     build = ("**A debug build of Linaje: slower than it is.**" if found["debug"]
              else "Linaje is a release build.")
+    return (f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB; "
+            f"{facts['system']}, Linux {facts['kernel']}, {facts['file_system']}; "
+            f"Python {facts['python']}.\n{build}")
+
+
+def machine_table(found):
+    """What the machine did by itself before and after."""
+    both = found["before"], found["after"]
+    return markdown_table([
+        ("what the machine does by itself", "before", "after"),
+        ("8 KiB and fdatasync, p50", *(micros(each["fdatasync_p50_us"]) for each in both)),
+        ("8 KiB and fdatasync, p99", *(micros(each["fdatasync_p99_us"]) for each in both)),
+        ("points/s as 24 plain bytes each, one fdatasync",
+         *(grouped(each["raw_points_per_second"]) for each in both)),
+        ("other work on the machine (load)", *(f"{each['load']:.1f}" for each in both))])
+
+
+def markdown(found):
+    """The part of docs/benchmarks.md about runs and metrics."""
     compacted = any(row.get("compacted") for row in found["log"])
     installs = ", ".join(
         f"{name} {each['seconds']:.0f} s" + (f" ({each['error']})" if each["error"] else "")
         for name, each in found["installs"].items())
-    return f"""# Linaje beside others
+    return f"""## Runs and metrics
 
 Written by `Benchmarks/compare/run` on {found['date']}: the same work done by each library as its documentation says,
 each in a Python process of its own that does nothing else, one after the other.
-[Benchmarks/compare](../Benchmarks/compare/README.md) says how; the libraries are pinned there. Do it again with
 
-```
-Benchmarks/compare/run
-```
+{machine_line(found)} {versions(found)}.
 
-{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB; {facts['system']}, Linux {facts['kernel']},
-{facts['file_system']}; Python {facts['python']}. {versions(found)}. {build}
+{machine_table(found)}
 
-| what the machine does by itself | before | after |
-|---|---|---|
-| 8 KiB and fdatasync, p50 | {micros(found['before']['fdatasync_p50_us'])} | {micros(found['after']['fdatasync_p50_us'])} |
-| 8 KiB and fdatasync, p99 | {micros(found['before']['fdatasync_p99_us'])} | {micros(found['after']['fdatasync_p99_us'])} |
-| points/s as 24 plain bytes each, one fdatasync | {grouped(found['before']['raw_points_per_second'])} | {grouped(found['after']['raw_points_per_second'])} |
-| other work on the machine (load) | {found['before']['load']:.1f} | {found['after']['load']:.1f} |
-
-{busy(found)}## A training logs
+{busy(found)}### A training logs
 
 One run, {found['metrics']} metrics, {grouped(found['steps'])} steps: {grouped(found['metrics'] * found['steps'])} values born as float32. The bare file is `struct.pack` and one
 fdatasync, what Python can do without any library. "Linaje is" compares points/s with those of Linaje's `log_metric`.
@@ -208,14 +216,14 @@ Rates are medians of three rounds where a round is short. Bytes are Linaje's aft
 
 {markdown_table(log_table(found))}
 
-## The best hundred of {grouped(found['runs'])} runs
+### The best hundred of {grouped(found['runs'])} runs
 
 Each run has two metrics, five params and a tag; asked for are the hundred lowest losses. The answer is compared with what
 was stored. "Again" is the median of up to four further times, which "Linaje is" compares (where there is none, the first).
 
 {markdown_table(search_table(found))}
 
-## What cannot be compared
+### What cannot be compared
 
 {NOT_COMPARABLE}
 

@@ -1,71 +1,18 @@
 """Linaje: the Python client and a daemon of its own on a new state directory."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import child
+from linaje_daemon import Daemon, clean
 
-ORDER = json.loads(sys.argv[1])
-SOCKETS = tempfile.mkdtemp(prefix="lnj-")
-os.environ.update(LINAJE_SOCKET=f"{SOCKETS}/s", XDG_STATE_HOME=ORDER["folder"] + "/client")
 import linaje  # noqa: E402
 from linaje import _wire  # noqa: E402
 from linaje._run import param_fields  # noqa: E402
 
 WRITERS = 8
 FINISHED = 3  # RUN_STATUS_FINISHED
-
-
-class Daemon:
-    """linajed on ./state."""
-
-    processes = []
-
-    def __init__(self):
-        self.process = None
-
-    def start(self):
-        log = open("linajed.log", "ab")
-        self.process = subprocess.Popen(
-            [ORDER["linajed"], "--state-directory", os.path.abspath("state"), "--socket",
-             f"{SOCKETS}/s"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.processes.append(self.process)
-        end = time.monotonic() + 30
-        while True:
-            try:
-                with linaje.Client(patience=0) as client:
-                    client.status()
-                return self
-            except linaje.LinajeError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit(f"linajed does not answer: {tail('linajed.log')}") from None
-                time.sleep(0.02)
-
-    def stop(self):
-        self.process.terminate()
-        if self.process.wait(30) != 0:
-            raise SystemExit(f"linajed stopped with an error: {tail('linajed.log')}")
-
-    def compact(self):
-        """What an operator can ask for: packs points, and gives pages that are free back.
-
-        A daemon without compaction says that it knows none.
-        """
-        return all(
-            subprocess.run([ORDER["linaje"], "maintain", task], capture_output=True, text=True,
-                           check=False).returncode == 0
-            for task in ("compact", "vacuum", "checkpoint"))
-
-
-def tail(path):
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()[-500:]
 
 
 def log(order):
@@ -154,14 +101,6 @@ def search(order):
             "how": "linaje.search_runs(order_by=…)",
             "filled_by": "start_run, log_metrics, end_run; then calls of linaje.Client",
             "version": linaje.__version__}
-
-
-def clean():
-    """Nothing stays behind, whatever happened."""
-    for process in Daemon.processes:
-        if process.poll() is None:
-            process.kill()
-    shutil.rmtree(SOCKETS, ignore_errors=True)
 
 
 child.main({"log": log, "search": search}, clean)
