@@ -7,7 +7,7 @@ import Testing
 
 @testable import LinajeArtifacts
 
-@Suite("Collector and writers in any order", .timeLimit(.minutes(20)))
+@Suite("Collector and writers in any order", .timeLimit(.minutes(240)))
 struct CollectionSimulationTests {
     /// `LINAJE_COLLECTION_SEEDS=100000 LINAJE_COLLECTION_FIRST=0` is the long campaign.
     static func number(_ name: String, else standard: UInt64) -> UInt64 {
