@@ -237,8 +237,8 @@ let package = Package(
         tests(
             "LinajeServicesTests",
             [
-                "LinajeCatalog", "LinajeDomain", "LinajeMetrics", "LinajePluginKit",
-                "LinajeRunLogs", "LinajeServices", "SQLiteBackend", logging,
+                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
+                "LinajePluginKit", "LinajeRunLogs", "LinajeServices", "SQLiteBackend", logging,
             ]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
         tests(

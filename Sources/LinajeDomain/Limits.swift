@@ -166,6 +166,8 @@ public enum Limits {
 
     /// Files of a backup that one message names.
     public static let backupFilesPerMessage = 1_000
+    /// How long an open backup may go unread: until it is over no garbage is collected.
+    public static let backupIdle = Duration.seconds(3_600)
     /// Longest manifest of a backup in bytes: some ten million packs.
     public static let backupManifestBytes = 1 << 30
     /// Objects of a bundle.

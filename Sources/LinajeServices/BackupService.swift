@@ -44,17 +44,20 @@ package final class BackupService: Sendable {
     /// By their file names, the one that refers to others first.
     private let databases: [(name: String, backend: any SQLBackend)]
     private let stateDirectory: String
+    private let idle: Duration
     private let logger: Logger
+    private let lastRead = Mutex(ContinuousClock.now)
     private let isTaken = Mutex(false)
     private let open = Mutex<Open?>(nil)
 
     init(
         store: ArtifactStore, databases: [(name: String, backend: any SQLBackend)],
-        stateDirectory: String, logger: Logger
+        stateDirectory: String, idle: Duration = Limits.backupIdle, logger: Logger
     ) {
         self.store = store
         self.databases = databases
         self.stateDirectory = stateDirectory
+        self.idle = idle
         self.logger = logger
     }
 
@@ -64,10 +67,11 @@ package final class BackupService: Sendable {
     ///   - id: what `read` is told.
     ///   - report: told what it consists of.
     ///   - body: runs while the files can be read.
-    /// - Throws: `failedPrecondition` while another backup is open, `storageFull` when there is no
-    ///   room for a copy of the databases.
+    /// - Throws: `failedPrecondition` while another backup is open, and when nothing is read of this
+    ///   one for long; `storageFull` when there is no room for a copy of the databases.
     package func open(
-        _ id: IngestID, report: (News) async throws -> Void, body: () async -> Void
+        _ id: IngestID, report: (News) async throws -> Void,
+        body: @escaping @Sendable () async -> Void
     ) async throws {
         let isMine = isTaken.withLock { isTaken in
             defer { isTaken = true }
@@ -100,7 +104,7 @@ package final class BackupService: Sendable {
                     .files(part.map { File(name: $0.key, size: made.packs[$0] ?? 0) }))
             }
             logger.notice("a backup of \(made.packs.count) packs has begun")
-            await body()
+            try await keep(while: body)
             logger.notice("the backup is over")
         }
     }
@@ -144,8 +148,29 @@ package final class BackupService: Sendable {
                     "\(name) is shorter than the index says; run linaje fsck --read-data --repair")
             }
             if !bytes.isEmpty { try await piece(bytes) }
+            lastRead.withLock { $0 = .now }
             place = range.upperBound
         } while place < size
+    }
+
+    /// Returns when `body` does. Whoever opened the backup may have been stopped and forgotten: that
+    /// must not keep collections off for ever.
+    private func keep(while body: @escaping @Sendable () async -> Void) async throws {
+        lastRead.withLock { $0 = .now }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { await body() }
+            group.addTask {
+                while self.lastRead.withLock({ $0 }).duration(to: .now) < self.idle {
+                    try await Task.sleep(for: self.idle / 8)
+                }
+                throw LinajeError(
+                    .failedPrecondition,
+                    "backup was given up, because nothing of it was read for \(self.idle); begin "
+                        + "another")
+            }
+            _ = try await group.next()
+        }
     }
 
     // MARK: Copies
