@@ -12,6 +12,7 @@ class LinajeStore(store.Store):
     """`linaje artifact put` and `get`."""
 
     durable = "synced, acknowledged"
+    status_how = "linaje artifact status"
 
     def __init__(self, order):
         self.linaje = order["linaje"]
@@ -29,6 +30,9 @@ class LinajeStore(store.Store):
     def put(self, tree):
         said = command(self.linaje, "artifact", "put", "--json", tree)
         self.uris[tree] = json.loads(said)["uri"]
+
+    def status(self, tree):
+        command(self.linaje, "artifact", "status", "--json", tree)
 
     def get(self, tree, into):
         to = os.path.join(into, "tree")
