@@ -10,6 +10,11 @@ import pytest
 from support import ROOT, Daemon, eventually, memory_cgroup
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "alone: measures times, or fills the machine: nothing else runs beside it")
+
+
 def pytest_sessionstart():
     """A shell that runs the tests in the background ignores some signals; what they start must not."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -189,6 +189,7 @@ def test_the_code_is_recorded_with_what_is_not_committed(shell):
     assert shown["provenance"]["job"]["job_id"] == "4711"
 
 
+@pytest.mark.alone
 def test_a_command_that_ran_out_of_memory_says_so(shell, small_cgroup):
     # Big pages at once, so that the command is what the kernel chooses.
     eat = "import mmap\nm = mmap.mmap(-1, 256 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1\n"

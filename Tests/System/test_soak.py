@@ -12,6 +12,7 @@ MIX = pathlib.Path(__file__).with_name("soak.py")
 
 
 @pytest.mark.skipif(not os.path.exists(LINAJE), reason="linaje is not built")
+@pytest.mark.alone
 def test_everything_at_once_with_faults_loses_and_doubles_nothing():
     done = subprocess.run([sys.executable, str(MIX), "--minutes", "0.3", "--seed", str(SEED)],
                           capture_output=True, text=True, timeout=300, check=False)

@@ -11,6 +11,7 @@ SIGNS = {"stopped": "waits in the spool", "killed": "waits in the spool",
          "absent": "no daemon answers"}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_call_fails_or_waits_and_every_point_is_there_once(fault):
     """`isolated` checks what is stored; here it is what the calls cost."""
