@@ -48,8 +48,5 @@ struct PutFiles: Sendable {
 
 extension LinajeError {
     /// Whether the tree that files were to be taken over from cannot be had.
-    var isAboutBase: Bool {
-        details["base_tree"] != nil || details["ingest_id"] == nil && code == .notFound
-            || code == .incomplete && details["file"] != nil
-    }
+    var isAboutBase: Bool { details["base_tree"] != nil }
 }

@@ -30,13 +30,24 @@ package struct ArtifactService: Sendable {
     ///
     /// What the catalog needs is whole. So of a tree that it needs now, and still in the transaction
     /// that commits the session's tree, nothing has to be looked up.
+    ///
+    /// - Throws: `notFound`, `incomplete` or `corrupt` with the detail `base_tree` when the tree cannot
+    ///   be had; `notFound` for the session.
     package func inherit(
         _ ingest: IngestID, from base: SHA256Digest, kept: [UInt8]
     ) async throws -> Int {
         let isNeeded = try await catalog.read { reader in
             try reader.isContentNeeded(base, now: clock.now())
         }
-        return try await store.inherit(ingest, from: base, kept: kept, isNeeded: isNeeded)
+        do {
+            return try await store.inherit(ingest, from: base, kept: kept, isNeeded: isNeeded)
+        } catch var error as LinajeError
+            where [.notFound, .incomplete, .corrupt].contains(error.code)
+            && error.details["ingest_id"] == nil
+        {
+            error.details["base_tree"] = "\(base)"
+            throw error
+        }
     }
 
     /// Makes the files of a session one tree: on disk first, then visible in one transaction.

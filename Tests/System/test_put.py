@@ -135,6 +135,12 @@ def test_what_an_earlier_upload_put_is_only_taken_over_while_it_is_kept(
     assert same(linaje, data, again["uri"], tmp_path)
 
 
+def test_an_error_that_is_not_about_what_was_put_before_comes_at_once(linaje, data):
+    put(linaje, data)
+    said = linaje("artifact", "put", str(data), "--run", "0" * 32, code=1)
+    assert "run 00000000000000000000000000000000 does not exist" in said
+
+
 def test_a_daemon_that_knows_nothing_gets_everything(daemon, linaje, data, tmp_path):
     first = put(linaje, data)
     daemon.stop()
@@ -244,4 +250,4 @@ def test_files_are_taken_over_from_a_whole_tree_only(daemon):
         ingest = client.call("BeginIngest").ingest_id
         with pytest.raises(LinajeError) as error:
             send_small(client, ingest, base_tree=bytes(32), kept=b"\xff")
-        assert error.value.code == 104
+        assert error.value.code == 104 and "base_tree" in error.value.details
