@@ -43,6 +43,9 @@ enum SQLiteFailure {
             return error(
                 .storageFailed,
                 "cannot be written or read (\(reason)); look at the disk, then restart")
+        case SQLITE_CANTOPEN where system == EMFILE || system == ENFILE:
+            return error(
+                .unavailable, "cannot be opened (\(reason)); raise the limit of open files")
         case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM:
             return error(.readOnly, "cannot be written (\(reason)); check its owner and mode")
         case SQLITE_CORRUPT, SQLITE_NOTADB:

@@ -33,6 +33,9 @@ public enum Limits {
     public static let connections = 16_384
     /// Most connections of one user.
     public static let connectionsPerUser = 12_000
+    /// File descriptors that connections leave to the daemon's own files (databases, packs), or half
+    /// of those it may have when they are few.
+    public static let ownDescriptors = 128
 
     /// Most connections of the HTTP endpoint for metrics.
     public static let endpointConnections = 16
