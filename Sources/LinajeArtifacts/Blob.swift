@@ -44,24 +44,36 @@ package struct BlobCodec: RawRepresentable, Sendable, Hashable {
     package static let planes4 = BlobCodec(rawValue: 3)
     package static let planes8 = BlobCodec(rawValue: 4)
 
-    /// The codec of planes of elements of `width` bytes; `nil` where there is none.
-    static func planes(of width: Int) -> BlobCodec? {
-        [2: planes2, 4: planes4, 8: planes8][width]
-    }
-
-    /// Bytes of an element whose planes the frame holds; 1: it holds the content itself.
-    var planeWidth: Int {
-        switch self {
-        case .planes2: 2
-        case .planes4: 4
-        case .planes8: 8
-        default: 1
+    /// The codec of planes laid out so; `nil` where there is none.
+    static func planes(_ layout: PlaneLayout) -> BlobCodec? {
+        switch (layout.width, layout.turnedFrom) {
+        case (2, nil): planes2
+        case (4, nil): planes4
+        case (8, nil): planes8
+        case (2, let first?) where first < 2: BlobCodec(rawValue: 6 + UInt8(first))
+        case (4, let first?) where first < 4: BlobCodec(rawValue: 8 + UInt8(first))
+        default: nil
         }
     }
 
+    /// How the planes that the frame holds are laid out; `nil`: it holds the content itself.
+    var planes: PlaneLayout? {
+        switch rawValue {
+        case 2: PlaneLayout(width: 2)
+        case 3: PlaneLayout(width: 4)
+        case 4: PlaneLayout(width: 8)
+        case 6...7: PlaneLayout(width: 2, turnedFrom: Int(rawValue) - 6)
+        case 8...11: PlaneLayout(width: 4, turnedFrom: Int(rawValue) - 8)
+        default: nil
+        }
+    }
+
+    /// The last codec that the format knows.
+    static let lastKnown: UInt8 = 11
+
     /// Whether this version reads it. 5 (dictionary) has a meaning in the format, but not yet in
     /// this program.
-    package var isReadable: Bool { rawValue <= BlobCodec.planes8.rawValue }
+    package var isReadable: Bool { rawValue <= BlobCodec.lastKnown && rawValue != 5 }
 }
 
 /// What names a blob.

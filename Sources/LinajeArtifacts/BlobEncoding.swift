@@ -47,37 +47,41 @@ package enum BlobEncoding {
     private static func shrink(
         _ blob: RawBlob, _ context: OpaquePointer
     ) -> (BlobCodec, [UInt8])? {
-        if blob.key.kind == .chunk, let width = planeWidth(blob.content, context),
-            let codec = BlobCodec.planes(of: width),
-            let frame = compressPlanes(blob.content, width: width, context)
+        if blob.key.kind == .chunk, let layout = planes(blob.content, context),
+            let codec = BlobCodec.planes(layout),
+            let frame = compressPlanes(blob.content, layout, context)
         {
             return (codec, frame)
         }
         return compress(blob.content, context).map { (.zstd, $0) }
     }
 
-    /// Bytes of the elements whose planes are likely to be smaller than the content as it is.
-    private static func planeWidth(_ content: [UInt8], _ context: OpaquePointer) -> Int? {
+    /// The planes that are likely to be smaller than the content as it is.
+    private static func planes(_ content: [UInt8], _ context: OpaquePointer) -> PlaneLayout? {
         let probe = CodecProbe(content)
         guard let planes = probe.planes else { return nil }
         // Repeats may be worth more than the shape of the noise: only the compressor finds them.
         let plain = compress(probe.sample, context)?.count ?? probe.sample.count
-        return planes.bytes < Double(plain) ? planes.width : nil
+        return planes.bytes < Double(plain) ? planes.layout : nil
     }
 
     /// The zstd frame of the content's planes, or `nil` when it would not be smaller.
     ///
-    /// Blocks end where planes do, so that each has an entropy code of its own.
+    /// Blocks end where planes do, so that each has an entropy code of its own. Matches that chance
+    /// makes in a plane cost more than they save, so only long ones are looked for, in few places.
     private static func compressPlanes(
-        _ content: [UInt8], width: Int, _ context: OpaquePointer
+        _ content: [UInt8], _ layout: PlaneLayout, _ context: OpaquePointer
     ) -> [UInt8]? {
-        let planes = content.withUnsafeBytes { BytePlanes.split($0, width: width) }
+        let planes = content.withUnsafeBytes { BytePlanes.split($0, layout) }
         let room = content.count - 1
-        let ends = (1...width).map { $0 == width ? planes.count : planes.count / width * $0 }
+        let length = (content.count - (layout.turnedFrom ?? 0)) / layout.width
+        let ends = (1...layout.width).map { $0 == layout.width ? planes.count : length * $0 }
         let out = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
             count = 0
             ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
             ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+            ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 7)
+            ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 6)
             ZSTD_CCtx_setPledgedSrcSize(context, UInt64(planes.count))
             planes.withUnsafeBytes { planes in
                 var input = ZSTD_inBuffer(src: planes.baseAddress, size: 0, pos: 0)
@@ -154,8 +158,8 @@ package enum BlobEncoding {
         guard out.count == length else {
             throw corrupt(location, "does not yield its \(length) bytes")
         }
-        let width = location.codec.planeWidth
-        return width == 1 ? out : out.withUnsafeBytes { BytePlanes.join($0, width: width) }
+        guard let layout = location.codec.planes else { return out }
+        return out.withUnsafeBytes { BytePlanes.join($0, layout) }
     }
 
     /// One frame, whole, that declares the content's size and needs a small window.

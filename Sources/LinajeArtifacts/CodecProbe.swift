@@ -15,12 +15,14 @@ struct CodecProbe {
     private static let planeOverhead = 16
     /// Planes must promise to be so much smaller than what is simpler.
     private static let margin = 0.98
+    /// Turned planes cost no more than others: a little is worth it.
+    private static let turnedMargin = 0.997
 
     /// The sample, its slices at multiples of 8 bytes from the beginning of the content.
     let sample: [UInt8]
-    /// Bytes of an element, 2, 4 or 8, and what the sample is likely to take then; `nil`: the
-    /// content is no better in planes.
-    let planes: (width: Int, bytes: Double)?
+    /// How they would be laid out, and what the sample is likely to take then; `nil`: the content is
+    /// no better in planes.
+    let planes: (layout: PlaneLayout, bytes: Double)?
 
     /// `n · log2 n` for every count there can be.
     private static let terms: [Double] =
@@ -44,7 +46,41 @@ struct CodecProbe {
             let bytes = Self.bytes(counts, width: width)
             if bytes < best.bytes * Self.margin { best = (width, bytes) }
         }
-        planes = best.width == 1 ? nil : best
+        guard best.width > 1 else {
+            planes = nil
+            return
+        }
+        let plain = (PlaneLayout(width: best.width), best.bytes)
+        let turned = Self.turned(sample, counts, width: best.width)
+        planes = turned.flatMap { $0.bytes < best.bytes * Self.turnedMargin ? $0 : nil } ?? plain
+    }
+
+    /// The same of elements turned left by one bit, as if they ended with the byte that varies least:
+    /// there are the exponents.
+    private static func turned(
+        _ sample: [UInt8], _ counts: [Int32], width: Int
+    ) -> (layout: PlaneLayout, bytes: Double)? {
+        guard width < 8 else { return nil }
+        let entropies = (0..<width).map { plane(counts, $0, width: width) }
+        guard let exponent = entropies.indices.min(by: { entropies[$0] < entropies[$1] }) else {
+            return nil
+        }
+        let layout = PlaneLayout(width: width, turnedFrom: (exponent + 1) % width)
+        // A slice holds whole elements, but for the one that its end cuts.
+        var turned = [Int32](repeating: 0, count: 8 * 256)
+        let slice = sample.count == sampleBytes ? sampleBytes / 4 : sample.count
+        for begin in stride(from: 0, to: sample.count - slice + 1, by: max(1, slice)) {
+            let planes = sample[begin..<begin + slice].withUnsafeBytes {
+                BytePlanes.split($0, layout)
+            }
+            let count = (slice - (layout.turnedFrom ?? 0)) / width
+            for place in 0..<width {
+                for byte in planes[place * count..<(place + 1) * count] {
+                    turned[place &<< 8 | Int(byte)] &+= 1
+                }
+            }
+        }
+        return (layout, bytes(turned, width: width))
     }
 
     private static func sample(of content: [UInt8]) -> [UInt8] {
@@ -56,23 +92,25 @@ struct CodecProbe {
 
     /// What the sample takes when the bytes of each of `width` places are coded for themselves.
     private static func bytes(_ counts: [Int32], width: Int) -> Double {
-        var bits = 0.0
-        for plane in 0..<width {
-            var total = 0
-            var sum = 0.0
-            var kinds = 0
-            for byte in 0..<256 {
-                var count = 0
-                for place in stride(from: plane, to: 8, by: width) {
-                    count += Int(counts[place << 8 | byte])
-                }
-                guard count > 0 else { continue }
-                total += count
-                kinds += 1
-                sum += terms[count]
+        (0..<width).reduce(0) { $0 + plane(counts, $1, width: width) } / 8
+            + Double(width * planeOverhead)
+    }
+
+    /// Bits that one plane takes.
+    private static func plane(_ counts: [Int32], _ plane: Int, width: Int) -> Double {
+        var total = 0
+        var sum = 0.0
+        var kinds = 0
+        for byte in 0..<256 {
+            var count = 0
+            for place in stride(from: plane, to: 8, by: width) {
+                count += Int(counts[place << 8 | byte])
             }
-            bits += terms[total] - sum + Double(max(0, kinds - 1)) / (2 * M_LN2)
+            guard count > 0 else { continue }
+            total += count
+            kinds += 1
+            sum += terms[count]
         }
-        return bits / 8 + Double(width * planeOverhead)
+        return terms[total] - sum + Double(max(0, kinds - 1)) / (2 * M_LN2)
     }
 }

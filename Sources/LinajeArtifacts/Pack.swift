@@ -134,7 +134,7 @@ package struct PackHeader: Sendable, Hashable {
             let key = reader.bytes(32).flatMap({ SHA256Digest($0) })
         else { return nil }
         // The digest matched, so somebody meant what stands here: a newer version.
-        guard let kind = BlobKind(rawValue: kind), codec <= 5, flags.allSatisfy({ $0 == 0 }) else {
+        guard let kind = BlobKind(rawValue: kind), codec <= BlobCodec.lastKnown, flags.allSatisfy({ $0 == 0 }) else {
             throw LinajeError(
                 .storeTooNew,
                 "\(pack.key) holds in entry \(number) a kind (\(kind)), codec (\(codec)) or flag "
