@@ -135,6 +135,7 @@ package final class ArtifactStore: Sendable {
     /// error.
     package func endIngest(_ ingest: IngestID) async {
         sessions.withLock { $0.removeValue(forKey: ingest) }?.end()
+        writer.forget(ingest)
     }
 
     /// Drops the sessions that nobody has used for `Limits.ingestLease`.

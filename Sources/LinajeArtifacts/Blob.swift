@@ -1,13 +1,19 @@
 package import LinajeDomain
 
 /// What a blob of a pack is.
-package enum BlobKind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+package enum BlobKind: UInt8, Sendable, Hashable, CustomStringConvertible {
     /// A part of a file's content; its key is the SHA-256 of that part.
     case chunk = 1
     /// A file's list of chunks; its key is the SHA-256 of the file.
     case recipe = 2
     /// A tree's canonical text; its key is the tree digest.
     case tree = 3
+    /// What blobs that stand behind it in the pack are compressed with; its key is the SHA-256 of it.
+    /// It belongs to its pack, goes with it, and has no row in the index.
+    case dictionary = 4
+
+    /// The kinds that the index has.
+    package static let indexed: [BlobKind] = [.chunk, .recipe, .tree]
 
     /// The longest content of such a blob in bytes.
     package var maximumContent: UInt64 {
@@ -15,6 +21,7 @@ package enum BlobKind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConv
         case .chunk: 1 << 20
         case .recipe: 512 << 20
         case .tree: (4 << 30) - 1
+        case .dictionary: 256 << 10
         }
     }
 
@@ -23,6 +30,7 @@ package enum BlobKind: UInt8, Sendable, Hashable, CaseIterable, CustomStringConv
         case .chunk: "chunk"
         case .recipe: "recipe"
         case .tree: "tree"
+        case .dictionary: "dictionary"
         }
     }
 }
@@ -43,6 +51,9 @@ package struct BlobCodec: RawRepresentable, Sendable, Hashable {
     package static let planes2 = BlobCodec(rawValue: 2)
     package static let planes4 = BlobCodec(rawValue: 3)
     package static let planes8 = BlobCodec(rawValue: 4)
+
+    /// One zstd frame that needs the dictionary that stands last before it in the pack.
+    package static let dictionary = BlobCodec(rawValue: 5)
 
     /// The codec of planes laid out so; `nil` where there is none.
     static func planes(_ layout: PlaneLayout) -> BlobCodec? {
@@ -68,12 +79,8 @@ package struct BlobCodec: RawRepresentable, Sendable, Hashable {
         }
     }
 
-    /// The last codec that the format knows.
-    static let lastKnown: UInt8 = 11
-
-    /// Whether this version reads it. 5 (dictionary) has a meaning in the format, but not yet in
-    /// this program.
-    package var isReadable: Bool { rawValue <= BlobCodec.lastKnown && rawValue != 5 }
+    /// Whether this version reads it.
+    package var isReadable: Bool { rawValue <= 11 }
 }
 
 /// What names a blob.
@@ -132,15 +139,19 @@ package struct EncodedBlob: Sendable {
     package var stored: [UInt8]
     /// Of `stored`.
     package var check: BlobCheck
+    /// What `stored` is compressed with, for codec `dictionary`.
+    package var dictionary: CompressionDictionary?
 
     package init(
-        key: BlobKey, codec: BlobCodec, contentLength: UInt32, stored: [UInt8], check: BlobCheck
+        key: BlobKey, codec: BlobCodec, contentLength: UInt32, stored: [UInt8], check: BlobCheck,
+        dictionary: CompressionDictionary? = nil
     ) {
         self.key = key
         self.codec = codec
         self.contentLength = contentLength
         self.stored = stored
         self.check = check
+        self.dictionary = dictionary
     }
 }
 

@@ -15,8 +15,11 @@ package enum BlobEncoding {
 
     /// Encodes blobs one after the other, with one compressor.
     ///
+    /// - Parameter dictionary: for small chunks, if they have something in common.
     /// - Throws: `limitExceeded` for content longer than its kind may be.
-    package static func encode(_ blobs: some Sequence<RawBlob>) throws -> [EncodedBlob] {
+    package static func encode(
+        _ blobs: some Sequence<RawBlob>, dictionary: CompressionDictionary? = nil
+    ) throws -> [EncodedBlob] {
         let context = ZstdContexts.compressors.take()
         defer { ZstdContexts.compressors.give(back: context) }
         return try blobs.map { blob in
@@ -29,10 +32,11 @@ package enum BlobEncoding {
                     "\(blob.key) has \(length) bytes; 1 to \(blob.key.kind.maximumContent) "
                         + "can be stored: use smaller files or fewer")
             }
-            if let context, let (codec, compressed) = shrink(blob, context) {
+            if let context, let (codec, compressed) = shrink(blob, dictionary, context) {
                 return EncodedBlob(
                     key: blob.key, codec: codec, contentLength: contentLength, stored: compressed,
-                    check: BlobCheck(ContentHasher.digest(compressed)))
+                    check: BlobCheck(ContentHasher.digest(compressed)),
+                    dictionary: codec == .dictionary ? dictionary : nil)
             }
             // The key of all but recipes is the digest of the content, and that is what is stored.
             let digest =
@@ -45,13 +49,16 @@ package enum BlobEncoding {
 
     /// The smaller form of a blob, or `nil` when there is none.
     private static func shrink(
-        _ blob: RawBlob, _ context: OpaquePointer
+        _ blob: RawBlob, _ dictionary: CompressionDictionary?, _ context: OpaquePointer
     ) -> (BlobCodec, [UInt8])? {
         if blob.key.kind == .chunk, let layout = planes(blob.content, context),
             let codec = BlobCodec.planes(layout),
             let frame = compressPlanes(blob.content, layout, context)
         {
             return (codec, frame)
+        }
+        if let dictionary, CompressionDictionary.isFor(blob) {
+            return dictionary.compress(blob.content, context).map { (.dictionary, $0) }
         }
         return compress(blob.content, context).map { (.zstd, $0) }
     }
@@ -101,7 +108,7 @@ package enum BlobEncoding {
     }
 
     /// The zstd frame, or `nil` when it would not be smaller than the content.
-    private static func compress(_ content: [UInt8], _ context: OpaquePointer) -> [UInt8]? {
+    static func compress(_ content: [UInt8], _ context: OpaquePointer) -> [UInt8]? {
         let room = content.count - 1
         guard room > 0 else { return nil }
         let out = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
@@ -118,9 +125,12 @@ package enum BlobEncoding {
     ///
     /// Readers compare the bytes with the blob's check before: see `BlobReader.content`.
     ///
+    /// - Parameter dictionary: what it needs, for codec `dictionary`.
     /// - Throws: `storeTooNew` for a codec that this version does not read, `corrupt` for bytes
     ///   that are not exactly one frame of `location.contentLength` bytes within the bounds.
-    package static func decode(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+    package static func decode(
+        _ stored: [UInt8], at location: BlobLocation, dictionary: CompressionDictionary? = nil
+    ) throws -> [UInt8] {
         guard location.codec.isReadable else {
             throw LinajeError(
                 .storeTooNew,
@@ -139,10 +149,15 @@ package enum BlobEncoding {
             }
             return stored
         }
-        return try decompress(stored, at: location)
+        return try decompress(stored, at: location, dictionary)
     }
 
-    private static func decompress(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+    private static func decompress(
+        _ stored: [UInt8], at location: BlobLocation, _ dictionary: CompressionDictionary?
+    ) throws -> [UInt8] {
+        guard location.codec != .dictionary || dictionary != nil else {
+            throw corrupt(location, "lacks the dictionary that it needs")
+        }
         let length = Int(location.contentLength)
         try checkFrame(stored, at: location)
         guard let context = ZstdContexts.decompressors.take() else {
@@ -150,6 +165,12 @@ package enum BlobEncoding {
         }
         defer { ZstdContexts.decompressors.give(back: context) }
         let out = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            if location.codec == .dictionary, let dictionary {
+                count = stored.withUnsafeBytes {
+                    dictionary.decompress($0, into: buffer, length: length, context)
+                }
+                return
+            }
             let result = stored.withUnsafeBytes {
                 ZSTD_decompressDCtx(context, buffer.baseAddress, length, $0.baseAddress, $0.count)
             }
@@ -171,7 +192,7 @@ package enum BlobEncoding {
             stored[3] == 0xFD
         else { throw corrupt(location, "is no zstd frame") }
         let descriptor = stored[4]
-        guard descriptor & 0x03 == 0 else { throw corrupt(location, "needs a dictionary") }
+        guard descriptor & 0x03 == 0 else { throw corrupt(location, "names a dictionary") }
         guard descriptor & 0x18 == 0 else {
             throw corrupt(location, "has bits set that mean nothing")
         }

@@ -9,9 +9,11 @@ package final class BlobReader: Sendable {
     private let pool: WorkerPool
     let metrics = ArtifactMetrics()
     private let turns = FetchTurns(width: 8)
-    /// What headers say of recipes, by pack: small files share a pack, and its header is long.
+    /// What headers say, by pack: small files share a pack, and its header is long.
     private let listings = Mutex(
-        LeastRecentlyUsed<[SHA256Digest: PackEntry]>(capacity: 16 << 20, maximumEntries: 64))
+        LeastRecentlyUsed<Listing>(capacity: 16 << 20, maximumEntries: 64))
+    private let dictionaries = Mutex(
+        LeastRecentlyUsed<CompressionDictionary>(capacity: 8 << 20, maximumEntries: 64))
 
     package init(backend: any ArtifactBackend, index: ChunkIndex, pool: WorkerPool) {
         self.backend = backend
@@ -28,12 +30,15 @@ package final class BlobReader: Sendable {
         return try await turns.take {
             let stored = try await bytes(
                 of: first.pack, first.offset..<last.offset + UInt64(last.storedLength))
+            let dictionaries = try await dictionaries(for: locations)
             return try await pool.run {
-                try locations.map { location in
+                try zip(locations, dictionaries).map { location, dictionary in
                     let start = Int(location.offset - first.offset)
                     let end = min(start + Int(location.storedLength), stored.count)
                     let part = Array(stored[min(start, end)..<end])
-                    return try self.counted { try BlobReader.content(part, at: location) }
+                    return try self.counted {
+                        try BlobReader.content(part, at: location, dictionary: dictionary)
+                    }
                 }
             }
         }
@@ -67,7 +72,7 @@ package final class BlobReader: Sendable {
                 key: key, codec: location.codec, storedLength: location.storedLength,
                 contentLength: location.contentLength, offset: location.offset,
                 check: location.check)
-            guard try await recipes(in: location.pack)[key.digest] == listed else {
+            guard try await listing(of: location.pack).recipes[key.digest] == listed else {
                 throw LinajeError(
                     .corrupt,
                     "chunk index and \(location.pack.key) disagree about \(key); rebuild the index",
@@ -92,9 +97,46 @@ package final class BlobReader: Sendable {
         }
     }
 
-    /// The recipes that the header of a pack lists; a pack that does not begin as one is refused,
-    /// so that damage to the only bytes that no digest covers is noticed too.
-    private func recipes(in pack: PackName) async throws -> [SHA256Digest: PackEntry] {
+    /// The dictionaries that blobs of one pack need: `nil` for those that need none.
+    ///
+    /// - Throws: `corrupt` for a dictionary that is damaged or is not there, `incomplete` when the
+    ///   pack is gone.
+    func dictionaries(for blobs: [BlobLocation]) async throws -> [CompressionDictionary?] {
+        var out: [CompressionDictionary?] = Array(repeating: nil, count: blobs.count)
+        for (place, blob) in blobs.enumerated() where blob.codec == .dictionary {
+            let listed = try await listing(of: blob.pack).dictionaries
+            guard let entry = listed.last(where: { $0.offset < blob.offset }) else {
+                throw BlobEncoding.corrupt(blob, "lacks the dictionary that it needs")
+            }
+            out[place] = try await dictionary(BlobLocation(entry, in: blob.pack))
+        }
+        return out
+    }
+
+    private func dictionary(_ location: BlobLocation) async throws -> CompressionDictionary {
+        let digest = location.key.digest
+        if let known = dictionaries.withLock({ $0.value(digest) }) { return known }
+        let stored = try await bytes(of: location.pack, location.range)
+        let dictionary = try await pool.run {
+            let content = try self.counted { try BlobReader.content(stored, at: location) }
+            return try CompressionDictionary.read(content, stored: stored, at: location)
+        }
+        // zstd's tables take about as much again.
+        let weight = Int(location.contentLength) * 2 + stored.count + (32 << 10)
+        dictionaries.withLock { $0.insert(dictionary, weight: weight, for: digest) }
+        return dictionary
+    }
+
+    /// What the header of a pack says of a part of its blobs.
+    private struct Listing {
+        var recipes: [SHA256Digest: PackEntry]
+        /// In the order in which they lie.
+        var dictionaries: [PackEntry]
+    }
+
+    /// What the header of a pack lists; a pack that does not begin as one is refused, so that damage
+    /// to the only bytes that no digest covers is noticed too.
+    private func listing(of pack: PackName) async throws -> Listing {
         if let known = listings.withLock({ $0.value(pack.digest) }) { return known }
         let entries = try await header(of: pack).entries
         guard try await bytes(of: pack, PackHeader.magicRange) == PackHeader.magic else {
@@ -103,10 +145,12 @@ package final class BlobReader: Sendable {
         let recipes = Dictionary(
             entries.lazy.filter { $0.key.kind == .recipe }.map { ($0.key.digest, $0) },
             uniquingKeysWith: { first, _ in first })
+        let listing = Listing(
+            recipes: recipes, dictionaries: entries.filter { $0.key.kind == .dictionary })
         listings.withLock {
-            $0.insert(recipes, weight: 128 * (recipes.count + 1), for: pack.digest)
+            $0.insert(listing, weight: 128 * (recipes.count + 1), for: pack.digest)
         }
-        return recipes
+        return listing
     }
 
     /// The header of a pack, checked against the pack's name.
@@ -138,12 +182,14 @@ package final class BlobReader: Sendable {
     /// decoder sees them; the content is then compared with the key.
     ///
     /// - Throws: `corrupt` naming the blob and its pack; what `BlobEncoding.decode` throws.
-    package static func content(_ stored: [UInt8], at location: BlobLocation) throws -> [UInt8] {
+    package static func content(
+        _ stored: [UInt8], at location: BlobLocation, dictionary: CompressionDictionary? = nil
+    ) throws -> [UInt8] {
         let digest = ContentHasher.digest(stored)
         guard BlobCheck(digest) == location.check else {
             throw BlobEncoding.corrupt(location, "is not stored as it was written")
         }
-        let content = try BlobEncoding.decode(stored, at: location)
+        let content = try BlobEncoding.decode(stored, at: location, dictionary: dictionary)
         if location.key.kind == .recipe {
             _ = try Recipe(content, of: location.key.digest)
             return content

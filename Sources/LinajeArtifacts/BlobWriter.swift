@@ -1,4 +1,4 @@
-import LinajeDomain
+package import LinajeDomain
 
 /// The way of blobs into packs: what the store has is not stored again.
 package struct BlobWriter: Sendable {
@@ -7,6 +7,7 @@ package struct BlobWriter: Sendable {
     private let index: ChunkIndex
     private let uses: BlobUses
     private let observer: WaypointObserver?
+    private let dictionaries = SmallFileDictionaries()
     private let metrics = ArtifactMetrics()
 
     package init(
@@ -24,7 +25,7 @@ package struct BlobWriter: Sendable {
     ///
     /// - Returns: bytes of content that the store did not have.
     package func put(_ blobs: [RawBlob], for session: IngestSession) async throws -> UInt64 {
-        let (tickets, taken) = try await put(blobs)
+        let (tickets, taken) = try await put(blobs, of: session.id)
         session.add(tickets)
         return taken
     }
@@ -50,12 +51,16 @@ package struct BlobWriter: Sendable {
         return (lines, try await put(blobs, for: session))
     }
 
+    /// Forgets what was made for a session.
+    func forget(_ session: IngestID) { dictionaries.forget(session) }
+
     /// Stores blobs of one kind. The caller holds a `BlobUse` until something refers to them.
     ///
+    /// - Parameter session: whose they are; small ones of a session share a dictionary.
     /// - Returns: the packs on their way that hold them, and bytes of content that the store did
     ///   not have.
     package func put(
-        _ blobs: [RawBlob]
+        _ blobs: [RawBlob], of session: IngestID? = nil
     ) async throws -> (tickets: Set<PackTicket>, taken: UInt64) {
         guard let kind = blobs.first?.key.kind else { return ([], 0) }
         var seen: Set<BlobKey> = []
@@ -70,9 +75,22 @@ package struct BlobWriter: Sendable {
         if kind == .chunk { metrics.put(blobs, lacked: new) }
         var tickets = Set(onTheirWay.values)
         guard !new.isEmpty else { return (tickets, 0) }
-        let encoded = try await pool.halves(new) { try BlobEncoding.encode($0) }
+        let dictionary = try await dictionary(for: new, of: session)
+        let encoded = try await pool.halves(new) {
+            try BlobEncoding.encode($0, dictionary: dictionary)
+        }
         let (added, taken) = try await sink.append(encoded)
         tickets.formUnion(added)
         return (tickets, taken)
+    }
+
+    private func dictionary(
+        for blobs: [RawBlob], of session: IngestID?
+    ) async throws -> CompressionDictionary? {
+        // The chunks of a long file are too long for one, but for its last.
+        guard let session, blobs.count > 1, blobs.contains(where: CompressionDictionary.isFor)
+        else { return nil }
+        let dictionaries = dictionaries
+        return try await pool.run { try dictionaries.dictionary(for: blobs, of: session) }
     }
 }

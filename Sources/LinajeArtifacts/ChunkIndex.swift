@@ -127,7 +127,7 @@ package struct ChunkIndex: Sendable {
         _ entries: [PackEntry], pack id: Int64, _ connection: any SQLConnection
     ) throws {
         var sums: (chunks: Int64, stored: Int64, content: Int64) = (0, 0, 0)
-        for entry in entries {
+        for entry in entries where entry.key.kind != .dictionary {
             let added = try connection.execute(
                 """
                 INSERT INTO chunk_index

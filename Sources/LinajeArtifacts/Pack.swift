@@ -62,6 +62,11 @@ package struct PackHeader: Sendable, Hashable {
 
     package init(entries: [PackEntry]) { self.entries = entries }
 
+    /// All but the dictionaries: what the pack is there for.
+    package var blobs: some Collection<PackEntry> {
+        entries.lazy.filter { $0.key.kind != .dictionary }
+    }
+
     /// The header's bytes.
     package var encoded: [UInt8] {
         var out: [UInt8] = []
@@ -134,7 +139,9 @@ package struct PackHeader: Sendable, Hashable {
             let key = reader.bytes(32).flatMap({ SHA256Digest($0) })
         else { return nil }
         // The digest matched, so somebody meant what stands here: a newer version.
-        guard let kind = BlobKind(rawValue: kind), codec <= BlobCodec.lastKnown, flags.allSatisfy({ $0 == 0 }) else {
+        guard let kind = BlobKind(rawValue: kind), BlobCodec(rawValue: codec).isReadable,
+            flags.allSatisfy({ $0 == 0 })
+        else {
             throw LinajeError(
                 .storeTooNew,
                 "\(pack.key) holds in entry \(number) a kind (\(kind)), codec (\(codec)) or flag "

@@ -12,6 +12,8 @@ package struct PackBuilder: Sendable {
 
     private var bytes = PackHeader.magic
     private var header = PackHeader(entries: [])
+    /// The last that stands in it.
+    private var dictionary: SHA256Digest?
 
     package init() {}
 
@@ -22,7 +24,16 @@ package struct PackBuilder: Sendable {
         bytes.count >= PackBuilder.targetBytes || header.entries.count >= PackBuilder.maximumBlobs
     }
 
+    /// Appends a blob, and before it the dictionary that it needs unless that is the last one there.
     package mutating func append(_ blob: EncodedBlob) {
+        if let needed = blob.dictionary, needed.digest != dictionary {
+            dictionary = needed.digest
+            add(needed.blob)
+        }
+        add(blob)
+    }
+
+    private mutating func add(_ blob: EncodedBlob) {
         header.entries.append(
             PackEntry(
                 key: blob.key, codec: blob.codec, storedLength: UInt32(blob.stored.count),

@@ -88,7 +88,7 @@ extension ChunkIndex {
         _ pack: PackName, size: UInt64, known: UInt64?, _ header: PackHeader
     ) async throws -> Bool {
         var isRight = known == size
-        for kind in BlobKind.allCases where isRight {
+        for kind in BlobKind.indexed where isRight {
             let entries = header.entries.filter { $0.key.kind == kind }
             let found = try await locate(kind, entries.map(\.key.digest))
             isRight = entries.allSatisfy { entry in

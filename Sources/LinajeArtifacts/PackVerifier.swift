@@ -62,6 +62,7 @@ struct PackVerifier: Sendable {
                 ArtifactDamage(pack: pack.key, finding: "it does not begin as packs do"))
         }
         var rest = try await reader.header(of: pack, size: size).entries[...]
+        var decoder = PackDecoder(pack)
         while let first = rest.first {
             var end = first.offset
             let group = rest.prefix { entry in
@@ -75,9 +76,15 @@ struct PackVerifier: Sendable {
             rest = rest.dropFirst(group.count)
             let bytes = try await reader.bytes(of: pack, first.offset..<end)
             let entries = Array(group)
-            let damages = try await pool.run {
-                entries.compactMap { PackVerifier.damage($0, pack, bytes, from: first.offset) }
+            let before = decoder
+            let (damages, after) = try await pool.run {
+                var decoder = before
+                let damages = entries.compactMap {
+                    PackVerifier.damage($0, pack, bytes, from: first.offset, &decoder)
+                }
+                return (damages, decoder)
             }
+            decoder = after
             good += entries.count - damages.count
             found += damages
             try await read(UInt64(bytes.count))
@@ -87,13 +94,11 @@ struct PackVerifier: Sendable {
 
     /// What is wrong with a blob, or `nil`.
     private static func damage(
-        _ entry: PackEntry, _ pack: PackName, _ bytes: [UInt8], from start: UInt64
+        _ entry: PackEntry, _ pack: PackName, _ bytes: [UInt8], from start: UInt64,
+        _ decoder: inout PackDecoder
     ) -> ArtifactDamage? {
-        let location = BlobLocation(entry, in: pack)
-        let from = Int(entry.offset - start)
-        let to = min(from + Int(entry.storedLength), bytes.count)
         do {
-            let content = try BlobReader.content(Array(bytes[min(from, to)..<to]), at: location)
+            let content = try decoder.content(entry, of: bytes, from: start)
             if entry.key.kind == .tree { _ = try Tree(canonical: content) }
             return nil
         } catch {

@@ -50,7 +50,7 @@ extension ChunkIndex {
     /// - Returns: whether it is entered.
     func enterStray(_ pack: PackName, size: UInt64, _ header: PackHeader) async throws -> Bool {
         try await sql.write { connection in
-            let isNews = try header.entries.contains { entry in
+            let isNews = try header.blobs.contains { entry in
                 try connection.first(
                     "SELECT 1 FROM chunk_index WHERE kind = ? AND digest = ?", entry.key.columns
                 ) { _ in true } == nil

@@ -128,6 +128,8 @@ public enum Limits {
     public static let fileBytes: UInt64 = 512 << 30
     /// Longest content of one of many files that are put together, in bytes; longer ones are put alone.
     public static let smallFileBytes = 128 << 10
+    /// Bytes of such files that are put in one go.
+    public static let smallFilesBatchBytes = 1 << 20
     /// Longest target of a symbolic link in bytes.
     public static let linkTargetBytes = 4_096
     /// Most ingest sessions open at once.

@@ -272,7 +272,7 @@ final class Simulation: Sendable {
             }
         }
         var live: Set<BlobKey> = []
-        for kind in BlobKind.allCases {
+        for kind in BlobKind.indexed {
             for blob in try await store.index.blobs(of: kind, after: nil)
             where blob.condemnedAt == nil { live.insert(blob.key) }
         }

@@ -179,18 +179,20 @@ import Testing
         #expect(try await sample.refusals("with a stranger") == 0)
     }
 
-    @Test("a chunk of a codec that is reserved is refused by name")
-    func reservedCodec() async throws {
+    @Test(
+        "a chunk of an unknown codec, or of one that needs what is not there, is refused by name",
+        arguments: [(12, LinajeError.Code.storeTooNew, "codec 12"), (5, .corrupt, "dictionary")])
+    func strangeCodec(codec: Int, code: LinajeError.Code, text: String) async throws {
         let sample = try await Sample()
         _ = try await sample.fixture.sql.write { connection in
-            try connection.execute("UPDATE chunk_index SET codec = 5 WHERE kind = 1")
+            try connection.execute("UPDATE chunk_index SET codec = \(codec) WHERE kind = 1")
         }
         let store = try await sample.fixture.reopened().store
         let error = await #expect(throws: LinajeError.self) {
             try await store.read(ContentHasher.digest(sample.files[0]), range: nil).collect()
         }
-        #expect(error?.code == .storeTooNew)
-        #expect(error?.message.contains("codec 5") == true)
+        #expect(error?.code == code)
+        #expect(error?.message.contains(text) == true)
     }
 
     @Test("an index made anew from the packs equals the index")

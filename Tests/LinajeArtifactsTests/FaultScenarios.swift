@@ -70,6 +70,25 @@ struct StoreLife: Sendable {
         return tree
     }
 
+    /// Puts small files in one batch.
+    @discardableResult
+    func putTogether(_ files: Files) async throws -> SHA256Digest {
+        let id = IngestID.random()
+        try await store.beginIngest(id)
+        _ = try await store.putFiles(
+            id,
+            try files.map {
+                WholeFile(
+                    path: try TreePath($0.path), mode: .file, content: $0.bytes,
+                    sha256: ContentHasher.digest($0.bytes))
+            })
+        let tree = try await store.prepareTree(id).digest
+        memory.add(tree, files)
+        references.add(tree)
+        await store.endIngest(id)
+        return tree
+    }
+
     func forget(_ tree: SHA256Digest) {
         memory.remove(tree)
         references.remove(tree)

@@ -61,6 +61,7 @@ struct FlipTests {
             }
             if total == 0 { files.append(("large", FaultScenario.noise(9, 70_000))) }
             try await life.put(files)
+            if total == 0 { try await life.putTogether(SmallFileTests.alike(150)) }
             total = try await life.backend.list(prefix: "packs/").reduce(0) { $0 + $1.size }
         }
     }
@@ -100,7 +101,7 @@ struct FlipTests {
         #expect(tally.harmless.isEmpty, "a byte of a pack that no check covers")
         for part in [
             "magic", "header", "trailer", "stored chunk", "zstd chunk", "planes chunk", "recipe",
-            "tree",
+            "tree", "dictionary", "small chunk",
         ] { #expect(tally.detected[part] ?? 0 > 0, "no flip fell on a \(part)") }
         try await throughFiles(life, objects)
         await life.close()
@@ -186,7 +187,8 @@ private struct PackFlips: Sendable {
 
     func run() -> FlipTests.Tally {
         var tally = FlipTests.Tally()
-        for entry in header.entries { flip(entry, &tally) }
+        var dictionary: CompressionDictionary?
+        for entry in header.entries { flip(entry, &dictionary, &tally) }
         let end = bytes.count - PackHeader.trailerBytes
         let first = header.entries.last.map { Int($0.offset) + Int($0.storedLength) } ?? 8
         for (part, range) in [
@@ -203,11 +205,22 @@ private struct PackFlips: Sendable {
         return bit..<bit + 1
     }
 
-    private func flip(_ entry: PackEntry, _ tally: inout FlipTests.Tally) {
+    private func flip(
+        _ entry: PackEntry, _ dictionary: inout CompressionDictionary?,
+        _ tally: inout FlipTests.Tally
+    ) {
         let start = Int(entry.offset)
         let original = Array(bytes[start..<start + Int(entry.storedLength)])
         let location = BlobLocation(entry, in: name)
-        #expect((try? BlobReader.content(original, at: location)) != nil)
+        let needed = dictionary
+        func content(_ stored: [UInt8]) -> [UInt8]? {
+            try? BlobReader.content(stored, at: location, dictionary: needed)
+        }
+        let right = content(original)
+        #expect(right != nil)
+        if entry.key.kind == .dictionary, let right {
+            dictionary = try? CompressionDictionary.read(right, stored: original, at: location)
+        }
         let part = FlipTests.part(entry)
         var stored = original
         let check = entry.check.bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
@@ -221,8 +234,7 @@ private struct PackFlips: Sendable {
                 if checkWord(stored) == check {
                     harmless += 1
                     #expect(
-                        (try? BlobReader.content(stored, at: location))
-                            == (try? BlobReader.content(original, at: location)),
+                        content(stored) == right,
                         "byte \(start + place) of \(name.key) is wrong and not noticed")
                 } else {
                     detected += 1
@@ -233,7 +245,7 @@ private struct PackFlips: Sendable {
         // The reader itself, at one byte.
         let place = start % stored.count
         stored[place] ^= 1
-        #expect((try? BlobReader.content(stored, at: location)) == nil)
+        #expect(content(stored) == nil)
         tally.detected[part, default: 0] += detected
         if harmless > 0 { tally.harmless[part, default: 0] += harmless }
     }
@@ -291,6 +303,7 @@ extension FlipTests {
         switch entry.codec {
         case .stored: return "stored chunk"
         case .zstd: return "zstd chunk"
+        case .dictionary: return "small chunk"
         default: return "planes chunk"
         }
     }

@@ -133,7 +133,7 @@ import Testing
         "a header that its digest vouches for is still refused when it makes no sense",
         arguments: [
             // Offset of a byte in the first entry, its value, the error.
-            (0, 4, LinajeError.Code.storeTooNew), (0, 0, .storeTooNew), (1, 12, .storeTooNew),
+            (0, 5, LinajeError.Code.storeTooNew), (0, 0, .storeTooNew), (1, 12, .storeTooNew),
             (2, 1, .storeTooNew), (3, 1, .storeTooNew), (4, 0, .corrupt), (7, 255, .corrupt),
             (11, 255, .corrupt), (12, 9, .corrupt), (19, 255, .corrupt),
         ])

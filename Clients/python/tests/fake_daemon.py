@@ -258,6 +258,22 @@ class FakeDaemon:
         return {"file": {"path": request.path, "mode": request.mode, "size": len(content),
                          "sha256": digest}, "chunks": 1}
 
+    def put_files(self, request, frames):
+        self._meet_full_disk(request.ingest_id)
+        if request.ingest_id not in self.ingests:
+            raise Refused(104, "no such session", ingest_id=request.ingest_id.hex())
+        count = 0
+        for frame in frames:
+            for file in _wire.decode("PutFilesFrame", frame).files:
+                assert len(file.content) <= 128 << 10, "longer than a small file may be"
+                if hashlib.sha256(file.content).digest() != file.sha256:
+                    raise Refused(204, "another digest")
+                self.files[file.sha256] = file.content
+                self.ingests[request.ingest_id][file.path] = (
+                    file.mode, len(file.content), file.sha256)
+                count += 1
+        return {"files": count}
+
     def do_CreateLoggedModel(self, request):
         if request.tree and request.tree not in self.trees:
             raise Refused(116, "no such tree")
@@ -397,11 +413,14 @@ class _Connection:
                 self.grant(0, len(payload))
                 self.grant(stream, len(payload))
         elif kind == _frames.END and stream in self.uploads:
-            request, parts = self.uploads.pop(stream)
+            request, parts, opcode = self.uploads.pop(stream)
             try:
                 with self.daemon.lock:
-                    answer = self.daemon.put_file(request, b"".join(parts))
-                self.answer(stream, 0x0502, _wire.encode("PutFileResponse", answer))
+                    if opcode == 0x0507:
+                        answer = self.daemon.put_files(request, parts)
+                    else:
+                        answer = self.daemon.put_file(request, b"".join(parts))
+                self.answer(stream, opcode, _wire.encode(BY_OPCODE[opcode][4], answer))
             except Refused as error:
                 self.fail(stream, error.code, error.message, details=error.details)
         elif kind == _frames.END and stream in self.metrics:
@@ -444,8 +463,8 @@ class _Connection:
                 self.metrics[stream] = writer
                 self.answer(stream, opcode, _wire.encode(answer_name, {
                     "durable_through": len(done)}), end=False)
-            elif name == "PutFile":
-                self.uploads[stream] = (request, [])
+            elif name in ("PutFile", "PutFiles"):
+                self.uploads[stream] = (request, [], opcode)
             elif name == "ReadArtifact":
                 content = self.daemon.read(request)
                 self.answer(stream, opcode, b"", end=False)

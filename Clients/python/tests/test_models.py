@@ -286,6 +286,43 @@ def test_an_upload_interrupted_anywhere_is_stored_once(fake, fresh_sender, tmp_p
         assert fake.files[entry[2]] == (tmp_path / "big").read_bytes()
 
 
+def test_small_files_go_together_and_large_ones_alone(fake, fresh_sender, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"small{number}").write_bytes(os.urandom(10_000))
+    (folder / "large").write_bytes(os.urandom(200_000))
+    (folder / "empty").touch()
+    (folder / "link").symlink_to("large")
+    put, calls = fake.put_file, []
+    fake.put_file = lambda request, content: calls.append(request.path) or put(request, content)
+    with linaje.start_run() as run:
+        linaje.log_artifacts(folder, "x")
+    assert linaje.flush(20)
+    artifacts = fake.run(run.run_id)["_artifacts"]
+    assert len(artifacts) == 43 and calls == ["large"]
+    for path in folder.iterdir():
+        content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
+        assert fake.files[artifacts[f"x/{path.name}"][2]] == content
+    assert artifacts["x/link"][0] == 0o120000
+
+
+def test_a_small_file_that_grew_before_its_turn_is_stored_whole(fake, fresh_sender, tmp_path):
+    from linaje import _upload
+
+    path = tmp_path / "f"
+    path.write_bytes(b"small")
+    entry = {"path": "f", "mode": 0o100644, "size": 5, "source": str(path)}
+    path.write_bytes(os.urandom(300_000))
+    with linaje.start_run() as run:
+        body = _upload.upload_body([entry], bytes.fromhex(run.run_id), "")
+        with linaje.Client() as client:
+            _upload.upload(client, body)
+    assert linaje.flush(20)
+    (found,) = fake.run(run.run_id)["_artifacts"].values()
+    assert fake.files[found[2]] == path.read_bytes()
+
+
 def test_a_session_the_daemon_forgot_is_begun_again(fake, fresh_sender, tmp_path):
     (tmp_path / "f").write_text("text")
     begin = fake.do_BeginIngest

@@ -200,7 +200,7 @@ extension ChunkIndex {
     func blobs(in pack: PackName) async throws -> [PackedBlob] {
         try await sql.read { connection in
             var out: [PackedBlob] = []
-            for kind in BlobKind.allCases {
+            for kind in BlobKind.indexed {
                 try connection.query(
                     """
                     SELECT c.digest, p.name, c.blob_offset, c.stored_length, c.content_length,

@@ -122,7 +122,7 @@ package struct GarbageCollector: Sendable {
     }
 
     private func rescue(_ keys: [BlobKey]) async throws {
-        for kind in BlobKind.allCases {
+        for kind in BlobKind.indexed {
             let digests = keys.filter { $0.kind == kind }.map(\.digest)
             if !digests.isEmpty { _ = try await index.rescue(kind, digests) }
         }
@@ -133,7 +133,7 @@ package struct GarbageCollector: Sendable {
         _ report: (CollectionNews) async throws -> Void
     ) async throws {
         let (uses, roots) = (store.uses, roots)
-        for kind in BlobKind.allCases.reversed() {
+        for kind in BlobKind.indexed.reversed() {
             var last: SHA256Digest?
             repeat {
                 let page = try await index.blobs(of: kind, after: last)
@@ -172,7 +172,7 @@ package struct GarbageCollector: Sendable {
         _ report: (CollectionNews) async throws -> Void
     ) async throws {
         try await explain(marks, report)
-        for kind in BlobKind.allCases.reversed() {
+        for kind in BlobKind.indexed.reversed() {
             var last: SHA256Digest?
             repeat {
                 let page = try await index.blobs(of: kind, after: last)

@@ -52,8 +52,11 @@ struct PackRewriter {
             rest = rest.dropFirst(group.count)
             let bytes = try await store.reader.bytes(of: pack, first.offset..<end)
             let locations = Array(group)
+            let dictionaries = try await store.reader.dictionaries(for: locations)
             copies += try await store.pool.run {
-                try locations.map { try Self.copy($0, of: bytes, from: first.offset) }
+                try zip(locations, dictionaries).map {
+                    try Self.copy($0, of: bytes, from: first.offset, $1)
+                }
             }
         }
         for copy in copies { builder.append(copy) }
@@ -99,13 +102,14 @@ struct PackRewriter {
 
     /// A blob as it stands, once it is known to be what it should be.
     private static func copy(
-        _ location: BlobLocation, of bytes: [UInt8], from start: UInt64
+        _ location: BlobLocation, of bytes: [UInt8], from start: UInt64,
+        _ dictionary: CompressionDictionary?
     ) throws -> EncodedBlob {
         let from = min(Int(location.offset - start), bytes.count)
         let stored = Array(bytes[from..<min(from + Int(location.storedLength), bytes.count)])
-        _ = try BlobReader.content(stored, at: location)
+        _ = try BlobReader.content(stored, at: location, dictionary: dictionary)
         return EncodedBlob(
             key: location.key, codec: location.codec, contentLength: location.contentLength,
-            stored: stored, check: location.check)
+            stored: stored, check: location.check, dictionary: dictionary)
     }
 }

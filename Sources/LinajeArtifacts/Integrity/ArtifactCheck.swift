@@ -182,7 +182,7 @@ package struct ArtifactCheck: Sendable {
             try await store.index.blobs(in: pack).map { ($0.location.key, $0.location) },
             uniquingKeysWith: { first, _ in first })
         var elsewhere: [BlobKind: [SHA256Digest]] = [:]
-        for entry in header.entries {
+        for entry in header.blobs {
             guard let row = rows.removeValue(forKey: entry.key) else {
                 elsewhere[entry.key.kind, default: []].append(entry.key.digest)
                 continue

@@ -81,10 +81,11 @@ struct PackRepair {
         var bad: [BlobKey] = []
         for blob in blobs {
             let stored = try await store.reader.bytes(of: pack, blob.range)
-            let isRight = try await store.pool.run {
-                (try? BlobReader.content(stored, at: blob)) != nil
+            if try await isRight(stored, blob, store.reader) {
+                good.append(blob)
+            } else {
+                bad.append(blob.key)
             }
-            if isRight { good.append(blob) } else { bad.append(blob.key) }
         }
         let saved = good.count
         good += try await secondCopies(in: pack, besides: blobs, of: hurt)
@@ -114,7 +115,7 @@ struct PackRepair {
         }
         let known = Set(blobs.map(\.key))
         var copies: [BlobLocation] = []
-        for kind in BlobKind.allCases {
+        for kind in BlobKind.indexed {
             let others = header.entries.filter { $0.key.kind == kind && !known.contains($0.key) }
             let places = try await store.index.locate(kind, others.map(\.key.digest))
             for entry in others {
@@ -123,13 +124,29 @@ struct PackRepair {
                 }
                 let copy = BlobLocation(entry, in: pack)
                 let stored = try await store.reader.bytes(of: pack, copy.range)
-                let isRight = try await store.pool.run {
-                    (try? BlobReader.content(stored, at: copy)) != nil
-                }
-                if isRight { copies.append(copy) }
+                if try await isRight(stored, copy, store.reader) { copies.append(copy) }
             }
         }
         return copies
+    }
+
+    /// Whether a blob is as it was written, and what it needs too.
+    ///
+    /// - Throws: only what says nothing of the blob.
+    private func isRight(
+        _ stored: [UInt8], _ location: BlobLocation, _ reader: BlobReader
+    ) async throws -> Bool {
+        let dictionary: CompressionDictionary?
+        do {
+            dictionary = try await reader.dictionaries(for: [location]).first ?? nil
+        } catch let error as LinajeError
+            where [.corrupt, .incomplete, .storeTooNew].contains(error.code)
+        {
+            return false
+        }
+        return try await store.pool.run {
+            (try? BlobReader.content(stored, at: location, dictionary: dictionary)) != nil
+        }
     }
 
     /// Looks for other copies of lost blobs in all packs.
@@ -143,7 +160,7 @@ struct PackRepair {
             for entry in header.entries where lost[entry.key] != nil {
                 let location = BlobLocation(entry, in: pack)
                 guard let stored = try? await store.originals.bytes(of: pack, location.range),
-                    (try? BlobReader.content(stored, at: location)) != nil,
+                    (try? await isRight(stored, location, store.originals)) == true,
                     let old = lost.removeValue(forKey: entry.key)
                 else { continue }
                 try await store.index.adopt(entry, in: pack)

@@ -46,8 +46,9 @@ struct PackCopy: Sendable {
         }
         try await writer.write(PackHeader.magic)
         var end = UInt64(PackHeader.magic.count)
+        var decoder = PackDecoder(pack)
         for group in Self.groups(header.entries) {
-            let bytes = try await checked(group, of: pack)
+            let bytes = try await checked(group, of: pack, &decoder)
             try await writer.write(bytes)
             end += UInt64(bytes.count)
         }
@@ -61,21 +62,18 @@ struct PackCopy: Sendable {
     }
 
     /// The bytes of blobs that lie one after the other.
-    private func checked(_ group: [PackEntry], of pack: PackName) async throws -> [UInt8] {
+    private func checked(
+        _ group: [PackEntry], of pack: PackName, _ decoder: inout PackDecoder
+    ) async throws -> [UInt8] {
         guard let first = group.first, let last = group.last else { return [] }
         let start = first.offset
         let bytes = try await source.bytes(
             of: pack, start..<last.offset + UInt64(last.storedLength))
-        try await pool.run {
-            for entry in group {
-                let location = BlobLocation(
-                    key: entry.key, pack: pack, offset: entry.offset,
-                    storedLength: entry.storedLength, contentLength: entry.contentLength,
-                    codec: entry.codec, check: entry.check)
-                let from = min(Int(entry.offset - start), bytes.count)
-                let to = min(from + Int(entry.storedLength), bytes.count)
-                _ = try BlobReader.content(Array(bytes[from..<to]), at: location)
-            }
+        let before = decoder
+        decoder = try await pool.run {
+            var decoder = before
+            for entry in group { _ = try decoder.content(entry, of: bytes, from: start) }
+            return decoder
         }
         return bytes
     }

@@ -86,7 +86,7 @@ struct RemoteComparison: Sendable {
         var out: Set<BlobKey> = []
         for pack in packs.keys.sorted() where out.count < Self.mostForeignBlobs {
             guard let header = try await header(pack, packs, backend, reader) else { continue }
-            out.formUnion(header.entries.lazy.map(\.key))
+            out.formUnion(header.blobs.lazy.map(\.key))
         }
         return out
     }
@@ -101,7 +101,7 @@ struct RemoteComparison: Sendable {
         for (pack, size) in packs {
             do {
                 let header = try await reader.header(of: pack, size: size)
-                if header.entries.allSatisfy({ blobs.contains($0.key) }) { out[pack] = nil }
+                if header.blobs.allSatisfy({ blobs.contains($0.key) }) { out[pack] = nil }
             } catch let error as LinajeError where error.isOfPack {
                 if try await backend.stat(pack.key) == nil { out[pack] = nil }
             }

@@ -88,7 +88,9 @@ struct BundleRecord: Sendable, Equatable {
         self.check = check
         self.key = key
         // What is smaller is stored, so nothing stored is longer than what it holds.
-        guard codec.isReadable, storedLength > 0, storedLength <= contentLength,
+        // A bundle has no packs, and so no dictionaries.
+        guard codec.isReadable, codec != .dictionary, storedLength > 0,
+            storedLength <= contentLength,
             UInt64(contentLength) <= kind.maximumContent
         else { return nil }
     }

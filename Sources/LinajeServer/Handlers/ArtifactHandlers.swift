@@ -39,15 +39,20 @@ extension MethodTable {
                     ingest, from: base, kept: Array(request.kept))
                 answer.files = UInt64(count)
             }
+            // Files of several frames are put together: that they are alike is seen of many.
+            var batch: [WholeFile] = []
+            var batchBytes = 0
             for await frame in stream.inbound {
-                guard case .data(let bytes) = frame else {
-                    return try stream.respond(answer, end: true)
+                if case .data(let bytes) = frame {
+                    batch += try Linaje_V1_PutFilesFrame(payload: bytes).files.map(WholeFile.init)
+                    batchBytes += bytes.count
+                    stream.release(bytes.count)
+                    if batchBytes < Limits.smallFilesBatchBytes { continue }
                 }
-                let files = try Linaje_V1_PutFilesFrame(payload: bytes).files.map(
-                    WholeFile.init)
-                answer.newBytes += try await service.putFiles(ingest, files)
-                answer.files += UInt64(files.count)
-                stream.release(bytes.count)
+                answer.files += UInt64(batch.count)
+                answer.newBytes += try await service.putFiles(ingest, batch)
+                (batch, batchBytes) = ([], 0)
+                guard case .data = frame else { return try stream.respond(answer, end: true) }
             }
             throw LinajeError(.cancelled, "the client left before the end of the files")
         }

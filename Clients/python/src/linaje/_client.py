@@ -332,13 +332,19 @@ class Client:
     def _put(self, ingest_id: bytes, path: str, mode: int, parts: Callable[[], Iterable[bytes]],
              size: Optional[int], sha256: Optional[bytes]) -> Message:
         """`parts` gives the content from its beginning, for each attempt anew."""
-        return self._retried(lambda connection: self._put_on(
-            connection, ingest_id, path, mode, parts(), size, sha256))
+        request = {"ingest_id": ingest_id, "path": path, "mode": mode, "size": size,
+                   "sha256": sha256}
+        return self._retried(lambda connection: self._send_on(
+            connection, "PutFile", request, parts()))
 
-    def _put_on(self, connection: Connection, ingest_id: bytes, path: str, mode: int,
-                parts: Iterable[bytes], size: Optional[int], sha256: Optional[bytes]) -> Message:
-        stream = connection.open("PutFile", {
-            "ingest_id": ingest_id, "path": path, "mode": mode, "size": size, "sha256": sha256})
+    def _put_small(self, ingest_id: bytes, frames: Callable[[], Iterable[bytes]]) -> Message:
+        """Puts small files together; `frames` gives PutFilesFrames, for each attempt anew."""
+        return self._retried(lambda connection: self._send_on(
+            connection, "PutFiles", {"ingest_id": ingest_id}, frames()))
+
+    def _send_on(self, connection: Connection, method: str, request: Mapping[str, Any],
+                 parts: Iterable[bytes]) -> Message:
+        stream = connection.open(method, request)
         for part in parts:
             if stream.over or stream.answer is not None:
                 break

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
+from . import _wire
 from ._client import Client, file_parts
 from ._errors import CORRUPT, INVALID_ARGUMENT, NOT_FOUND, STORAGE_FULL, UNAVAILABLE, LinajeError
 from ._log import warn
@@ -18,6 +19,8 @@ from ._spool import SpoolFolder
 FILE, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120000
 HELD_FILE = 1 << 20
 _PART = 1 << 20
+# Longest content of a file that is sent with others (PROTOCOL.md, PutFiles), and of a frame of them.
+_SMALL = _FRAME = 128 << 10
 # Each restart of the daemon in the middle of an upload costs a session.
 _SESSIONS = 100
 _FICLONE = 0x40049409
@@ -283,7 +286,10 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
         try:
             # The key of a session that has lost content brings the loss, not the session.
             ingest_id = client.call("BeginIngest", key=begin).ingest_id
-            for entry in body["files"]:
+            small = _SmallFiles(body["files"])
+            if small.entries:
+                client._put_small(ingest_id, small.frames)
+            for entry in small.others:
                 _put(client, ingest_id, entry)
             return client.call("CommitIngest", ingest_id=ingest_id, **commit)
         except LinajeError as failure:
@@ -310,13 +316,72 @@ def upload(client: Client, body: Dict[str, Any]) -> Any:
     raise error
 
 
+class _SmallFiles:
+    """Those files of an upload that are sent together."""
+
+    def __init__(self, entries: List[Dict[str, Any]]) -> None:
+        self.entries = [entry for entry in entries if self._is_small(entry)]
+        # What is sent alone: large, or grown since it was logged.
+        self.others = [entry for entry in entries if not self._is_small(entry)]
+
+    @staticmethod
+    def _is_small(entry: Dict[str, Any]) -> bool:
+        return entry["mode"] == LINK or ("opened" not in entry and entry["size"] <= _SMALL)
+
+    def frames(self) -> Iterator[bytes]:
+        """PutFilesFrames with their contents, as they are on disk now."""
+        files: List[Dict[str, Any]] = []
+        held = 0
+        for entry in self.entries:
+            read = self._read(entry)
+            if read is None:
+                if entry not in self.others:
+                    self.others.append(entry)
+                continue
+            content, sha256 = read
+            files.append({"path": entry["path"], "mode": entry["mode"], "content": content,
+                          "sha256": sha256})
+            held += len(content) + 256
+            if held >= _FRAME:
+                yield _wire.encode("PutFilesFrame", {"files": files})
+                files, held = [], 0
+        if files:
+            yield _wire.encode("PutFilesFrame", {"files": files})
+
+    @staticmethod
+    def _read(entry: Dict[str, Any]) -> Optional[Tuple[bytes, bytes]]:
+        """(content, the SHA-256 that it must have); None for a file that is not small any more."""
+        if entry["mode"] == LINK:
+            content = os.fsencode(entry["target"])
+        elif "content" in entry:
+            content = entry["content"]
+        else:
+            try:
+                with open(entry["source"], "rb", buffering=0) as file:
+                    content = file.read(_SMALL + 1)
+            except OSError as error:
+                raise _unreadable(entry, error) from None
+            if len(content) > _SMALL:
+                return None
+            if entry.get("sha256") and len(content) == entry["size"]:
+                return content, bytes.fromhex(entry["sha256"])
+            if len(content) != entry["size"]:
+                _warn_changed(entry, len(content))
+        return content, hashlib.sha256(content).digest()
+
+
+def _warn_changed(entry: Dict[str, Any], found: int) -> None:
+    warn("file-changed", f"artifact {entry['path']} had {entry['size']} bytes when it was logged "
+                         f"and has {found} now; the present content is stored")
+
+
+def _unreadable(entry: Dict[str, Any], error: OSError) -> LinajeError:
+    return LinajeError(INVALID_ARGUMENT, f"file of artifact {entry['path']} cannot be read: "
+                                         f"{error}")
+
+
 def _put(client: Client, ingest_id: bytes, entry: Dict[str, Any]) -> None:
     try:
-        if entry["mode"] == LINK:
-            target = os.fsencode(entry["target"])
-            client._put(ingest_id, entry["path"], LINK, lambda: [target], len(target),
-                        hashlib.sha256(target).digest())
-            return
         content = entry.get("content")
         if content is not None:
             client._put(ingest_id, entry["path"], entry["mode"],
@@ -331,13 +396,11 @@ def _put(client: Client, ingest_id: bytes, entry: Dict[str, Any]) -> None:
         sha256 = bytes.fromhex(entry["sha256"]) if entry.get("sha256") else None
         found = os.stat(entry["source"]).st_size
         if found != entry["size"]:
-            warn("file-changed", f"artifact {entry['path']} had {entry['size']} bytes when it was "
-                                 f"logged and has {found} now; the present content is stored")
+            _warn_changed(entry, found)
             sha256 = None
         client.put_file(ingest_id, entry["path"], entry["source"], entry["mode"], sha256)
     except OSError as error:
-        raise LinajeError(INVALID_ARGUMENT, f"file of artifact {entry['path']} cannot be read: "
-                                            f"{error}") from None
+        raise _unreadable(entry, error) from None
 
 
 def _key(body: Dict[str, Any], purpose: str) -> bytes:
