@@ -101,7 +101,7 @@ let package = Package(
             ] + nio),
         layer(
             "LinajeClient",
-            ["LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
+            ["CLinux", "LinajeDomain", "LinajeTransport", "LinajeWire", crypto, protobuf] + nio),
 
         // The protocols plugins implement, and the plugins in the box.
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),

@@ -70,3 +70,5 @@ int clinux_probe_reflink(const char *folder) {
     if (to >= 0) close(to);
     return result;
 }
+
+int clinux_clone(int in, int out) { return ioctl(out, FICLONE, in); }

@@ -36,9 +36,7 @@ struct ArtifactMetrics: Sendable {
     }
 
     /// Chunks were read and are right.
-    func read(_ contents: [[UInt8]]) {
-        readBytes.increment(by: contents.reduce(0) { $0 + $1.count })
-    }
+    func read(_ bytes: Int) { readBytes.increment(by: bytes) }
 
     /// Blobs or files do not match their digests.
     func foundCorrupt(_ count: Int = 1) { corrupt.increment(by: count) }

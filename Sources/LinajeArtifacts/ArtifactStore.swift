@@ -236,8 +236,12 @@ package final class ArtifactStore: Sendable {
 
     /// Reads a file, or the part of it in `range`; a range that ends after the file ends with it.
     ///
+    /// - Parameter checksFile: whether a whole file is compared with its own digest, besides its
+    ///   chunks with theirs.
     /// - Throws: `notFound`, `invalidArgument` for a range that begins after the file, `corrupt`.
-    package func read(_ file: SHA256Digest, range: Range<UInt64>?) async throws -> VerifiedRead {
+    package func read(
+        _ file: SHA256Digest, range: Range<UInt64>?, checksFile: Bool = true
+    ) async throws -> VerifiedRead {
         guard let recipe = try await recipe(file) else {
             throw LinajeError(.notFound, "file \(file) is not stored; check its digest")
         }
@@ -254,7 +258,8 @@ package final class ArtifactStore: Sendable {
         let end = min(range?.upperBound ?? recipe.size, recipe.size)
         return VerifiedRead(
             file: file, recipe: recipe, range: start..<end, index: index, reader: reader,
-            pool: pool, reading: FileReading(uses, file: file, recipe: recipe))
+            pool: pool, checksFile: checksFile,
+            reading: FileReading(uses, file: file, recipe: recipe))
     }
 
     /// How full the store is.

@@ -131,63 +131,87 @@ package enum BlobEncoding {
     package static func decode(
         _ stored: [UInt8], at location: BlobLocation, dictionary: CompressionDictionary? = nil
     ) throws -> [UInt8] {
+        try check(stored.count, at: location)
+        if location.codec == .stored { return stored }
+        let length = Int(location.contentLength)
+        return try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            let room = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: length)
+            try stored.withUnsafeBytes {
+                try decompress($0, at: location, dictionary, into: room)
+            }
+            count = length
+        }
+    }
+
+    /// As the other, to where the content belongs: `room` is as long as the content.
+    static func decode(
+        _ stored: UnsafeRawBufferPointer, at location: BlobLocation,
+        dictionary: CompressionDictionary?, into room: UnsafeMutableRawBufferPointer
+    ) throws {
+        precondition(room.count == Int(location.contentLength), "other room than the content takes")
+        try check(stored.count, at: location)
+        if location.codec == .stored {
+            room.copyMemory(from: stored)
+        } else {
+            try decompress(stored, at: location, dictionary, into: room)
+        }
+    }
+
+    /// - Throws: unless so many bytes may be the blob's.
+    static func check(_ count: Int, at location: BlobLocation) throws {
         guard location.codec.isReadable else {
             throw LinajeError(
                 .storeTooNew,
                 "\(location.key) is stored with codec \(location.codec.rawValue), which this "
                     + "version does not read; update linajed")
         }
-        guard stored.count == Int(location.storedLength) else {
-            throw corrupt(location, "ends after \(stored.count) of its bytes")
+        guard count == Int(location.storedLength) else {
+            throw corrupt(location, "ends after \(count) of its bytes")
         }
         guard UInt64(location.contentLength) <= location.key.kind.maximumContent else {
             throw corrupt(location, "claims \(location.contentLength) bytes")
         }
-        if location.codec == .stored {
-            guard location.storedLength == location.contentLength else {
-                throw corrupt(location, "has a length other than its content's")
-            }
-            return stored
+        guard location.codec != .stored || location.storedLength == location.contentLength else {
+            throw corrupt(location, "has a length other than its content's")
         }
-        return try decompress(stored, at: location, dictionary)
     }
 
     private static func decompress(
-        _ stored: [UInt8], at location: BlobLocation, _ dictionary: CompressionDictionary?
-    ) throws -> [UInt8] {
+        _ stored: UnsafeRawBufferPointer, at location: BlobLocation,
+        _ dictionary: CompressionDictionary?, into room: UnsafeMutableRawBufferPointer
+    ) throws {
         guard location.codec != .dictionary || dictionary != nil else {
             throw corrupt(location, "lacks the dictionary that it needs")
         }
-        let length = Int(location.contentLength)
         try checkFrame(stored, at: location)
         guard let context = ZstdContexts.decompressors.take() else {
             throw LinajeError(.overloaded, "no memory to read \(location.key); try again")
         }
         defer { ZstdContexts.decompressors.give(back: context) }
-        let out = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            if location.codec == .dictionary, let dictionary {
-                count = stored.withUnsafeBytes {
-                    dictionary.decompress($0, into: buffer, length: length, context)
-                }
-                return
+        func decompress(into target: UnsafeMutableRawBufferPointer) throws {
+            let needed = location.codec == .dictionary ? dictionary : nil
+            let result =
+                needed?.decompress(stored, into: target, context)
+                ?? ZSTD_decompressDCtx(
+                    context, target.baseAddress, target.count, stored.baseAddress, stored.count)
+            guard ZSTD_isError(result) == 0, result == target.count else {
+                throw corrupt(location, "does not yield its \(target.count) bytes")
             }
-            let result = stored.withUnsafeBytes {
-                ZSTD_decompressDCtx(context, buffer.baseAddress, length, $0.baseAddress, $0.count)
-            }
-            count = ZSTD_isError(result) == 0 ? result : 0
         }
-        guard out.count == length else {
-            throw corrupt(location, "does not yield its \(length) bytes")
+        guard let layout = location.codec.planes else { return try decompress(into: room) }
+        try withUnsafeTemporaryAllocation(byteCount: room.count, alignment: 16) { planes in
+            try decompress(into: planes)
+            BytePlanes.join(UnsafeRawBufferPointer(planes), layout, into: room)
         }
-        guard let layout = location.codec.planes else { return out }
-        return out.withUnsafeBytes { BytePlanes.join($0, layout) }
     }
 
     /// One frame, whole, that declares the content's size and needs a small window.
     ///
     /// The window is read from the frame's header (RFC 8878, 3.1.1.1) because zstd's own bound
     /// does not apply when a frame is decoded in one go.
-    private static func checkFrame(_ stored: [UInt8], at location: BlobLocation) throws {
+    private static func checkFrame(
+        _ stored: UnsafeRawBufferPointer, at location: BlobLocation
+    ) throws {
         guard stored.count >= 6, stored[0] == 0x28, stored[1] == 0xB5, stored[2] == 0x2F,
             stored[3] == 0xFD
         else { throw corrupt(location, "is no zstd frame") }
@@ -208,12 +232,8 @@ package enum BlobEncoding {
                 throw corrupt(location, "needs a window of \(window) bytes")
             }
         }
-        let (size, frame) = stored.withUnsafeBytes {
-            (
-                ZSTD_getFrameContentSize($0.baseAddress, $0.count),
-                ZSTD_findFrameCompressedSize($0.baseAddress, $0.count)
-            )
-        }
+        let size = ZSTD_getFrameContentSize(stored.baseAddress, stored.count)
+        let frame = ZSTD_findFrameCompressedSize(stored.baseAddress, stored.count)
         // An unknown or unreadable size is one of the two largest numbers: never a content length.
         guard size == UInt64(location.contentLength) else {
             throw corrupt(location, "does not declare its \(location.contentLength) bytes")

@@ -9,6 +9,8 @@ package final class BlobReader: Sendable {
     private let pool: WorkerPool
     let metrics = ArtifactMetrics()
     private let turns = FetchTurns(width: 8)
+    /// Groups of chunks that are fetched before somebody asks for them, of all reads together.
+    let ahead = AheadBudget(groups: 16)
     /// What headers say, by pack: small files share a pack, and its header is long.
     private let listings = Mutex(
         LeastRecentlyUsed<Listing>(capacity: 16 << 20, maximumEntries: 64))
@@ -21,24 +23,59 @@ package final class BlobReader: Sendable {
         self.pool = pool
     }
 
-    /// The content of chunks that lie one after the other in one pack, in their order, each
-    /// checked against its key.
+    /// The content of chunks that stand in one pack in this order, one after the other, each
+    /// checked against its key. They may be some bytes apart, which are read with them.
     ///
     /// - Throws: `corrupt` naming the chunk and its pack, `incomplete` when the pack is gone.
-    package func chunks(_ locations: [BlobLocation]) async throws -> [[UInt8]] {
+    func chunks(_ locations: [BlobLocation]) async throws -> [UInt8] {
         guard let first = locations.first, let last = locations.last else { return [] }
-        return try await turns.take {
+        let content = try await turns.take {
             let stored = try await bytes(
                 of: first.pack, first.offset..<last.offset + UInt64(last.storedLength))
             let dictionaries = try await dictionaries(for: locations)
             return try await pool.run {
-                try zip(locations, dictionaries).map { location, dictionary in
-                    let start = Int(location.offset - first.offset)
-                    let end = min(start + Int(location.storedLength), stored.count)
-                    let part = Array(stored[min(start, end)..<end])
-                    return try self.counted {
-                        try BlobReader.content(part, at: location, dictionary: dictionary)
-                    }
+                try self.counted { try BlobReader.join(stored, locations, dictionaries) }
+            }
+        }
+        metrics.read(content.count)
+        return content
+    }
+
+    /// The content of chunks out of the bytes from the first to the last of them.
+    private static func join(
+        _ stored: [UInt8], _ locations: [BlobLocation], _ dictionaries: [CompressionDictionary?]
+    ) throws -> [UInt8] {
+        let start = locations[0].offset
+        let length = locations.reduce(0) { $0 + Int($1.contentLength) }
+        func part(_ location: BlobLocation) -> Range<Int> {
+            let from = min(Int(location.offset - start), stored.count)
+            return from..<min(from + Int(location.storedLength), stored.count)
+        }
+        return try stored.withUnsafeBytes { all in
+            // Stored as they are and side by side: what was read is the content, and is not copied.
+            if stored.count == length, locations.allSatisfy({ $0.codec == .stored }) {
+                for location in locations {
+                    let part = UnsafeRawBufferPointer(rebasing: all[part(location)])
+                    try BlobEncoding.check(part.count, at: location)
+                    try check(content: try check(part, at: location), at: location)
+                }
+                return stored
+            }
+            return try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+                let out = UnsafeMutableRawBufferPointer(buffer)
+                for (location, dictionary) in zip(locations, dictionaries) {
+                    let part = UnsafeRawBufferPointer(rebasing: all[part(location)])
+                    let end = count + Int(location.contentLength)
+                    let room = UnsafeMutableRawBufferPointer(rebasing: out[count..<end])
+                    let digest = try check(part, at: location)
+                    try BlobEncoding.decode(
+                        part, at: location, dictionary: dictionary, into: room)
+                    let isSame = location.codec == .stored
+                    try check(
+                        content: isSame
+                            ? digest : ContentHasher.digest(UnsafeRawBufferPointer(room)),
+                        at: location)
+                    count = end
                 }
             }
         }
@@ -185,20 +222,32 @@ package final class BlobReader: Sendable {
     package static func content(
         _ stored: [UInt8], at location: BlobLocation, dictionary: CompressionDictionary? = nil
     ) throws -> [UInt8] {
-        let digest = ContentHasher.digest(stored)
-        guard BlobCheck(digest) == location.check else {
-            throw BlobEncoding.corrupt(location, "is not stored as it was written")
-        }
+        let digest = try stored.withUnsafeBytes { try check($0, at: location) }
         let content = try BlobEncoding.decode(stored, at: location, dictionary: dictionary)
         if location.key.kind == .recipe {
             _ = try Recipe(content, of: location.key.digest)
             return content
         }
-        let found = location.codec == .stored ? digest : ContentHasher.digest(content)
-        guard found == location.key.digest else {
+        let isSame = location.codec == .stored
+        try check(content: isSame ? digest : ContentHasher.digest(content), at: location)
+        return content
+    }
+
+    /// The digest of a blob's stored bytes, which must be those that were written.
+    private static func check(
+        _ stored: UnsafeRawBufferPointer, at location: BlobLocation
+    ) throws -> SHA256Digest {
+        let digest = ContentHasher.digest(stored)
+        guard BlobCheck(digest) == location.check else {
+            throw BlobEncoding.corrupt(location, "is not stored as it was written")
+        }
+        return digest
+    }
+
+    private static func check(content digest: SHA256Digest, at location: BlobLocation) throws {
+        guard digest == location.key.digest else {
             throw BlobEncoding.corrupt(location, "does not match its digest")
         }
-        return content
     }
 
     private static func missing(_ pack: PackName) -> LinajeError {

@@ -39,22 +39,31 @@ enum BytePlanes {
 
     /// The content that is in the planes.
     static func join(_ planes: UnsafeRawBufferPointer, _ layout: PlaneLayout) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: planes.count) { content, filled in
+            join(planes, layout, into: UnsafeMutableRawBufferPointer(content))
+            filled = planes.count
+        }
+    }
+
+    /// Writes the content that is in the planes to `content`, which has room for it.
+    static func join(
+        _ planes: UnsafeRawBufferPointer, _ layout: PlaneLayout,
+        into content: UnsafeMutableRawBufferPointer
+    ) {
+        precondition(content.count >= planes.count, "no room for what the planes hold")
+        guard let base = content.baseAddress else { return }
         let (first, turn) = (layout.turnedFrom ?? 0, layout.turnedFrom == nil ? 0 : 1)
         let count = max(0, planes.count - first) / layout.width
-        return [UInt8](unsafeUninitializedCapacity: planes.count) { content, filled in
-            guard let base = content.baseAddress else { return }
-            let target = UnsafeMutableRawPointer(base) + min(first, planes.count)
-            switch layout.width {
-            case 2: join(planes, UInt16.self, count, turn, into: target)
-            case 4: join(planes, UInt32.self, count, turn, into: target)
-            default: join(planes, UInt64.self, count, turn, into: target)
-            }
-            var place = count * layout.width
-            for index in leftOver(planes.count, first: first, count * layout.width) {
-                content[index] = planes[place]
-                place += 1
-            }
-            filled = planes.count
+        let target = base + min(first, planes.count)
+        switch layout.width {
+        case 2: join(planes, UInt16.self, count, turn, into: target)
+        case 4: join(planes, UInt32.self, count, turn, into: target)
+        default: join(planes, UInt64.self, count, turn, into: target)
+        }
+        var place = count * layout.width
+        for index in leftOver(planes.count, first: first, count * layout.width) {
+            content[index] = planes[place]
+            place += 1
         }
     }
 

@@ -98,14 +98,13 @@ package final class CompressionDictionary: Sendable {
         return out.isEmpty ? nil : out
     }
 
-    /// Decodes a frame into room of the content's length; 0 when it does not.
+    /// Decodes a frame: zstd's result.
     func decompress(
-        _ stored: UnsafeRawBufferPointer, into content: UnsafeMutableBufferPointer<UInt8>,
-        length: Int, _ context: OpaquePointer
+        _ stored: UnsafeRawBufferPointer, into content: UnsafeMutableRawBufferPointer,
+        _ context: OpaquePointer
     ) -> Int {
-        let result = ZSTD_decompress_usingDDict(
-            context, content.baseAddress, length, stored.baseAddress, stored.count,
+        ZSTD_decompress_usingDDict(
+            context, content.baseAddress, content.count, stored.baseAddress, stored.count,
             tables.decompressing)
-        return ZSTD_isError(result) == 0 ? result : 0
     }
 }

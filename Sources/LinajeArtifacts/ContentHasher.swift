@@ -29,6 +29,13 @@ package struct ContentHasher: Sendable {
     }
 
     /// The digest of `bytes`.
+    package static func digest(_ bytes: UnsafeRawBufferPointer) -> LinajeDomain.SHA256Digest {
+        var hasher = ContentHasher()
+        hasher.update(bytes)
+        return hasher.digest
+    }
+
+    /// The digest of `bytes`.
     package static func digest(_ bytes: [UInt8]) -> LinajeDomain.SHA256Digest {
         var hasher = ContentHasher()
         hasher.update(bytes)

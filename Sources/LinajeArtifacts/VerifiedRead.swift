@@ -1,9 +1,14 @@
+import DequeModule
 package import LinajeDomain
 
 /// The bytes of a file or of a part of it, in pieces, each checked before it is given.
 ///
-/// Every chunk is checked against its SHA-256. When the whole file is read, the last pieces are
-/// held back until the file's own SHA-256 is right.
+/// ```
+/// index ─▶ groups of chunks side by side in a pack ─▶ read, check, decode ─▶ piece
+///                                        `groupsAhead` at a time, on all cores, beside the sending
+/// ```
+/// Every chunk is checked against its SHA-256. When the whole file is read, the last piece is
+/// held back until the file's own SHA-256 is right, unless the reader checks that itself.
 package struct VerifiedRead: AsyncSequence, Sendable {
     package typealias Element = [UInt8]
 
@@ -17,12 +22,14 @@ package struct VerifiedRead: AsyncSequence, Sendable {
     private let index: ChunkIndex
     private let reader: BlobReader
     private let pool: WorkerPool
+    private let checksFile: Bool
     /// Keeps the file from being collected while somebody reads it.
     private let reading: FileReading?
 
     init(
         file: SHA256Digest, recipe: Recipe, range: Range<UInt64>, index: ChunkIndex,
-        reader: BlobReader, pool: WorkerPool, reading: FileReading? = nil
+        reader: BlobReader, pool: WorkerPool, checksFile: Bool = true,
+        reading: FileReading? = nil
     ) {
         self.file = file
         self.size = recipe.size
@@ -31,6 +38,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         self.index = index
         self.reader = reader
         self.pool = pool
+        self.checksFile = checksFile
         self.reading = reading
     }
 
@@ -46,22 +54,33 @@ package struct VerifiedRead: AsyncSequence, Sendable {
     package struct Iterator: AsyncIteratorProtocol {
         /// Content that is fetched and decoded at a time, at most (but for one chunk).
         static let groupBytes = 1 << 20
-        /// The first bytes come chunk by chunk: what a reader that takes nothing makes the daemon
-        /// hold is a chunk, not a group.
+        /// Groups that are fetched beside the one that is given.
+        static let groupsAhead = 3
+        /// The first bytes come chunk by chunk, and nothing ahead of them: what a reader that takes
+        /// nothing makes the daemon hold is a chunk, not a group.
         static let carefulBytes: UInt64 = 4 << 20
         /// Chunks that the index is asked for at a time.
-        static let chunksPerLookup = 64
+        static let chunksPerLookup = 256
+
+        /// Chunks on their way.
+        private struct Group {
+            /// Index of the first of them.
+            var firstChunk: Int
+            var content: FetchAhead<[UInt8]>
+        }
 
         private let read: VerifiedRead
-        /// Index of the next chunk to fetch.
-        private var nextChunk: Int
-        /// Where that chunk begins in the file.
+        /// Where the next piece begins in the file; at first, where the chunk does that holds it.
         private var position: UInt64
+        /// The next chunk that is not on its way, and where it begins.
+        private var nextChunk: Int
+        private var nextStart: UInt64
+        /// Of chunks from the next on.
         private var locations: ArraySlice<BlobLocation> = []
-        /// Fetched pieces, the next one last.
-        private var ready: [[UInt8]] = []
-        /// Only while the whole file is read.
-        private var hasher: ContentHasher?
+        private var groups: Deque<Group> = []
+        /// Of all pieces before the last; only while the whole file is checked.
+        private var hashing: FetchAhead<ContentHasher>?
+        private let checksFile: Bool
 
         init(_ read: VerifiedRead) {
             self.read = read
@@ -74,50 +93,74 @@ package struct VerifiedRead: AsyncSequence, Sendable {
                 start += UInt64(chunks[index].length)
                 index += 1
             }
-            self.nextChunk = index
-            self.position = start
-            self.hasher = read.range == 0..<read.size ? ContentHasher() : nil
+            nextChunk = index
+            nextStart = start
+            position = start
+            checksFile = read.checksFile && read.range == 0..<read.size
         }
 
         package mutating func next() async throws -> [UInt8]? {
-            while true {
-                if let piece = ready.popLast() { return piece }
-                guard position < read.range.upperBound else { return nil }
-                try await fetch()
+            guard position < read.range.upperBound else { return nil }
+            if groups.isEmpty { try await fetchMore(isAhead: false) }
+            let content = try await takeFirst()
+            let end = position + UInt64(content.count)
+            let from = Int(Swift.max(read.range.lowerBound, position) - position)
+            let to = Int(Swift.min(read.range.upperBound, end) - position)
+            position = end
+            try await fetchMore(isAhead: true)
+            try await verifyFile(content)
+            let isWhole = from == 0 && to == content.count
+            return isWhole ? content : Array(content[from..<to])
+        }
+
+        /// The content of the first group.
+        private mutating func takeFirst() async throws -> [UInt8] {
+            guard let first = groups.first else {
+                preconditionFailure("a group is fetched before it is taken")
+            }
+            do {
+                let content = try await first.content.value
+                groups.removeFirst()
+                return content
+            } catch let error as LinajeError where error.code == .incomplete {
+                // A repacking may have moved them since they were looked up.
+                (groups, locations) = ([], [])
+                (nextChunk, nextStart) = (first.firstChunk, position)
+                try await lookUp()
+                return try await takeGroup(nil).content.value
             }
         }
 
-        /// Fetches the next chunks that lie side by side in a pack, and cuts the range out.
-        private mutating func fetch() async throws {
-            if locations.isEmpty { try await lookUp() }
-            var group = takeGroup()
-            var contents: [[UInt8]]
-            do {
-                contents = try await read.reader.chunks(group)
-            } catch let error as LinajeError where error.code == .incomplete {
-                // A repacking may have moved them since they were looked up.
-                try await lookUp()
-                group = takeGroup()
-                contents = try await read.reader.chunks(group)
+        /// Sets the next groups on their way: the one that is needed now, and others if there is room.
+        private mutating func fetchMore(isAhead: Bool) async throws {
+            while nextStart < read.range.upperBound {
+                let isNeeded = groups.isEmpty && !isAhead
+                var permit: AheadPermit?
+                if !isNeeded {
+                    guard groups.count < Iterator.groupsAhead, !isCareful else { return }
+                    permit = read.reader.ahead.take()
+                    guard permit != nil else { return }
+                }
+                if locations.isEmpty {
+                    do {
+                        try await lookUp()
+                    } catch {
+                        // Of what is ahead it is thrown when all before it is given.
+                        guard isNeeded else { return }
+                        throw error
+                    }
+                }
+                groups.append(takeGroup(permit))
             }
-            read.reader.metrics.read(contents)
-            var pieces: [[UInt8]] = []
-            for content in contents {
-                let end = position + UInt64(content.count)
-                let from = Int(Swift.max(read.range.lowerBound, position) - position)
-                let to = Int(Swift.min(read.range.upperBound, end) - position)
-                let isWhole = from == 0 && to == content.count
-                pieces.append(isWhole ? content : Array(content[from..<to]))
-                position = end
-            }
-            nextChunk += group.count
-            try await verifyFile(contents)
-            ready = pieces.reversed()
+        }
+
+        private var isCareful: Bool {
+            nextStart < read.range.lowerBound + Iterator.carefulBytes
         }
 
         private mutating func lookUp() async throws {
             var wanted: [Recipe.Chunk] = []
-            var start = position
+            var start = nextStart
             for chunk in read.recipe.chunks[nextChunk...].prefix(Iterator.chunksPerLookup) {
                 guard start < read.range.upperBound else { break }
                 wanted.append(chunk)
@@ -142,10 +185,10 @@ package struct VerifiedRead: AsyncSequence, Sendable {
             }[...]
         }
 
-        private mutating func takeGroup() -> [BlobLocation] {
+        /// Begins to fetch the next chunks that lie side by side in a pack.
+        private mutating func takeGroup(_ permit: AheadPermit?) -> Group {
             var group: [BlobLocation] = []
             var content = 0
-            let isCareful = position < read.range.lowerBound + Iterator.carefulBytes
             let most = isCareful ? 0 : Iterator.groupBytes
             while let location = locations.first {
                 if let last = group.last {
@@ -159,18 +202,32 @@ package struct VerifiedRead: AsyncSequence, Sendable {
                 group.append(location)
                 locations = locations.dropFirst()
             }
-            return group
+            defer {
+                nextChunk += group.count
+                nextStart += UInt64(content)
+            }
+            let (reader, chunks) = (read.reader, group)
+            return Group(
+                firstChunk: nextChunk,
+                content: FetchAhead(permit) { try await reader.chunks(chunks) })
         }
 
-        private mutating func verifyFile(_ contents: [[UInt8]]) async throws {
-            guard let before = hasher else { return }
-            let after = try await read.pool.run {
-                var hasher = before
-                for content in contents { hasher.update(content) }
-                return hasher
+        /// Hashes a piece beside its sending; the last one is waited for.
+        private mutating func verifyFile(_ content: [UInt8]) async throws {
+            guard checksFile else { return }
+            // One piece is hashed at a time, so that no more than one is kept for it.
+            let before = try await hashing?.value ?? ContentHasher()
+            let pool = read.pool
+            let next = FetchAhead {
+                try await pool.run {
+                    var hasher = before
+                    hasher.update(content)
+                    return hasher
+                }
             }
-            hasher = after
-            guard position == read.size, after.digest != read.file else { return }
+            hashing = next
+            guard position >= read.size else { return }
+            guard try await next.value.digest != read.file else { return }
             read.reader.metrics.foundCorrupt()
             throw LinajeError(
                 .corrupt,

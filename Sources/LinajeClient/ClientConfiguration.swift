@@ -15,17 +15,21 @@ public struct ClientConfiguration: Sendable {
     /// A folder in which the client remembers which files it has uploaded, so that those that have not
     /// changed since (size, times, inode) are not read again; `nil`: it remembers nothing.
     public var uploadMemory: String?
+    /// The same for folders it has downloaded to, so that what stands there is not read again; `nil`: it
+    /// reads every file of the right size.
+    public var downloadMemory: String?
 
     public init(
         agent: String = "linaje-swift/\(LinajeVersion.current)",
         deadline: Duration? = .seconds(60), attempts: Int = 4, patience: Duration = .seconds(60),
-        uploadMemory: String? = nil
+        uploadMemory: String? = nil, downloadMemory: String? = nil
     ) {
         self.agent = agent
         self.deadline = deadline
         self.attempts = max(1, attempts)
         self.patience = patience
         self.uploadMemory = uploadMemory
+        self.downloadMemory = downloadMemory
     }
 }
 

@@ -70,24 +70,46 @@ public struct ArtifactReading: Sendable, AsyncSequence {
         /// - Throws: `corrupt` when what is stored does not match its digest; `conflict` when the
         ///   name of the file means another one after a restart.
         public mutating func next() async throws -> [UInt8]? {
+            try await take { stream in try await stream.next().map { [$0] } ?? [] }.first
+        }
+
+        /// All bytes that have come, in pieces, and at least one; none after the last.
+        mutating func nextBatch() async throws -> [[UInt8]] {
+            try await take { stream in
+                try await stream.nextBatch(upTo: ArtifactReading.batchBytes)
+            }
+        }
+
+        private mutating func take(
+            _ body: (ClientStream<Linaje_V1_ReadArtifactOpened>) async throws -> [[UInt8]]
+        ) async throws -> [[UInt8]] {
             while true {
                 do {
-                    let bytes = try await stream.next()
-                    delivered += UInt64(bytes?.count ?? 0)
+                    let pieces = try await body(stream)
+                    delivered += pieces.reduce(0) { $0 + UInt64($1.count) }
                     (deadline, backoff) = (nil, Backoff())
-                    return bytes
+                    return pieces
                 } catch let error as LinajeError where error.code == .unavailable {
                     let end = deadline ?? .now + reading.client.configuration.patience
                     deadline = end
                     guard ContinuousClock.now < end else { throw error }
                     try await backoff.wait()
                     guard let next = try await reading.resumed(after: delivered) else {
-                        return nil
+                        return []
                     }
                     stream = next
                 }
             }
         }
+    }
+
+    /// What is taken at once, about.
+    static let batchBytes = 512 << 10
+
+    /// Lets the daemon send further ahead; for whoever is going to take all of a long file.
+    func keepFilled() {
+        guard file.size.bytes > 1 << 20 else { return }
+        stream.widen(by: 2 * Self.batchBytes)
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
@@ -147,12 +169,19 @@ extension LinajeClient {
     public func read(
         _ root: ContentURI, path: TreePath? = nil, offset: UInt64 = 0, length: UInt64? = nil
     ) async throws -> ArtifactReading {
+        try await read(try ArtifactPlace(root, path), offset, length, checking: false)
+    }
+
+    /// - Parameter checking: whether the caller compares a whole file with its digest itself.
+    func read(
+        _ place: ArtifactPlace, _ offset: UInt64, _ length: UInt64? = nil, checking: Bool
+    ) async throws -> ArtifactReading {
         var request = Linaje_V1_ReadArtifactRequest()
-        let place = try ArtifactPlace(root, path)
         request.root = place.root
         request.path = place.path?.text ?? ""
         request.offset = offset
         if let length { request.length = length }
+        request.checkedByClient = checking
         let (opened, stream) = try await open(request)
         return ArtifactReading(
             file: try ArtifactEntry(opened.file), client: self, request: request, stream: stream)
@@ -173,7 +202,7 @@ extension LinajeClient {
 
 /// A root and a path below it. Of runs:/ID/path the path is taken to the other path, so that the
 /// root is always a folder and every path of an answer counts from the run.
-struct ArtifactPlace {
+struct ArtifactPlace: Sendable {
     var root: Linaje_V1_ArtifactRoot
     var path: TreePath?
 

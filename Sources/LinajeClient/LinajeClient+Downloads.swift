@@ -9,179 +9,292 @@ public struct DownloadedTree: Sendable, Hashable {
     public var destination: String
     public var files: Int
     public var size: ByteCount
+    /// Files and links of it that stood there already.
+    public var unchanged = 0
+    /// Files that share their bytes with those of an earlier download.
+    public var linked = 0
+    /// Files and links that are not in it and were removed.
+    public var removed = 0
+}
+
+/// How a folder is downloaded.
+public struct DownloadOptions: Sendable, Hashable {
+    /// Read every file that stands there, rather than believing its size and times.
+    public var verify: Bool
+    /// Remove what is not in the tree.
+    public var exact: Bool
+    /// Write files read-only, and where an earlier download with this option has the same file, make
+    /// another name of that: it takes no room. Without it, files share blocks where the file system can.
+    public var hardLinks: Bool
+
+    public init(verify: Bool = false, exact: Bool = false, hardLinks: Bool = false) {
+        self.verify = verify
+        self.exact = exact
+        self.hardLinks = hardLinks
+    }
 }
 
 extension LinajeClient {
     /// Writes a stored file or folder to this machine.
     ///
-    /// Each file is checked against its SHA-256 before it gets its name; links are written last.
-    /// Nothing is written outside the destination. Files that are there already are replaced,
-    /// others stay.
+    /// Each file is checked against its SHA-256 before it gets its name. Nothing is written outside
+    /// the destination. What stands there already is not fetched, so a download that was interrupted
+    /// goes on where it was; files that differ are replaced, others stay.
     ///
     /// - Parameters:
     ///   - root: a run's artifacts, a model's tree, a tree.
     ///   - path: which file or folder of it; `nil`: what the root names.
     ///   - destination: for a folder, the folder that gets its content; for a file, the file, or
     ///     the folder that gets it when it is there or ends with "/".
-    /// - Throws: `notFound`; `corrupt` when bytes do not match their digest.
+    /// - Throws: `notFound`; `corrupt` when bytes do not match their digest; `conflict` when the root
+    ///   means something else by the end than at first.
     public func download(
         _ root: ContentURI, path: TreePath? = nil, to destination: String,
-        observer: TransferObserver? = nil
+        options: DownloadOptions = DownloadOptions(), observer: TransferObserver? = nil
     ) async throws -> DownloadedTree {
-        var (root, path) = (root, path)
-        if case .run(let id, let folder?) = root {
-            root = .run(id, path: nil)
-            path = try path.map { try folder.appending($0) } ?? folder
+        let place = try ArtifactPlace(root, path)
+        switch try await readTree(place) {
+        case .file(let entry):
+            return try await downloadFile(place, entry, destination, options, observer)
+        case .tree(let tree, let digest):
+            return try await downloadTree(
+                TreeSource(place: place, tree: tree, digest: digest), destination, options,
+                observer)
         }
-        if let entries = try await folder(root, path), !entries.isEmpty || path == nil {
-            return try await downloadTree(root, entries, destination, observer)
-        }
-        let reading = try await read(root, path: path)
-        return try await downloadFile(reading, destination, observer)
     }
 
-    /// All files below a folder with paths relative to it; `nil` when there is no such folder.
-    private func folder(
-        _ root: ContentURI, _ path: TreePath?
-    ) async throws -> [(stored: TreePath, entry: ArtifactEntry)]? {
-        do {
-            let entries = try await all { page in
-                try await self.artifacts(
-                    of: root, below: path, recursive: true, page: page
-                ).entries
+    private enum Found {
+        case tree(Tree, SHA256Digest)
+        case file(TreeEntry)
+    }
+
+    private func readTree(_ place: ArtifactPlace) async throws -> Found {
+        try await retrying {
+            var request = Linaje_V1_ReadTreeRequest()
+            request.root = place.root
+            request.path = place.path?.text ?? ""
+            let stream = try await self.connections.connection().open(Methods.readTree, request)
+            let opened = try await stream.response()
+            if opened.hasFile { return .file(try TreeEntry(opened.file)) }
+            let digest = try SHA256Digest(opened.tree.digest, noun: "digest of the tree")
+            var text: [UInt8] = []
+            while let bytes = try await stream.next() { text += bytes }
+            guard try ContentHash.digest(of: text) == digest else {
+                throw LinajeError(
+                    .corrupt,
+                    "tree \(digest) arrived as other bytes than its digest says: try again")
             }
-            // A listing of a file names the file itself, which is not below it.
-            return try entries.compactMap { entry in
-                guard let path else { return (entry.path, entry) }
-                guard let rest = entry.path.relative(to: path) else { return nil }
-                var moved = entry
-                moved.path = try TreePath(rest)
-                return (entry.path, moved)
-            }
-        } catch let error as LinajeError
-            where error.code == .notFound
-        {
-            // The read that follows says what is missing.
-            return nil
+            return .tree(try Tree(canonical: text), digest)
         }
     }
+
+    // MARK: A folder
 
     private func downloadTree(
-        _ root: ContentURI, _ entries: [(stored: TreePath, entry: ArtifactEntry)],
-        _ destination: String, _ observer: TransferObserver?
+        _ source: TreeSource, _ destination: String, _ options: DownloadOptions,
+        _ observer: TransferObserver?
     ) async throws -> DownloadedTree {
-        let size = entries.reduce(0) { $0 &+ $1.entry.size.bytes }
+        let tree = source.tree
         let progress = ProgressKeeper(
-            total: TransferProgress(totalFiles: entries.count, totalBytes: size), observer)
-        let folder = try await BlockingWork.run { try DestinationFolder(destination) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var rest = entries.filter { $0.entry.kind != .link && $0.entry.kind != .folder }
-                .makeIterator()
-            for _ in 0..<Self.filesAtOnce {
-                guard let next = rest.next() else { break }
-                group.addTask { try await self.fetch(root, next, folder, progress) }
+            total: TransferProgress(totalFiles: tree.entries.count, totalBytes: tree.size),
+            observer)
+        let memories = configuration.downloadMemory
+        let (folder, store, remembered) = try await BlockingWork.run {
+            let folder = try DestinationFolder(destination)
+            let store = memories.flatMap {
+                UploadMemoryStore(folder: $0, path: destination, socket: "")
             }
-            while try await group.next() != nil {
-                guard let next = rest.next() else { continue }
-                group.addTask { try await self.fetch(root, next, folder, progress) }
+            return (folder, store, options.verify ? [] : store?.load()?.files ?? [])
+        }
+        var removed = 0
+        if options.exact {
+            removed += try await BlockingWork.run { try folder.prune(tree, onlyObstacles: true) }
+        }
+        var plan = try await DownloadPlan.make(tree, folder, remembered: remembered)
+        let (unchanged, hardLinks) = (plan.kept.count, options.hardLinks)
+        if let store, !options.verify {
+            let compared = plan
+            plan = try await BlockingWork.run {
+                try compared.linked(
+                    tree, folder, store, hardLinks ? .hardLink : .clone)
             }
         }
-        for next in entries where next.entry.kind == .link {
-            try await fetchLink(root, next, folder, progress)
+        progress.skip(plan.kept.map(\.file))
+        let written = try await fetch(plan, source, folder, protected: hardLinks, progress)
+        if options.exact {
+            removed += try await BlockingWork.run { try folder.prune(tree, onlyObstacles: false) }
+        }
+        if let store {
+            let files = (plan.kept + written).sorted { $0.entry < $1.entry }.map(\.file)
+            try await BlockingWork.run {
+                store.save(
+                    UploadMemory(
+                        tree: source.digest, files: Self.sure(files, folder), folder: store.path))
+            }
         }
         return DownloadedTree(
-            destination: destination, files: entries.count, size: ByteCount(size))
+            destination: destination, files: tree.entries.count, size: ByteCount(tree.size),
+            unchanged: unchanged, linked: plan.kept.count - unchanged, removed: removed)
     }
 
+    /// Notes of which files a later change would show in their times.
+    private static func sure(
+        _ files: [UploadMemory.File], _ folder: DestinationFolder
+    ) -> [UploadMemory.File] {
+        let latest = files.reduce(Int64.min) { max($0, $1.stamp.changed) }
+        let passes = !files.isEmpty && folder.clockPasses(latest)
+        return files.map { file in
+            var file = file
+            file.isSure = passes && file.stamp.modified <= latest
+            return file
+        }
+    }
+
+    /// Fetches the small files in one stream, and beside it a few others at a time.
     private func fetch(
-        _ root: ContentURI, _ file: (stored: TreePath, entry: ArtifactEntry),
-        _ folder: DestinationFolder, _ progress: ProgressKeeper
-    ) async throws {
-        try await retrying {
+        _ plan: DownloadPlan, _ source: TreeSource, _ folder: DestinationFolder,
+        protected: Bool, _ progress: ProgressKeeper
+    ) async throws -> [(entry: Int, file: UploadMemory.File)] {
+        try await withThrowingTaskGroup(of: [(entry: Int, file: UploadMemory.File)].self) { group in
+            var large = plan.large
+            var written: [(entry: Int, file: UploadMemory.File)] = []
+            if !plan.small.isEmpty {
+                group.addTask {
+                    try await self.fetchSmall(
+                        plan.small, source, folder, protected: protected, progress)
+                }
+            }
+            func addNext() {
+                guard let number = large.popLast() else { return }
+                group.addTask {
+                    let entry = source.tree.entries[number]
+                    let stamp = try await self.fetch(
+                        source.place(of: entry), entry, folder, entry.path, protected: protected,
+                        progress)
+                    return [(number, UploadMemory.File(entry, stamp, isSure: false))]
+                }
+            }
+            for _ in 0..<Self.filesAtOnce { addNext() }
+            while let part = try await group.next() {
+                written += part
+                addNext()
+            }
+            return written
+        }
+    }
+
+    // MARK: A file
+
+    /// Fetches one file, after the bytes that an earlier attempt has left.
+    private func fetch(
+        _ place: ArtifactPlace, _ entry: TreeEntry, _ folder: DestinationFolder, _ path: TreePath,
+        protected: Bool = false, _ progress: ProgressKeeper
+    ) async throws -> FileStamp {
+        let stamp = try await retrying {
             let mark = ProgressMark(progress)
             do {
-                let reading = try await self.read(root, path: file.stored)
                 let partial = try await BlockingWork.run {
-                    try folder.begin(file.entry.path, executable: file.entry.kind == .executable)
+                    try folder.resume(
+                        path, executable: entry.mode == .executable, sha256: entry.sha256)
                 }
-                try await self.copy(reading, expecting: file.entry, to: partial, mark)
+                if try await !self.fetch(place, entry, partial, mark, isFirst: true) {
+                    // What was left was of something else.
+                    mark.takeBack()
+                    let again = ProgressMark(progress)
+                    guard try await self.fetch(place, entry, partial, again, isFirst: false) else {
+                        throw Self.corrupt(entry)
+                    }
+                }
+                return try await BlockingWork.run {
+                    if protected { try partial.protect() }
+                    return try partial.commit()
+                }
             } catch {
                 mark.takeBack()
                 throw error
             }
         }
         progress.filesDone(1)
+        return stamp
     }
 
-    /// Copies and checks a file, then gives it its name.
-    private func copy(
-        _ reading: ArtifactReading, expecting entry: ArtifactEntry, to partial: PartialFile,
-        _ progress: ProgressMark
-    ) async throws {
-        var hasher = ContentHash()
-        var size: UInt64 = 0
-        for try await bytes in reading {
+    /// - Returns: false when bytes of an earlier attempt are wrong.
+    private func fetch(
+        _ place: ArtifactPlace, _ entry: TreeEntry, _ partial: PartialFile,
+        _ progress: ProgressMark, isFirst: Bool
+    ) async throws -> Bool {
+        let (start, begun) = try await BlockingWork.run {
+            var hasher = ContentHash()
+            if isFirst { return (try partial.takeUp(entry.size, &hasher), hasher) }
+            try partial.restart()
+            return (0, hasher)
+        }
+        progress.add(Int(clamping: start))
+        let reading = try await read(place, start, checking: true)
+        guard reading.file.sha256 == entry.sha256 else { throw Self.changed(entry) }
+        reading.keepFilled()
+        var hasher = begun
+        var size = start
+        var pieces = reading.makeAsyncIterator()
+        while true {
+            let batch = try await pieces.nextBatch()
+            guard !batch.isEmpty else { break }
             let before = hasher
-            hasher = try await BlockingWork.run {
+            async let hashed = BlockingWork.run {
                 var hasher = before
-                hasher.update(bytes)
-                try partial.write(bytes)
+                for bytes in batch { hasher.update(bytes) }
                 return hasher
             }
-            size += UInt64(bytes.count)
-            progress.add(bytes.count)
-        }
-        try Self.check(hasher.digest(), size, entry)
-        try await BlockingWork.run { try partial.commit() }
-    }
-
-    private func fetchLink(
-        _ root: ContentURI, _ link: (stored: TreePath, entry: ArtifactEntry),
-        _ folder: DestinationFolder, _ progress: ProgressKeeper
-    ) async throws {
-        let target = try await retrying {
-            var target: [UInt8] = []
-            for try await bytes in try await self.read(root, path: link.stored) {
-                target += bytes
-                guard target.count <= Limits.linkTargetBytes else {
-                    throw LinajeError(
-                        .corrupt, "link \(link.entry.path) has a target longer than any link has")
-                }
+            async let written: Void = BlockingWork.run {
+                for bytes in batch { try partial.write(bytes) }
             }
-            return target
+            hasher = try await hashed
+            try await written
+            let count = batch.reduce(0) { $0 + $1.count }
+            size += UInt64(count)
+            progress.add(count)
         }
-        try Self.check(
-            ContentHash.digest(of: target), UInt64(target.count), link.entry)
-        try await BlockingWork.run { try folder.link(link.entry.path, to: target) }
-        progress.add(target.count)
-        progress.filesDone(1)
+        guard try hasher.digest() == entry.sha256, size == entry.size else {
+            if start > 0 { return false }
+            partial.discard()
+            throw Self.corrupt(entry)
+        }
+        return true
     }
 
     private func downloadFile(
-        _ reading: ArtifactReading, _ destination: String, _ observer: TransferObserver?
+        _ place: ArtifactPlace, _ entry: TreeEntry, _ destination: String,
+        _ options: DownloadOptions, _ observer: TransferObserver?
     ) async throws -> DownloadedTree {
-        let entry = reading.file
         let progress = ProgressKeeper(
-            total: TransferProgress(totalFiles: 1, totalBytes: entry.size.bytes), observer)
+            total: TransferProgress(totalFiles: 1, totalBytes: entry.size), observer)
         let (folder, name) = try Self.place(entry.path, destination)
         let target = try await BlockingWork.run { try DestinationFolder(folder) }
-        if entry.kind == .link {
+        var wanted = entry
+        wanted.path = name
+        let (sought, at) = (wanted, target)
+        let standing = try await BlockingWork.run { try DownloadPlan.standing(sought, at, nil) }
+        if let standing {
+            progress.skip([standing])
+        } else if entry.mode == .link {
             var bytes: [UInt8] = []
-            for try await piece in reading where bytes.count <= Limits.linkTargetBytes {
+            for try await piece in try await read(place, 0, checking: true)
+            where bytes.count <= Limits.linkTargetBytes {
                 bytes += piece
             }
-            try Self.check(ContentHash.digest(of: bytes), UInt64(bytes.count), entry)
+            guard try ContentHash.digest(of: bytes) == entry.sha256 else {
+                throw Self.corrupt(entry)
+            }
             let content = bytes
             try await BlockingWork.run { try target.link(name, to: content) }
+            progress.filesDone(1)
         } else {
-            let partial = try await BlockingWork.run {
-                try target.begin(name, executable: entry.kind == .executable)
-            }
-            try await copy(reading, expecting: entry, to: partial, ProgressMark(progress))
+            _ = try await fetch(place, entry, target, name, progress)
         }
-        progress.filesDone(1)
         let path = folder.hasSuffix("/") ? folder + name.text : folder + "/" + name.text
-        return DownloadedTree(destination: path, files: 1, size: entry.size)
+        return DownloadedTree(
+            destination: path, files: 1, size: ByteCount(entry.size),
+            unchanged: standing == nil ? 0 : 1)
     }
 
     /// The folder and name a single file gets.
@@ -203,14 +316,28 @@ extension LinajeClient {
         )
     }
 
-    private static func check(
-        _ digest: SHA256Digest, _ size: UInt64, _ entry: ArtifactEntry
-    ) throws {
-        guard digest == entry.sha256, size == entry.size.bytes else {
-            throw LinajeError(
-                .corrupt,
-                "\(entry.path) arrived as other bytes than its digest says; it was not written: "
-                    + "try again, and check the store")
-        }
+    static func corrupt(_ entry: TreeEntry) -> LinajeError {
+        LinajeError(
+            .corrupt,
+            "\(entry.path) arrived as other bytes than its digest says; it was not written: "
+                + "try again, and check the store")
+    }
+
+    static func changed(_ entry: TreeEntry) -> LinajeError {
+        LinajeError(.conflict, "\(entry.path) became another file while it was read; read it again")
+    }
+}
+
+/// A tree on its way to this machine.
+struct TreeSource: Sendable {
+    var place: ArtifactPlace
+    var tree: Tree
+    var digest: SHA256Digest
+
+    /// Where one of its files is.
+    func place(of entry: TreeEntry) throws -> ArtifactPlace {
+        var file = place
+        file.path = try place.path?.appending(entry.path) ?? entry.path
+        return file
     }
 }

@@ -261,5 +261,11 @@ final class ProgressMark: Sendable {
         keeper.add(bytes)
     }
 
-    func takeBack() { keeper.add(-added.withLock { $0 }) }
+    func takeBack() {
+        keeper.add(
+            -added.withLock { added in
+                defer { added = 0 }
+                return added
+            })
+    }
 }

@@ -16,10 +16,17 @@ final class LocalFileReading: Sendable {
 
     /// Opens a file that was a regular file when its folder was walked. It is opened without
     /// following links and without waiting for a FIFO's writer, and looked at again.
-    init(_ source: String, followingLink: Bool = false) throws {
+    convenience init(_ source: String, followingLink: Bool = false) throws {
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followingLink ? 0 : O_NOFOLLOW)
         let descriptor = open(source, flags)
         guard descriptor >= 0 else { throw fileError("read", source, errno) }
+        try self.init(descriptor: descriptor, source: source)
+    }
+
+    /// Reads a file that was opened without waiting.
+    ///
+    /// - Parameter descriptor: is closed with the reading, also when this throws.
+    init(descriptor: Int32, source: String) throws {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             let number = errno
@@ -67,6 +74,21 @@ final class LocalFileReading: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw fileError("read", source, errno) }
         guard FileStamp(status) == stamp else { throw changed() }
+    }
+
+    /// Makes the file executable for those who may read it, or for nobody; says how it looks then,
+    /// `nil` when that cannot be.
+    func setExecutable(_ isExecutable: Bool) -> FileStamp? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        let bits = status.st_mode & 0o7777
+        let wanted = isExecutable ? bits | (bits & 0o444) >> 2 : bits & ~0o111
+        if (LocalTree.mode(status) == .executable) != isExecutable {
+            guard fchmod(descriptor, wanted) == 0, fstat(descriptor, &status) == 0 else {
+                return nil
+            }
+        }
+        return FileStamp(status)
     }
 
     private func changed() -> LinajeError {

@@ -25,6 +25,8 @@ struct UploadMemory: Sendable {
     var tree: SHA256Digest
     /// Its files, in its order.
     var files: [File]
+    /// Where they stand; only of downloads, whose files others may be linked to.
+    var folder: String?
 
     /// Which files of the tree are as they were, and which are to be read.
     ///
@@ -66,6 +68,7 @@ extension UploadMemory.File {
 ///
 /// ```
 /// file  = "LNJU1\n" | tree 32 | u32 count | count * entry | SHA-256 of all before
+///       | "LNJD1\n" | u16 length | folder | the same from the tree on
 /// entry = u16 length | path | u8 sure | u32 mode | u64 size | i64 modified | i64 changed | u64 inode
 ///       | u64 device | sha256 32                     all little-endian
 /// ```
@@ -75,9 +78,12 @@ struct UploadMemoryStore: Sendable {
     /// The longest that is read.
     private static let maximumBytes = 2 << 30
     private static let magic = Array("LNJU1\n".utf8)
+    private static let magicOfDownload = Array("LNJD1\n".utf8)
 
     private let folder: String
     private let file: String
+    /// What is remembered of, without links.
+    let path: String
 
     /// - Parameters:
     ///   - folder: where memories are.
@@ -86,20 +92,30 @@ struct UploadMemoryStore: Sendable {
     init?(folder: String, path: String, socket: String) {
         guard let real = realpath(path, nil) else { return nil }
         defer { free(real) }
-        let key = Array((String(cString: real) + "\0" + socket).utf8)
+        let resolved = String(cString: real)
+        self.path = resolved
+        let key = Array((resolved + "\0" + socket).utf8)
         guard let name = try? ContentHash.digest(of: key) else { return nil }
         self.folder = folder
         file = folder + "/" + Hex.encode(Array(name.bytes.prefix(16)))
     }
 
     /// What is remembered; `nil` when nothing is, or it cannot be read.
-    func load() -> UploadMemory? {
+    func load() -> UploadMemory? { Self.load(file) }
+
+    /// What is remembered of other folders, the last ones first.
+    func loadOthers(atMost limit: Int) -> [UploadMemory] {
+        Self.files(in: folder).sorted { $0.used > $1.used }.lazy.map(\.path)
+            .filter { $0 != file }.prefix(limit).compactMap(Self.load)
+    }
+
+    private static func load(_ file: String) -> UploadMemory? {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-            status.st_uid == geteuid(), status.st_size <= Self.maximumBytes
+            status.st_uid == geteuid(), status.st_size <= maximumBytes
         else { return nil }
         let size = Int(status.st_size)
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
@@ -110,7 +126,7 @@ struct UploadMemoryStore: Sendable {
                 count += got
             }
         }
-        return try? Self.decode(bytes)
+        return try? decode(bytes)
     }
 
     /// Remembers an upload; what cannot be written is not remembered.
@@ -145,10 +161,15 @@ struct UploadMemoryStore: Sendable {
     // MARK: The file
 
     private static func encode(_ memory: UploadMemory) throws -> [UInt8] {
-        var out = magic
+        var out = memory.folder == nil ? magic : magicOfDownload
         out.reserveCapacity(64 + memory.files.count * 160)
         func append(_ value: some FixedWidthInteger) {
             withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
+        }
+        if let folder = memory.folder?.utf8 {
+            guard let length = UInt16(exactly: folder.count) else { throw Damaged() }
+            append(length)
+            out.append(contentsOf: folder)
         }
         out += memory.tree.bytes
         append(UInt32(memory.files.count))
@@ -172,7 +193,8 @@ struct UploadMemoryStore: Sendable {
     private struct Damaged: Error {}
 
     private static func decode(_ bytes: [UInt8]) throws -> UploadMemory {
-        guard bytes.count > magic.count + 36 + 32, bytes.starts(with: magic),
+        let isDownload = bytes.starts(with: magicOfDownload)
+        guard bytes.count > magic.count + 36 + 32, isDownload || bytes.starts(with: magic),
             try ContentHash.digest(of: Array(bytes.dropLast(32))).bytes
                 .elementsEqual(bytes.suffix(32))
         else { throw Damaged() }
@@ -192,6 +214,11 @@ struct UploadMemoryStore: Sendable {
             func digest() throws -> SHA256Digest {
                 try SHA256Digest(try bytes(32), noun: "digest")
             }
+            func text(_ length: Int) throws -> String {
+                String(
+                    decoding: UnsafeRawBufferPointer(rebasing: try bytes(length)), as: UTF8.self)
+            }
+            let folder = isDownload ? try text(Int(try number(UInt16.self))) : nil
             let tree = try digest()
             let count = Int(try number(UInt32.self))
             guard count <= Limits.treeEntries, count <= body.count / 75 else { throw Damaged() }
@@ -199,10 +226,7 @@ struct UploadMemoryStore: Sendable {
             files.reserveCapacity(count)
             for _ in 0..<count {
                 let length = Int(try number(UInt16.self))
-                let path = try TreePath(
-                    String(
-                        decoding: UnsafeRawBufferPointer(rebasing: try bytes(length)),
-                        as: UTF8.self))
+                let path = try TreePath(try text(length))
                 let isSure = try number(UInt8.self) == 1
                 let mode = try FileMode(wire: try number(UInt32.self))
                 let stamp = FileStamp(
@@ -214,7 +238,7 @@ struct UploadMemoryStore: Sendable {
                         path: path, mode: mode, stamp: stamp, sha256: try digest(),
                         isSure: isSure))
             }
-            return UploadMemory(tree: tree, files: files)
+            return UploadMemory(tree: tree, files: files, folder: folder)
         }
     }
 
@@ -229,7 +253,14 @@ struct UploadMemoryStore: Sendable {
     }
 
     private func dropOldest() {
-        guard let directory = opendir(folder) else { return }
+        var found = Self.files(in: folder)
+        guard found.count > Self.maximumFiles else { return }
+        found.sort { $0.used > $1.used }
+        for old in found[Self.maximumFiles...] { unlink(old.path) }
+    }
+
+    private static func files(in folder: String) -> [(path: String, used: Int)] {
+        guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var found: [(path: String, used: Int)] = []
         while let entry = readdir(directory) {
@@ -241,8 +272,6 @@ struct UploadMemoryStore: Sendable {
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
             found.append((path, status.st_mtim.tv_sec))
         }
-        guard found.count > Self.maximumFiles else { return }
-        found.sort { $0.used > $1.used }
-        for old in found[Self.maximumFiles...] { unlink(old.path) }
+        return found
     }
 }

@@ -128,10 +128,57 @@ package struct ArtifactService: Sendable {
         return try Tree(Array(overlay.entries.values))
     }
 
+    /// - Parameter checksFile: whether a whole file is compared with its own digest, too.
     package func read(
-        _ entry: TreeEntry, range: Range<UInt64>?
+        _ entry: TreeEntry, range: Range<UInt64>?, checksFile: Bool = true
     ) async throws -> VerifiedRead {
-        try await store.read(entry.sha256, range: range)
+        try await store.read(entry.sha256, range: range, checksFile: checksFile)
+    }
+
+    /// What stands at a place: a tree with paths below it, or a file.
+    ///
+    /// - Throws: `notFound` when nothing is there.
+    package func place(
+        _ uri: ContentURI, _ path: TreePath?
+    ) async throws -> (tree: Tree, file: TreeEntry?) {
+        let found = try await resolve(uri)
+        guard let path else { return found }
+        if found.file == nil {
+            if let file = found.tree.entry(at: path) { return (found.tree, file) }
+            let below = try found.tree.subtree(at: path)
+            if !below.entries.isEmpty { return (below, nil) }
+        }
+        throw LinajeError(.notFound, "\(uri) has no file or folder \"\(path)\"")
+    }
+
+    /// Reads small files of a tree that was read before.
+    ///
+    /// - Parameters:
+    ///   - wanted: entry `first` + n by bit n & 7 of byte n >> 3.
+    ///   - begin: is told how many files there will be.
+    ///   - give: gets files with the numbers of their entries, in no order.
+    /// - Throws: `conflict` when another tree stands there by now, `limitExceeded` naming a file that
+    ///   is not small.
+    package func readSmall(
+        of tree: Tree, wanted: [UInt8], from first: UInt64,
+        begin: (Int) throws -> Void,
+        _ give: ([ArtifactStore.Numbered<[UInt8]>]) async throws -> Void
+    ) async throws {
+        var files: [ArtifactStore.Numbered<TreeEntry>] = []
+        for (number, entry) in tree.entries.enumerated().dropFirst(Int(clamping: first)) {
+            let bit = number - Int(clamping: first)
+            guard bit >> 3 < wanted.count else { break }
+            guard wanted[bit >> 3] >> UInt8(bit & 7) & 1 == 1 else { continue }
+            guard entry.size <= UInt64(Limits.smallFileBytes) else {
+                throw LinajeError(
+                    .limitExceeded,
+                    "\"\(entry.path)\" has \(entry.size) bytes; at most \(Limits.smallFileBytes) are "
+                        + "read with others: read it alone")
+            }
+            files.append((number, entry))
+        }
+        try begin(files.count)
+        try await store.readSmall(files, give)
     }
 
     /// Stores a tree made of files that are stored already, and checks that all of it is there.

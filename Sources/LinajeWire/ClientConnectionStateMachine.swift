@@ -299,6 +299,13 @@ package struct ClientConnectionStateMachine: Sendable {
         return grant
     }
 
+    /// This side grants `bytes` besides what it has used; true when a credit frame must be sent.
+    package mutating func widen(_ bytes: Int, stream: UInt32) -> Bool {
+        guard let state = streams[stream], !state.isCancelled else { return false }
+        streams[stream]?.receiveCredit = Self.sum(state.receiveCredit, bytes)
+        return true
+    }
+
     // MARK: Checks
 
     private func known(_ header: FrameHeader) throws(LinajeError) -> Stream {

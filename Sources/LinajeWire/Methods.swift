@@ -118,6 +118,10 @@ package enum Methods {
     package static let listArtifacts = Method<
         Linaje_V1_ListArtifactsRequest, Linaje_V1_ListArtifactsResponse
     >(0x0505, "ListArtifacts", role: .reader)
+    package static let readTree = Method<Linaje_V1_ReadTreeRequest, Linaje_V1_ReadTreeOpened>(
+        0x0508, "ReadTree", .serverStreaming, role: .reader)
+    package static let readFiles = Method<Linaje_V1_ReadFilesRequest, Linaje_V1_ReadFilesOpened>(
+        0x0509, "ReadFiles", .serverStreaming, role: .reader)
     package static let readArtifact = Method<
         Linaje_V1_ReadArtifactRequest, Linaje_V1_ReadArtifactOpened
     >(0x0506, "ReadArtifact", .serverStreaming, role: .reader)

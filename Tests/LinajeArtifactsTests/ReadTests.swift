@@ -1,3 +1,4 @@
+import Foundation
 import LinajeArtifacts
 import LinajeDomain
 import LinajePluginKit
@@ -83,6 +84,87 @@ import Testing
         for range in [nil, 0..<1, 0..<3] as [Range<UInt64>?] {
             #expect(await code { _ = try await store.read(a, range: range).collect() } == .corrupt)
         }
+    }
+
+    @Test("a long file is fetched ahead, in order, and all before a chunk that is gone is given")
+    func ahead() async throws {
+        let fixture = try await StoreFixture()
+        // Some of it is stored as it is, some in planes, some compressed.
+        var bytes = SplitMix64.bytes(seed: 15, count: 6 << 20)
+        bytes += (0..<(1 << 18)).flatMap { index in
+            withUnsafeBytes(of: Float(index % 977) * 0.37) { Array($0) }
+        }
+        bytes += Array(String(repeating: "a line of text\n", count: 300_000).utf8)
+        _ = try await fixture.ingest([("a", bytes)])
+        let file = ContentHasher.digest(bytes)
+        for checksFile in [true, false] {
+            let read = try await fixture.store.read(file, range: nil, checksFile: checksFile)
+            #expect(try await read.collect() == bytes)
+        }
+        let (start, end) = (UInt64(1_234_567), UInt64(bytes.count - 777))
+        let part = try await fixture.store.read(file, range: start..<end)
+        #expect(try await part.collect() == Array(bytes[Int(start)..<Int(end)]))
+        // A read that is let go in the middle leaves nothing that others wait for.
+        for _ in 0..<40 {
+            var pieces = try await fixture.store.read(file, range: nil).makeAsyncIterator()
+            for _ in 0..<70 { _ = try await pieces.next() }
+        }
+        #expect(try await part.collect() == Array(bytes[Int(start)..<Int(end)]))
+
+        let lost = try #require(
+            try await fixture.sql.read { connection in
+                try connection.first(
+                    """
+                    SELECT digest FROM chunk_index WHERE kind = 1 AND codec = 0
+                    ORDER BY blob_offset DESC
+                    """, []
+                ) { try $0.blob(0) }
+            })
+        _ = try await fixture.sql.write { connection in
+            try connection.execute(
+                "DELETE FROM chunk_index WHERE kind = 1 AND digest = ?", [.blob(lost)])
+        }
+        let damaged = try await fixture.reopened()
+        var got: [UInt8] = []
+        let error = await #expect(throws: LinajeError.self) {
+            for try await piece in try await damaged.store.read(file, range: nil) { got += piece }
+        }
+        #expect(error?.code == .incomplete)
+        #expect(got == Array(bytes.prefix(got.count)))
+        #expect(got.count < bytes.count)
+    }
+
+    @Test("small files are read many at a time: empty ones, equal ones, ones of several chunks")
+    func small() async throws {
+        let fixture = try await StoreFixture()
+        var files: [(String, [UInt8])] = [("empty", []), ("void", [])]
+        for number in 0..<500 as Range<UInt64> {
+            let size = number % 25 == 0 ? 120_000 : Int(number) * 7
+            files.append(("f\(number)", SplitMix64.bytes(seed: number / 2, count: size)))
+        }
+        files.append(("text", Array(repeating: 0x61, count: 100_000)))
+        let tree = try await fixture.store.tree(try await fixture.ingest(files).digest)
+        let contents = Dictionary(uniqueKeysWithValues: files)
+        func read(_ store: ArtifactStore) async throws -> [Int: [UInt8]] {
+            var got: [Int: [UInt8]] = [:]
+            try await store.readSmall(tree.entries.enumerated().map { ($0.offset, $0.element) }) {
+                for file in $0 {
+                    #expect(got.updateValue(file.value, forKey: file.number) == nil)
+                }
+            }
+            return got
+        }
+        let got = try await read(fixture.store)
+        #expect(got.count == tree.entries.count)
+        for (number, content) in got {
+            #expect(content == contents[tree.entries[number].path.text])
+        }
+        // A byte of a pack that is flipped is never given.
+        let key = try #require(try await fixture.packs().first)
+        var pack = try #require(FileManager.default.contents(atPath: fixture.path(key)))
+        pack[5_000] ^= 1
+        try pack.write(to: URL(fileURLWithPath: fixture.path(key)))
+        #expect(await code { _ = try await read(try await fixture.reopened().store) } == .corrupt)
     }
 
     @Test("requireComplete names the file whose recipe, chunk or pack is gone")

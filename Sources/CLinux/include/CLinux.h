@@ -133,6 +133,13 @@ void clinux_catch_signals(const int *signals, int count, int pipe);
 /* Which of them this kernel has, found by trying each. Makes a process and waits for its end. */
 unsigned clinux_kernel_features(void);
 
+/* Opens folder `path` below the open folder `folder`, to be used as the place of other calls (O_PATH),
+ * never through a symbolic link and never outside (openat2, Linux 5.6); ENOSYS on an older kernel. */
+int clinux_open_beneath(int folder, const char *path);
+
+/* The same for a folder that stands in `folder` itself; on every kernel. */
+int clinux_open_step(int folder, const char *name);
+
 /* A file system (statfs(2)). */
 struct clinux_file_system {
     uint64_t magic;
@@ -150,6 +157,9 @@ int clinux_file_system(const char *path, struct clinux_file_system *out);
 /* Whether files in `folder` can share their blocks (FICLONE): 1 or 0; -1 where no file without a
  * name can be made there to try it. */
 int clinux_probe_reflink(const char *folder);
+
+/* Gives file `out` the content of file `in` by sharing its blocks (FICLONE). */
+int clinux_clone(int in, int out);
 
 /* Makes a spawned process close every descriptor from `first` on, whoever opened it meanwhile
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */

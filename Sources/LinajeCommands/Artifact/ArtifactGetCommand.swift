@@ -7,15 +7,19 @@ struct ArtifactGetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Fetch a stored file or folder.",
         discussion: """
-            Each file is checked against its digest before it gets its name.
+            Each file is checked against its digest before it gets its name. What the folder has already
+            is not fetched: files of the same size, times and inode as when they were written here, and
+            files with the same content. So the same command goes on after an interruption.
 
             EXAMPLES
               linaje artifact get runs:/RUN/model ./model
               linaje artifact get models:/fraud-detector/Production ./model
+              linaje artifact get models:/fraud-detector/Production ./model --exact
               linaje artifact get runs:/RUN/metrics.csv
             """)
 
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var download: DownloadFlags
     @Argument(help: "runs:/ID/path, models:/NAME/3, models:/m-ID or tree:sha256:HEX.")
     var uri: String
     @Argument(help: "The file or folder to write.", completion: .file())
@@ -23,8 +27,31 @@ struct ArtifactGetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let root = try ContentURI(parsing: uri)
-        let client = try await options.connect()
-        try await Download.run(root, to: destination, client, options)
+        let client = try await options.connect(downloadMemory: GlobalOptions.downloadMemory)
+        try await Download.run(root, to: destination, client, download, options)
+    }
+}
+
+/// How a folder is fetched.
+struct DownloadFlags: ParsableArguments {
+    @Flag(help: "Read every file that is there already, whatever its size and times say.")
+    var verify = false
+    @Flag(help: "Remove from the folder what is not in what is fetched.")
+    var exact = false
+    @Option(
+        help: """
+            With "hard" files are written read-only, and those that an earlier get with --link hard has \
+            written elsewhere on the same file system become other names of these.
+            """)
+    var link: LinkKind?
+
+    /// How files may share their bytes.
+    enum LinkKind: String, ExpressibleByArgument {
+        case hard
+    }
+
+    var options: DownloadOptions {
+        DownloadOptions(verify: verify, exact: exact, hardLinks: link == .hard)
     }
 }
 
@@ -32,21 +59,32 @@ struct ArtifactGetCommand: AsyncParsableCommand {
 enum Download {
     static func run(
         _ root: ContentURI, to destination: String, _ client: LinajeClient,
-        _ options: GlobalOptions
+        _ flags: DownloadFlags, _ options: GlobalOptions
     ) async throws {
         let bar = ProgressBar("fetching", isQuiet: options.json)
         defer { bar.clear() }
-        let got = try await client.download(root, to: destination, observer: bar.observer)
+        let got = try await client.download(
+            root, to: destination,
+            options: flags.options, observer: bar.observer)
         bar.clear()
         if options.json {
             Output.line(
                 JSONValue.object([
                     ("destination", .string(got.destination)), ("files", .count(got.files)),
-                    ("size", .uint(got.size.bytes)),
+                    ("size", .uint(got.size.bytes)), ("unchanged", .count(got.unchanged)),
+                    ("linked", .count(got.linked)), ("removed", .count(got.removed)),
                 ]).text)
         } else {
             Output.line(got.destination)
-            Output.note("\(Rendering.grouped(got.files)) files, \(got.size), checked")
+            var note = "\(Rendering.grouped(got.files)) files, \(got.size), checked"
+            if got.unchanged > 0 {
+                note += "; \(Rendering.grouped(got.unchanged)) were there already"
+            }
+            if got.linked > 0 {
+                note += "; \(Rendering.grouped(got.linked)) share bytes with an earlier get"
+            }
+            if got.removed > 0 { note += "; \(Rendering.grouped(got.removed)) others removed" }
+            Output.note(note)
         }
     }
 }

@@ -7,7 +7,8 @@ struct ModelDownloadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "download", abstract: "Fetch the files of a model into a folder.",
         discussion: """
-            Each file is checked against its digest before it gets its name.
+            Each file is checked against its digest before it gets its name. What the folder has already
+            is not fetched.
 
             EXAMPLES
               linaje model download models:/fraud-detector/Production ./model
@@ -15,6 +16,7 @@ struct ModelDownloadCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var download: DownloadFlags
     @Argument(help: "A models:/ URI.")
     var uri: String
     @Argument(help: "The folder to write.", completion: .directory)
@@ -22,11 +24,11 @@ struct ModelDownloadCommand: AsyncParsableCommand {
 
     func run() async throws {
         let model = try ModelURI(parsing: uri)
-        let client = try await options.connect()
+        let client = try await options.connect(downloadMemory: GlobalOptions.downloadMemory)
         // An alias or stage may move while files are fetched: what it points at now is fetched.
         guard let tree = try await client.resolve(model).tree else {
             throw LinajeError(.incomplete, "\(uri) has no files yet")
         }
-        try await Download.run(.tree(tree), to: destination, client, options)
+        try await Download.run(.tree(tree), to: destination, client, download, options)
     }
 }

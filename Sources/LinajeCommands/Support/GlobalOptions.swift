@@ -20,24 +20,32 @@ struct GlobalOptions: ParsableArguments {
     /// - Parameters:
     ///   - patience: how long calls wait for a daemon that is being restarted.
     ///   - uploadMemory: where it is remembered which files were uploaded; `nil`: nowhere.
+    ///   - downloadMemory: the same of downloads.
     func connect(
-        patience: Duration = .seconds(60), uploadMemory: String? = nil
+        patience: Duration = .seconds(60), uploadMemory: String? = nil,
+        downloadMemory: String? = nil
     ) async throws -> LinajeClient {
         try await LinajeClient.connect(
             to: socket,
             configuration: ClientConfiguration(
-                agent: Self.agent, patience: patience, uploadMemory: uploadMemory))
+                agent: Self.agent, patience: patience, uploadMemory: uploadMemory,
+                downloadMemory: downloadMemory))
     }
 
     /// `$XDG_CACHE_HOME/linaje/uploads`, `~/.cache/linaje/uploads` where that is unset; `nil` for a user
     /// without a home.
-    static var uploadMemory: String? {
+    static var uploadMemory: String? { cache("uploads") }
+
+    /// `$XDG_CACHE_HOME/linaje/downloads`, as that of uploads.
+    static var downloadMemory: String? { cache("downloads") }
+
+    private static func cache(_ name: String) -> String? {
         let environment = ProcessInfo.processInfo.environment
         if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
-            return "\(cache)/linaje/uploads"
+            return "\(cache)/linaje/\(name)"
         }
         guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
-        return "\(home)/.cache/linaje/uploads"
+        return "\(home)/.cache/linaje/\(name)"
     }
 
     /// What the daemon is told that this program is.

@@ -76,13 +76,16 @@ extension MethodTable {
             var opened = Linaje_V1_ReadArtifactOpened()
             opened.file = Linaje_V1_FileEntry(entry)
             try stream.respond(opened)
-            for try await piece in try await service.read(entry, range: request.range(of: entry)) {
+            let pieces = try await service.read(
+                entry, range: request.range(of: entry), checksFile: !request.checkedByClient)
+            for try await piece in pieces {
                 try await stream.sendBytes(piece)
                 // Nothing more is fetched for a client that does not read.
                 try await stream.room()
             }
             stream.end()
         }
+        addTreeReading(service)
     }
 }
 

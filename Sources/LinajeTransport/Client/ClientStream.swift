@@ -107,6 +107,33 @@ package final class ClientStream<Response: Message & Sendable>: Sendable {
         }
     }
 
+    /// Waits for the next data, and takes with it what else has come, about `bytes` of it at most;
+    /// nothing after the last.
+    ///
+    /// - Throws: the daemon's error.
+    package func nextBatch(upTo bytes: Int) async throws -> [[UInt8]] {
+        guard let first = try await next() else { return [] }
+        let (core, id) = (core, id)
+        return core.locked { state in
+            var batch = [first]
+            var more = 0
+            while first.count + more < bytes, let next = state.streams[id]?.inbox.popFirst() {
+                more += next.count
+                batch.append(next)
+            }
+            if more > 0 { core.used(more, id, &state) }
+            return batch
+        }
+    }
+
+    /// Lets the daemon send that many bytes more ahead of what is taken.
+    package func widen(by bytes: Int) {
+        let (core, id) = (core, id)
+        core.locked { state in
+            if state.machine.widen(bytes, stream: id) { core.grant(bytes, id, &state) }
+        }
+    }
+
     // MARK: What goes
 
     /// Sends a message in one data frame if there is credit for it now; says whether it did.

@@ -247,9 +247,14 @@ final class ConnectionCore: Sendable {
 
     /// Tells the server that a consumer has taken bytes.
     func used(_ bytes: Int, _ stream: UInt32, _ state: inout State) {
-        guard let grant = state.machine.used(bytes, stream: stream) else { return }
+        guard let granted = state.machine.used(bytes, stream: stream) else { return }
+        grant(granted, stream, &state)
+    }
+
+    /// Sends a credit frame.
+    func grant(_ bytes: Int, _ stream: UInt32, _ state: inout State) {
         var credit = Linaje_V1_Credit()
-        credit.bytes = UInt32(clamping: grant)
+        credit.bytes = UInt32(clamping: bytes)
         guard let payload = try? credit.payload() else { return }
         Self.enqueue(.credit, stream: stream, payload: payload, &state, self)
     }

@@ -81,9 +81,35 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (2, "path", "string", ""),
         (3, "offset", "uint64", ""),
         (4, "length", "uint64", "optional"),
+        (5, "checked_by_client", "bool", ""),
     ],
     "ReadArtifactOpened": [
         (1, "file", "FileEntry", ""),
+    ],
+    "ReadTreeRequest": [
+        (1, "root", "ArtifactRoot", ""),
+        (2, "path", "string", ""),
+    ],
+    "ReadTreeOpened": [
+        (1, "tree", "Tree", ""),
+        (2, "file", "FileEntry", ""),
+    ],
+    "ReadFilesRequest": [
+        (1, "root", "ArtifactRoot", ""),
+        (2, "path", "string", ""),
+        (3, "tree", "bytes", ""),
+        (4, "wanted", "bytes", ""),
+        (5, "first", "uint64", ""),
+    ],
+    "ReadFilesOpened": [
+        (1, "files", "uint64", ""),
+    ],
+    "ReadFilesFrame": [
+        (1, "files", "WholeFile", "repeated"),
+    ],
+    "WholeFile": [
+        (1, "entry", "uint64", ""),
+        (2, "content", "bytes", ""),
     ],
     "CollectGarbageRequest": [
         (1, "dry_run", "bool", ""),
@@ -1213,6 +1239,8 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "ListArtifacts": (0x0505, "U", False, "ListArtifactsRequest", "ListArtifactsResponse"),
     "ReadArtifact": (0x0506, "S", False, "ReadArtifactRequest", "ReadArtifactOpened"),
     "PutFiles": (0x0507, "C", False, "PutFilesRequest", "PutFilesResponse"),
+    "ReadTree": (0x0508, "S", False, "ReadTreeRequest", "ReadTreeOpened"),
+    "ReadFiles": (0x0509, "S", False, "ReadFilesRequest", "ReadFilesOpened"),
     "CollectGarbage": (0x0511, "S", False, "CollectGarbageRequest", "CollectGarbageOpened"),
     "HoldContent": (0x0512, "U", True, "HoldContentRequest", "Hold"),
     "ListHolds": (0x0513, "U", False, "ListHoldsRequest", "ListHoldsResponse"),
