@@ -151,9 +151,9 @@ let package = Package(
         layer(
             "LinajeServices",
             [
-                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost", "LinajeMetrics",
-                "LinajePluginKit", "LinajeRunLogs", "LinajeTelemetry", metrics, logging,
-                lifecycle,
+                "CStorageCalls", "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeHost",
+                "LinajeMetrics", "LinajePluginKit", "LinajeRunLogs", "LinajeTelemetry", metrics,
+                logging, lifecycle,
             ]),
         layer(
             "LinajeServer",
@@ -171,9 +171,9 @@ let package = Package(
         layer(
             "LinajeCommands",
             [
-                "CLinux", "CSQLite", "CZstd", "LinajeAgent", "LinajeArtifacts", "LinajeClient",
-                "LinajeDomain", "LinajeHost", "LinajeTransport", "LinajeWire", argumentParser,
-                crypto,
+                "CLinux", "CSQLite", "CStorageCalls", "CZstd", "LinajeAgent", "LinajeArtifacts",
+                "LinajeClient", "LinajeDomain", "LinajeHost", "LinajeTransport", "LinajeWire",
+                argumentParser, crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
 
@@ -198,8 +198,9 @@ let package = Package(
         tests(
             "LinajeArtifactsTests",
             [
-                "CStorageCalls", "FilesystemStorage", "LinajeArtifacts", "LinajeDomain",
-                "LinajePluginKit", "SQLiteBackend", crypto,
+                "CStorageCalls", "FilesystemStorage", "LinajeArtifacts", "LinajeClient",
+                "LinajeCommands", "LinajeDomain", "LinajePluginKit", "LinajeServices",
+                "SQLiteBackend", crypto, logging,
             ]),
         tests(
             "LinajeCatalogTests",
@@ -221,8 +222,8 @@ let package = Package(
         tests(
             "LinajeMetricsTests",
             [
-                "LinajeDomain", "LinajeMetrics", "LinajePluginKit", "SQLiteBackend", crypto,
-                logging,
+                "LinajeConformance", "LinajeDomain", "LinajeMetrics", "LinajePluginKit",
+                "SQLiteBackend", crypto, logging,
             ]),
         tests(
             "LinajePluginTests",
@@ -233,12 +234,16 @@ let package = Package(
             ], exclude: ["Fixtures"]),
         tests(
             "LinajeRunLogsTests",
-            ["LinajeDomain", "LinajePluginKit", "LinajeRunLogs", "SQLiteBackend", logging]),
+            [
+                "LinajeConformance", "LinajeDomain", "LinajePluginKit", "LinajeRunLogs",
+                "SQLiteBackend", logging,
+            ]),
         tests(
             "LinajeServicesTests",
             [
-                "LinajeArtifacts", "LinajeCatalog", "LinajeDomain", "LinajeMetrics",
-                "LinajePluginKit", "LinajeRunLogs", "LinajeServices", "SQLiteBackend", logging,
+                "LinajeArtifacts", "LinajeCatalog", "LinajeConformance", "LinajeDomain",
+                "LinajeMetrics", "LinajePluginKit", "LinajeRunLogs", "LinajeServices",
+                "SQLiteBackend", logging,
             ]),
         tests("LinajeTelemetryTests", ["LinajeTelemetry", metrics]),
         tests(

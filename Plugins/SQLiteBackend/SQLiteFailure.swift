@@ -37,7 +37,8 @@ enum SQLiteFailure {
         }
         switch code & 0xff {
         case SQLITE_FULL: return error(.storageFull, "has no room (\(reason)); free space")
-        case SQLITE_IOERR where isOutOfSpace(code, system):
+        case SQLITE_IOERR where isOutOfSpace(code, system),
+            SQLITE_CANTOPEN where isOutOfSpace(code, system):
             return error(.storageFull, "has no room (\(reason)); free space")
         case SQLITE_IOERR:
             return error(

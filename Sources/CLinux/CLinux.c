@@ -341,7 +341,3 @@ void clinux_limit_heap(void) {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_ARENA_MAX, 2);
 }
-
-ssize_t clinux_copy_range(int in, int out, size_t length) {
-    return copy_file_range(in, NULL, out, NULL, length, 0);
-}

@@ -26,9 +26,6 @@ static int call_open(const char *path, int flags, int mode) {
 }
 
 static int call_fstat(int fd, struct stat *out) { return storage_fstat(fd, out); }
-static int call_rmdir(const char *path) {
-    return storage_faults_turn(STORAGE_UNLINK, path) == 0 ? rmdir(path) : -1;
-}
 
 static const struct {
     const char *name;
@@ -52,7 +49,7 @@ static const struct {
     {"fallocate", (sqlite3_syscall_ptr)storage_fallocate},
     {"unlink", (sqlite3_syscall_ptr)storage_unlink},
     {"mkdir", (sqlite3_syscall_ptr)storage_mkdir},
-    {"rmdir", (sqlite3_syscall_ptr)call_rmdir},
+    {"rmdir", (sqlite3_syscall_ptr)storage_rmdir},
     {"mmap", (sqlite3_syscall_ptr)storage_mmap},
 };
 

@@ -75,7 +75,7 @@ int storage_ftruncate(int fd, int64_t size) { ON_FILE(STORAGE_RESIZE, fd, ftrunc
 int storage_fchmod(int fd, mode_t mode) { ON_FILE(STORAGE_MODE, fd, fchmod(fd, mode)); }
 int storage_fstat(int fd, struct stat *out) { ON_FILE(STORAGE_STATUS, fd, fstat(fd, out)); }
 
-int storage_fchown(int fd, uid_t owner, gid_t group) {
+int storage_fchown(int fd, uint32_t owner, uint32_t group) {
     ON_FILE(STORAGE_MODE, fd, fchown(fd, owner, group));
 }
 
@@ -92,12 +92,25 @@ int storage_rename(const char *from, const char *to) {
 
 int storage_link(const char *from, const char *to) { ON_PATH(STORAGE_RENAME, to, link(from, to)); }
 int storage_unlink(const char *path) { ON_PATH(STORAGE_UNLINK, path, unlink(path)); }
+int storage_rmdir(const char *path) { ON_PATH(STORAGE_UNLINK, path, rmdir(path)); }
 
 int storage_mkdir(const char *path, unsigned mode) {
     ON_PATH(STORAGE_MAKE_FOLDER, path, mkdir(path, mode));
 }
 
 int storage_chmod(const char *path, unsigned mode) { ON_PATH(STORAGE_MODE, path, chmod(path, mode)); }
+
+int storage_chown(const char *path, uint32_t owner, uint32_t group) {
+    ON_PATH(STORAGE_MODE, path, chown(path, owner, group));
+}
+
+long storage_copy_range(int in, int out, size_t length) {
+    if (!storage_is_armed()) return copy_file_range(in, NULL, out, NULL, length, 0);
+    struct storage_turn turn =
+        storage_begin(storage_scope_of(out), STORAGE_WRITE, NULL, out, length);
+    if (turn.is_refused) return -1;
+    return storage_end(&turn, copy_file_range(in, NULL, out, NULL, turn.length, 0));
+}
 
 int storage_access(const char *path, int mode) {
     ON_PATH(STORAGE_STATUS, path, access(path, mode));
@@ -125,6 +138,7 @@ static int status(int result, const struct stat *found, struct storage_status *o
         out->size = found->st_size < 0 ? 0 : (uint64_t)found->st_size;
         out->mode = found->st_mode;
         out->owner = found->st_uid;
+        out->group = found->st_gid;
     }
     return result;
 }

@@ -283,3 +283,9 @@ int storage_faults_from(const char *text, const char *report) {
     storage_faults_plan(scope, plan);
     return 0;
 }
+
+const char *storage_faults_from_environment(void) {
+    const char *text = getenv("LINAJE_STORAGE_FAULTS");
+    if (text == NULL) return NULL;
+    return storage_faults_from(text, getenv("LINAJE_STORAGE_REPORT")) == 0 ? NULL : text;
+}

@@ -3,9 +3,16 @@ import LinajePluginKit
 extension ArtifactStore {
     /// Runs `body` while no pack is removed or repaired; packs may come.
     ///
-    /// Waits for a collection or a check that is under way; the next ones wait for `body`.
-    package func keepingPacks<Value>(_ body: () async throws -> Value) async rethrows -> Value {
-        try await upkeep.take(body)
+    /// Waits for a collection or a repair that is under way; the next ones wait for `body`.
+    ///
+    /// - Parameters:
+    ///   - name: what they are told that they wait for: "a backup".
+    ///   - waiting: told what this waits for.
+    package func keepingPacks<Value>(
+        as name: String, waiting: (String) async throws -> Void = { _ in },
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        try await upkeep.take(name, waiting: waiting, body)
     }
 
     /// The packs that the index knows, with their sizes in bytes, in no order.

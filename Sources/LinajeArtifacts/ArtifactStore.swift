@@ -22,8 +22,8 @@ package final class ArtifactStore: Sendable {
     let index: ChunkIndex
     let uses = BlobUses()
     let locks = PackLocks()
-    /// Collections and repairs go one after the other.
-    let upkeep = FetchTurns(width: 1)
+    /// Collections, repairs and backups go one after the other.
+    let upkeep = UpkeepTurn()
     let observer: WaypointObserver?
     let sink: PackSink
     let writer: BlobWriter

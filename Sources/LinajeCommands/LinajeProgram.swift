@@ -1,4 +1,5 @@
 import ArgumentParser
+import CStorageCalls
 import Glibc
 import LinajeDomain
 
@@ -11,6 +12,9 @@ package enum LinajeProgram {
     static let version = LinajeVersion.current
 
     package static func main() async -> Never {
+        #if DEBUG
+            armStorageFaults()
+        #endif
         do {
             var command = try LinajeCommand.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -25,6 +29,16 @@ package enum LinajeProgram {
             exit(report(error))
         }
     }
+
+    #if DEBUG
+        /// Makes system calls on backups fail where a test wants it, see CONTRIBUTING.md.
+        private static func armStorageFaults() {
+            guard let text = storage_faults_from_environment() else { return }
+            Output.error("LINAJE_STORAGE_FAULTS is not understood: \(String(cString: text))")
+            Output.flush()
+            exit(ExitCodes.usage)
+        }
+    #endif
 
     /// Says what went wrong and returns the exit code.
     private static func report(_ error: any Error) -> Int32 {

@@ -62,8 +62,11 @@ struct StatusCommand: AsyncParsableCommand {
 
     private func text(of record: UpkeepRecord) -> String {
         guard let end = record.endedAt else {
+            let rest =
+                record.message.isEmpty
+                ? "\(Rendering.grouped(record.findings)) findings" : printable(record.message)
             return "\(ByteCount(record.bytes)) of \(ByteCount(record.totalBytes)) read since "
-                + "\(Rendering.time(record.begunAt)), \(Rendering.grouped(record.findings)) findings"
+                + "\(Rendering.time(record.begunAt)), \(rest)"
         }
         return "\(Rendering.time(end)): \(printable(record.message))"
     }

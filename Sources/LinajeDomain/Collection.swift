@@ -67,6 +67,8 @@ public struct CollectionSum: Sendable, Hashable {
     public var freedBytes: UInt64 = 0
     /// What kept the collection from something.
     public var findings: [String] = []
+    /// What it waits for before it begins: "a backup that began at …"; empty: nothing.
+    public var waitingFor = ""
     /// Whether this is the last word.
     public var isFinished = false
 

@@ -35,6 +35,8 @@ public struct CheckSum: Sendable, Hashable {
     /// What was found, and what of it is put right.
     public var findings: UInt64 = 0
     public var repaired: UInt64 = 0
+    /// What it waits for before it goes on: "a backup that began at …"; empty: nothing.
+    public var waitingFor = ""
     /// Whether this is the last word.
     public var isFinished = false
 

@@ -1,11 +1,11 @@
 /// How the last collection, scrub or check went.
 public struct UpkeepRecord: Sendable, Hashable {
-    /// "collection", "scrub" or "check".
+    /// "collection", "scrub", "check", or "backup" while one is open.
     public var task: String
     public var begunAt: Timestamp
     /// `nil`: it goes on, or was interrupted.
     public var endedAt: Timestamp?
-    /// Bytes read (scrub, check) or freed (collection), and of how many.
+    /// Bytes read (scrub, check, backup) or freed (collection), and of how many.
     public var bytes: UInt64
     public var totalBytes: UInt64
     public var findings: UInt64

@@ -154,9 +154,11 @@ package final class ArtifactUpkeepService: Service, Sendable {
             var sum = try await collector.collect(options) { news in
                 try Task.checkCancellation()
                 switch news {
-                case .progress:
-                    guard told.duration(to: .now) >= Self.reportInterval else { return }
-                    told = .now
+                case .progress(let sum):
+                    if sum.waitingFor.isEmpty {
+                        guard told.duration(to: .now) >= Self.reportInterval else { return }
+                        told = .now
+                    }
                     try await report(news)
                 case .tree(var verdict):
                     verdict.reasons = try await self.reasons(for: verdict)
@@ -188,17 +190,25 @@ package final class ArtifactUpkeepService: Service, Sendable {
 
     /// Takes everything back that is condemned; trees that belong to nothing are kept for the grace
     /// time, so that the next collection does not condemn them again at once.
-    package func undo() async throws -> CollectionSum {
+    package func undo(
+        report: @Sendable (CollectionNews) async throws -> Void
+    ) async throws {
         let end = clock.now() + max(configuration.grace, Limits.treeLease)
-        let saved = try await collector.undo { trees in
-            try await self.catalog.change(.untracked(by: Self.daemon)) { transaction in
-                for tree in trees { try transaction.lease(tree, until: end) }
-            }
-        }
         var sum = CollectionSum()
+        let saved = try await collector.undo(
+            waiting: { others in
+                var waits = CollectionSum()
+                waits.waitingFor = others
+                try await report(.progress(waits))
+            },
+            saved: { trees in
+                try await self.catalog.change(.untracked(by: Self.daemon)) { transaction in
+                    for tree in trees { try transaction.lease(tree, until: end) }
+                }
+            })
         sum.rescued = saved.blobs
         sum.isFinished = true
-        return sum
+        try await report(.progress(sum))
     }
 
     /// Checks the store, and tells what it finds.
@@ -210,9 +220,11 @@ package final class ArtifactUpkeepService: Service, Sendable {
         var sum = try await ArtifactCheck(store: store, roots: roots).run(options) { news in
             try Task.checkCancellation()
             switch news {
-            case .progress:
-                guard told.duration(to: .now) >= Self.reportInterval else { return }
-                told = .now
+            case .progress(let sum):
+                if sum.waitingFor.isEmpty {
+                    guard told.duration(to: .now) >= Self.reportInterval else { return }
+                    told = .now
+                }
                 try await report(news)
             case .finding(var finding):
                 if let tree = finding.tree { finding.affected = try await self.reasons(for: tree) }

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Dispatch
 import Glibc
 import LinajeArtifacts
@@ -31,6 +32,8 @@ package final class BackupService: Sendable {
     /// An open backup.
     private struct Open: Sendable {
         var id: IngestID
+        /// As `linaje status` shows it.
+        var record: UpkeepRecord
         var copies: [String: CopiedFile]
         var packs: [PackName: UInt64]
     }
@@ -45,6 +48,7 @@ package final class BackupService: Sendable {
     private let databases: [(name: String, backend: any SQLBackend)]
     private let stateDirectory: String
     private let idle: Duration
+    private let clock: any WallClock
     private let logger: Logger
     private let lastRead = Mutex(ContinuousClock.now)
     private let isTaken = Mutex(false)
@@ -52,12 +56,14 @@ package final class BackupService: Sendable {
 
     init(
         store: ArtifactStore, databases: [(name: String, backend: any SQLBackend)],
-        stateDirectory: String, idle: Duration = Limits.backupIdle, logger: Logger
+        stateDirectory: String, idle: Duration = Limits.backupIdle,
+        clock: any WallClock = SystemClock(), logger: Logger
     ) {
         self.store = store
         self.databases = databases
         self.stateDirectory = stateDirectory
         self.idle = idle
+        self.clock = clock
         self.logger = logger
     }
 
@@ -82,10 +88,16 @@ package final class BackupService: Sendable {
                 .failedPrecondition, "another backup is under way; try again when it is over")
         }
         defer { isTaken.withLock { $0 = false } }
-        try await report(.step("waiting for a collection or a check"))
-        try await store.keepingPacks {
+        let begunAt = clock.now()
+        let name = "a backup that began at \(begunAt.text)"
+        func waiting(_ others: String) async throws {
+            try await report(.step("waiting for \(others)"))
+        }
+        try await store.keepingPacks(as: name, waiting: waiting) {
             try Task.checkCancellation()
-            var made = Open(id: id, copies: [:], packs: [:])
+            var made = Open(
+                id: id, record: UpkeepRecord(task: "backup", begunAt: begunAt), copies: [:],
+                packs: [:])
             var files: [File] = []
             for (name, copy) in try await copies(report) {
                 files.append(File(name: name, size: copy.size))
@@ -93,6 +105,9 @@ package final class BackupService: Sendable {
             }
             // After the catalog: all that the copy names, and what has come since.
             made.packs = try await store.packs()
+            made.record.totalBytes =
+                files.reduce(0) { $0 + $1.size } + made.packs.values.reduce(0, +)
+            made.record.message = "collections and repairs wait for it"
             open.withLock { [made] in $0 = made }
             defer { open.withLock { $0 = nil } }
             try await report(.files(files))
@@ -108,6 +123,9 @@ package final class BackupService: Sendable {
             logger.notice("the backup is over")
         }
     }
+
+    /// How far the open backup is; `nil`: none is.
+    package var record: UpkeepRecord? { open.withLock { $0?.record } }
 
     /// Reads a file of the open backup.
     ///
@@ -149,6 +167,7 @@ package final class BackupService: Sendable {
             }
             if !bytes.isEmpty { try await piece(bytes) }
             lastRead.withLock { $0 = .now }
+            open.withLock { if $0?.id == id { $0?.record.bytes += UInt64(bytes.count) } }
             place = range.upperBound
         } while place < size
     }
@@ -179,7 +198,7 @@ package final class BackupService: Sendable {
         _ report: (News) async throws -> Void
     ) async throws -> [(String, CopiedFile)] {
         let folder = "\(stateDirectory)/tmp"
-        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+        guard storage_mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw CopiedFile.failure("make", folder)
         }
         CopiedFile.removeLeftovers(in: folder, prefix: Self.temporaryPrefix)
@@ -189,7 +208,7 @@ package final class BackupService: Sendable {
             try await report(.step("copying \(name)"))
             try CopiedFile.requireRoom(for: "\(stateDirectory)/\(name)", in: folder)
             let path = "\(folder)/\(Self.temporaryPrefix)\(IngestID.random())-\(name)"
-            defer { unlink(path) }
+            defer { storage_unlink(path) }
             try await backend.copy(to: path)
             out.append((name, try CopiedFile(opening: path)))
         }
@@ -207,19 +226,19 @@ private final class CopiedFile: Sendable {
     let size: UInt64
 
     init(opening path: String) throws {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = storage_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard descriptor >= 0 else { throw CopiedFile.failure("open", path) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            defer { close(descriptor) }
+        var status = storage_status()
+        guard storage_status_of_file(descriptor, &status) == 0 else {
+            defer { storage_close(descriptor) }
             throw CopiedFile.failure("open", path)
         }
         self.path = path
         self.descriptor = descriptor
-        size = UInt64(clamping: status.st_size)
+        size = status.size
     }
 
-    deinit { close(descriptor) }
+    deinit { storage_close(descriptor) }
 
     func read(_ range: Range<UInt64>) async throws -> [UInt8] {
         let (descriptor, path) = (descriptor, path)
@@ -237,9 +256,9 @@ private final class CopiedFile: Sendable {
         var failed: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
             while count < range.count {
-                let got = pread(
+                let got = storage_pread(
                     descriptor, buffer.baseAddress.map { $0 + count }, range.count - count,
-                    off_t(range.lowerBound) + off_t(count))
+                    Int64(range.lowerBound) + Int64(count))
                 if got < 0, errno == EINTR { continue }
                 if got < 0 { failed = errno }
                 guard got > 0 else { break }
@@ -255,10 +274,8 @@ private final class CopiedFile: Sendable {
     static func requireRoom(for database: String, in folder: String) throws {
         var needed: UInt64 = 0
         for suffix in ["", "-wal"] {
-            var status = stat()
-            if stat(database + suffix, &status) == 0 {
-                needed += UInt64(clamping: status.st_size)
-            }
+            var status = storage_status()
+            if storage_status_of(database + suffix, &status) == 0 { needed += status.size }
         }
         var room = statvfs()
         guard statvfs(folder, &room) == 0 else { return }
@@ -272,16 +289,17 @@ private final class CopiedFile: Sendable {
 
     /// Removes what a daemon left that died while it copied.
     static func removeLeftovers(in folder: String, prefix: String) {
-        guard let listing = opendir(folder) else { return }
-        defer { closedir(listing) }
+        guard let listing = storage_open_folder(folder) else { return }
+        defer { storage_close_folder(listing) }
         var names: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        var name = [CChar](repeating: 0, count: 256)
+        while storage_next_name(listing, &name) > 0 {
+            let text = name.withUnsafeBytes {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.hasPrefix(prefix) { names.append(name) }
+            if text.hasPrefix(prefix) { names.append(text) }
         }
-        for name in names { unlink("\(folder)/\(name)") }
+        for name in names { storage_unlink("\(folder)/\(name)") }
     }
 
     static func failure(_ action: String, _ path: String) -> LinajeError {

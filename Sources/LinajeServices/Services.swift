@@ -60,7 +60,7 @@ package struct Services: Sendable {
             clock: clock, logger: logger)
         backups = BackupService(
             store: store, databases: databases.map { ("\($0.name).db", $0.backend) },
-            stateDirectory: stateDirectory, logger: logger)
+            stateDirectory: stateDirectory, clock: clock, logger: logger)
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
@@ -81,7 +81,7 @@ package struct Services: Sendable {
             uses: uses)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
-            plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,
+            backups: backups, plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

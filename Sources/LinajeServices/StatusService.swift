@@ -15,6 +15,7 @@ package struct StatusService: Sendable {
     let metrics: MetricStore
     let logs: RunLogStore
     let owners: OwnerWatch
+    let backups: BackupService
     let plugins: [PluginDescriptor]
     let kernel: Set<KernelFacility>
     let telemetry: TelemetryRegistry
@@ -24,8 +25,8 @@ package struct StatusService: Sendable {
 
     init(
         catalog: CatalogStore, store: ArtifactStore, metrics: MetricStore, logs: RunLogStore,
-        owners: OwnerWatch, plugins: [PluginDescriptor], kernel: Set<KernelFacility>,
-        telemetry: TelemetryRegistry,
+        owners: OwnerWatch, backups: BackupService, plugins: [PluginDescriptor],
+        kernel: Set<KernelFacility>, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String
     ) {
         self.catalog = catalog
@@ -33,6 +34,7 @@ package struct StatusService: Sendable {
         self.metrics = metrics
         self.logs = logs
         self.owners = owners
+        self.backups = backups
         self.plugins = plugins
         self.kernel = kernel
         self.telemetry = telemetry
@@ -63,7 +65,7 @@ package struct StatusService: Sendable {
             stalledRuns: try await catalog.read { try $0.stalledRunCount() },
             kernel: kernel,
             migrations: try await catalog.pendingBackfills() + metrics.pendingBackfills(),
-            upkeep: try await store.upkeepRecords())
+            upkeep: try await store.upkeepRecords() + [backups.record].compactMap(\.self))
     }
 
     /// Why the daemon accepts no more changes, or `nil`.
@@ -154,6 +156,6 @@ package struct DaemonStatus: Sendable {
     package var kernel: Set<KernelFacility>
     /// What migrations have left to do while the daemon serves.
     package var migrations: [SQLBackfillProgress]
-    /// How the artifact store was looked after last.
+    /// How the artifact store was looked after last, and the backup that is open.
     package var upkeep: [UpkeepRecord]
 }

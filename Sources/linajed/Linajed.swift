@@ -72,11 +72,9 @@ struct Linajed: AsyncParsableCommand {
     #if DEBUG
         /// Makes system calls of the storage fail where a test wants it, see CONTRIBUTING.md.
         private static func armStorageFaults() {
-            guard let text = getenv("LINAJE_STORAGE_FAULTS") else { return }
-            guard storage_faults_from(text, getenv("LINAJE_STORAGE_REPORT")) == 0 else {
-                print("LINAJE_STORAGE_FAULTS is not understood: \(String(cString: text))")
-                Glibc.exit(EX_USAGE)
-            }
+            guard let text = storage_faults_from_environment() else { return }
+            print("LINAJE_STORAGE_FAULTS is not understood: \(String(cString: text))")
+            Glibc.exit(EX_USAGE)
         }
     #endif
 

@@ -147,14 +147,25 @@ struct FaultScenario: Sendable {
     var prepare: @Sendable (StoreLife) async throws -> Void
     /// What it does; `nil`: it is only opened, and that is what fails.
     var act: (@Sendable (StoreLife) async throws -> Void)?
+    /// What is done without a store; told of the folder. There is no `act` then.
+    var alone: (@Sendable (String) async throws -> Void)?
     /// Changed in the files when the store is closed; told of the store's folder.
     var damage: @Sendable (String) throws -> Void = { _ in }
     /// Whether the files are taken as they are while the store is open, as a death leaves them.
     var isLeftOpen = false
     /// How it is put right before it is checked.
     var repair: CheckOptions?
+    /// Whether the store only reads, so that no error keeps it from taking something.
+    var onlyReads = false
+    /// Done before the store is opened again, told of the folder and of whether it failed; says
+    /// what is wrong.
+    var settle: (@Sendable (String, Bool) async throws -> [String])?
+    /// Where the store is then, below the folder; empty: in it.
+    var state = ""
+    /// Looks at more of the store that is opened again; says what is wrong.
+    var after: (@Sendable (StoreLife, Bool) async throws -> [String])?
 
-    static let all = [put, collect, repack, repair, rebuild, open]
+    static let all = [put, collect, repack, repair, rebuild, open, backup, restore]
 
     static func noise(_ seed: UInt64, _ count: Int) -> [UInt8] {
         SplitMix64.bytes(seed: seed, count: count)

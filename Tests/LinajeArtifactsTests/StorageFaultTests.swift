@@ -95,7 +95,11 @@ struct StorageFaultTests {
             func strike() { blow.map { $0.plan(scope, at: call) } ?? scope.rest() }
             do {
                 if scenario.act == nil { strike() }
-                life = try await StoreLife(folder.path, memory)
+                if let alone = scenario.alone {
+                    try await alone(folder.path)
+                } else {
+                    life = try await StoreLife(folder.path, memory)
+                }
                 if let act = scenario.act, let life {
                     strike()
                     try await act(life)
@@ -106,49 +110,65 @@ struct StorageFaultTests {
             let calls = scope.counts.total
             let fired = scope.fired
             let what = "\(scenario.name), \(blow.map { "\($0)" } ?? "no blow"): \(scope.whatFired)"
-            if let blow, !blow.isDeath, let life {
-                if fired == nil || blow == .short {
-                    #expect(failure == nil, "\(what): \(failure.map { "\($0)" } ?? "")")
-                }
+            if let blow, !blow.isDeath {
+                checkError(
+                    blow, fired, failure, what, isNamed: life != nil || scenario.alone != nil)
                 scope.rest()
-                await goOn(life, blow, fired, failure, what)
+                if let life { await goOn(life, blow, fired, what) }
             }
             await life?.close()
             scope.rest()
-            try await verify(what)
+            await verify(what, hasFailed: failure != nil)
             return Outcome(calls: calls, hasFired: fired != nil, hasFailed: failure != nil)
+        }
+
+        /// What an error is called, and where there must be none. `isNamed`: that of a database
+        /// that is opened does not say why.
+        private func checkError(
+            _ blow: Blow, _ fired: storage_call?, _ failure: (any Error)?, _ what: String,
+            isNamed: Bool
+        ) {
+            guard let failure else { return }
+            #expect(fired != nil && blow != .short, "\(what): \(failure)")
+            guard blow.isFull, fired != STORAGE_SYNC, isNamed else { return }
+            let code = (failure as? LinajeError)?.code
+            #expect(code == .storageFull, "\(what): \(failure)")
         }
 
         /// The same life after an error.
         private func goOn(
-            _ life: StoreLife, _ blow: Blow, _ fired: storage_call?, _ failure: (any Error)?,
-            _ what: String
+            _ life: StoreLife, _ blow: Blow, _ fired: storage_call?, _ what: String
         ) async {
-            if blow.isFull, fired != STORAGE_SYNC, let failure {
-                let code = (failure as? LinajeError)?.code
-                #expect(code == .storageFull, "\(what): \(failure)")
-            }
             do {
                 try await life.put([("next", FaultScenario.noise(77, 9_000))])
-                #expect(fired != STORAGE_SYNC, "\(what): something is taken after a failed fsync")
+                #expect(
+                    fired != STORAGE_SYNC || scenario.onlyReads,
+                    "\(what): something is taken after a failed fsync")
             } catch {
                 let code = (error as? LinajeError)?.code
                 #expect(code == .storageFailed, "\(what), then: \(error)")
+                let mayStop =
+                    fired == STORAGE_SYNC || (fired != nil && !blow.isFull && blow != .short)
                 #expect(
-                    fired == STORAGE_SYNC || (fired != nil && !blow.isFull && blow != .short),
+                    mayStop && !scenario.onlyReads,
                     "\(what): nothing is taken any more: \(error)")
             }
         }
 
         /// Whatever happened, a new start finds everything and goes on.
-        private func verify(_ what: String) async throws {
+        private func verify(_ what: String, hasFailed: Bool) async {
             do {
-                let life = try await StoreLife(folder.path, memory)
+                let wrong = try await scenario.settle?(folder.path, hasFailed) ?? []
+                #expect(wrong.isEmpty, "\(what): \(wrong)")
+                let state = scenario.state.isEmpty ? "" : "/\(scenario.state)"
+                let life = try await StoreLife(folder.path + state, memory)
                 if let repair = scenario.repair { try await life.check(repair) }
                 let lost = await life.losses()
                 #expect(lost.isEmpty, "\(what): \(lost)")
                 let found = try await life.check()
                 #expect(found.isEmpty, "\(what): \(found)")
+                let more = try await scenario.after?(life, hasFailed) ?? []
+                #expect(more.isEmpty, "\(what): \(more)")
                 try await life.put([("after", FaultScenario.noise(78, 5_000))])
                 try await life.collect()
                 try await life.collect()

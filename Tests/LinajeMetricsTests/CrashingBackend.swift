@@ -1,4 +1,5 @@
 import Foundation
+import LinajeConformance
 import LinajeDomain
 import LinajePluginKit
 import SQLiteBackend
@@ -10,9 +11,7 @@ import Synchronization
 /// after it, before anybody is told; and before each read. At the chosen one the database's files are
 /// copied as they are, as a machine that loses its power would leave them, and from then on
 /// everything fails.
-final class CrashingBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "crashing", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
+final class CrashingBackend: ForwardingSQLBackend {
     static let error = LinajeError(.storageFailed, "the machine has lost its power")
 
     private struct State {
@@ -21,13 +20,15 @@ final class CrashingBackend: SQLBackend {
         var hasCrashed = false
     }
 
-    private let inner: SQLiteBackend
+    let inner: any SQLBackend
+    private let path: String
     private let image: String
     private let state = Mutex(State())
 
     /// - Parameter image: where the files are copied to.
     init(_ inner: SQLiteBackend, image: String) {
         self.inner = inner
+        path = inner.path
         self.image = image
     }
 
@@ -46,10 +47,9 @@ final class CrashingBackend: SQLBackend {
             return true
         }
         guard isNow else { return }
-        for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: inner.path + suffix)
-        {
+        for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: path + suffix) {
             try? FileManager.default.removeItem(atPath: image + suffix)
-            try FileManager.default.copyItem(atPath: inner.path + suffix, toPath: image + suffix)
+            try FileManager.default.copyItem(atPath: path + suffix, toPath: image + suffix)
         }
         throw Self.error
     }
@@ -72,12 +72,6 @@ final class CrashingBackend: SQLBackend {
         try step()
         return try await inner.read(body)
     }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }
 
 private struct CrashingConnection: SQLConnection {

@@ -1,4 +1,5 @@
 import Foundation
+import LinajeConformance
 import LinajeDomain
 import LinajePluginKit
 import Logging
@@ -156,10 +157,8 @@ func batch(
 }
 
 /// A backend that fails writes when told to.
-final class FailingBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "failing", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
-    private let inner: any SQLBackend
+final class FailingBackend: ForwardingSQLBackend {
+    let inner: any SQLBackend
     private let writes = Atomic<Int>(0)
     private let failure: @Sendable (Int) -> LinajeError?
     /// Whether the failing transaction is committed all the same: a failed fsync may have worked.
@@ -189,16 +188,6 @@ final class FailingBackend: SQLBackend {
             throw error
         }
     }
-
-    func read<Value: Sendable>(
-        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
-    ) async throws -> Value { try await inner.read(body) }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }
 
 extension CompactionPolicy {

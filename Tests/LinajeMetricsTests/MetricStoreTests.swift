@@ -1,4 +1,5 @@
 import Foundation
+import LinajeConformance
 import LinajeDomain
 import LinajePluginKit
 import SQLiteBackend
@@ -279,9 +280,7 @@ actor Gate {
 }
 
 /// A backend whose writes pass a gate.
-struct GatedBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "gated", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
+struct GatedBackend: ForwardingSQLBackend {
     let inner: any SQLBackend
     let gate: Gate
 
@@ -296,14 +295,4 @@ struct GatedBackend: SQLBackend {
         await gate.pass()
         return try await inner.write(body)
     }
-
-    func read<Value: Sendable>(
-        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
-    ) async throws -> Value { try await inner.read(body) }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }

@@ -1,3 +1,4 @@
+import LinajeConformance
 import LinajeDomain
 import LinajePluginKit
 import Logging
@@ -85,10 +86,8 @@ extension RunLogStore {
 }
 
 /// A backend that fails the writes that a test names.
-final class FailingBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "failing", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
-    private let inner: any SQLBackend
+final class FailingBackend: ForwardingSQLBackend {
+    let inner: any SQLBackend
     /// What the next write does: an error, and whether it is committed all the same.
     private let next = Mutex<(error: LinajeError, commits: Bool)?>(nil)
 
@@ -115,23 +114,11 @@ final class FailingBackend: SQLBackend {
             throw failure.error
         }
     }
-
-    func read<Value: Sendable>(
-        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
-    ) async throws -> Value { try await inner.read(body) }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }
 
 /// A backend before whose first write something else happens.
-final class InterruptedBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "interrupted", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
-    private let inner: any SQLBackend
+final class InterruptedBackend: ForwardingSQLBackend {
+    let inner: any SQLBackend
     private let interruption: Mutex<(@Sendable () async throws -> Void)?>
 
     init(_ inner: any SQLBackend, _ interruption: @escaping @Sendable () async throws -> Void) {
@@ -147,14 +134,4 @@ final class InterruptedBackend: SQLBackend {
         try await interruption.withLock { $0.take() }?()
         return try await inner.write(body)
     }
-
-    func read<Value: Sendable>(
-        _ body: @Sendable @escaping (any SQLConnection) throws -> Value
-    ) async throws -> Value { try await inner.read(body) }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }

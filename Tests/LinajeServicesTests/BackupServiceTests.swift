@@ -58,7 +58,7 @@ struct BackupServiceTests {
                 }
                 #expect(error?.message.contains("given up") == true)
             }
-            await store.keepingPacks {}
+            try await store.keepingPacks(as: "a test") {}
         }
     }
 

@@ -1,6 +1,6 @@
+import LinajeConformance
 import LinajeDomain
 import LinajePluginKit
-import SQLiteBackend
 import Synchronization
 
 /// Steps over several databases, of which one is the last that anything survives.
@@ -26,13 +26,11 @@ final class Death: Sendable {
 }
 
 /// A database that dies at a chosen step.
-final class DyingBackend: SQLBackend {
-    let descriptor = PluginDescriptor(name: "dying", kind: .sqlBackend, version: "1")
-    let dialect = SQLDialect.sqlite
-    private let inner: SQLiteBackend
+final class DyingBackend: ForwardingSQLBackend {
+    let inner: any SQLBackend
     private let death: Death
 
-    init(_ inner: SQLiteBackend, _ death: Death) {
+    init(_ inner: any SQLBackend, _ death: Death) {
         self.inner = inner
         self.death = death
     }
@@ -55,12 +53,6 @@ final class DyingBackend: SQLBackend {
         guard !death.hasCome else { throw Death.error }
         return try await inner.read(body)
     }
-
-    func migrate(_ namespace: String, _ migrations: [SQLMigration]) async throws {
-        try await inner.migrate(namespace, migrations)
-    }
-
-    func close() async throws { try await inner.close() }
 }
 
 private struct DyingConnection: SQLConnection {

@@ -1,6 +1,7 @@
 """Who works beside the soak's faults, and remembers what must be there afterwards."""
 
 import contextlib
+import glob
 import os
 import random
 import signal
@@ -85,6 +86,9 @@ class Trainers(Agent):
         self.trainer = trainer = Trainer(self.house.daemon, self.state, *options)
         self.over.wait(self.dice.uniform(0.5, 1.0) * self.seconds)
         if self.dice.random() < 0.35:
+            # The end of the soak may come when the training has just said its name, on a busy machine
+            # before it has told anybody else. Nothing of it was acknowledged then.
+            eventually(lambda: self._is_kept(trainer.run), 60, "the run is nowhere")
             number = self.dice.choice([signal.SIGKILL, signal.SIGTERM])
             trainer.process.send_signal(number)
             trainer.process.wait(20)
@@ -96,6 +100,16 @@ class Trainers(Agent):
             return
         self.results.append(trainer.end(120))
         self.count("trainings")
+
+    def _is_kept(self, run):
+        """Whether the daemon knows a run, or the spool has what makes it."""
+        for path in glob.glob(os.path.join(self.state, "linaje", "spool", "*", f"{run}.ops")):
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                if b"CreateRun" in file.read():
+                    return True
+        with contextlib.suppress(LinajeError, OSError), self.house.client(2) as client:
+            return client.get_run(run) is not None
+        return False
 
     def verify(self, client):
         for result in self.results:

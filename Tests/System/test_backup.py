@@ -155,7 +155,7 @@ def test_a_second_backup_copies_only_what_is_new_and_old_generations_go(daemon, 
     assert last["removed_packs"] == two["packs"] and names(place) == set()
 
 
-def test_a_collection_waits_until_the_backup_is_over(daemon, place):
+def test_collections_and_repairs_wait_until_the_backup_is_over_and_say_so(daemon, place):
     with daemon.client() as client:
         run = new_run(client)
         put_tree(client, content(1), run=run)
@@ -175,17 +175,33 @@ def test_a_collection_waits_until_the_backup_is_over(daemon, place):
             break
     assert {"format", "catalog.db", "metrics.db", *before} == set(files)
     assert "another backup is under way" in backup(daemon, place, code=1)
-    collection = subprocess.Popen([LINAJE, "gc", "--grace", "0s", "--socket", daemon.socket],
-                                  stdout=subprocess.DEVNULL)
+    collection, check = (
+        subprocess.Popen([LINAJE, *words, "--json", "--socket", daemon.socket], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for words in (["gc", "--grace", "0s"], ["fsck", "--rebuild-index"]))
+    for process in (collection, check):
+        wanted = json.loads(process.stdout.readline())["waiting_for"]
+        assert wanted.startswith("a backup that began at 20"), wanted
+        assert process.stderr.readline() == f"linaje: waiting for {wanted}\n"
     with daemon.client() as client:
         with pytest.raises(LinajeError):
             client.call("ListArtifacts", root={"tree": b"x" * 32})
     time.sleep(0.3)
-    assert names(daemon.state) == before and collection.poll() is None
+    assert names(daemon.state) == before
+    assert collection.poll() is None and check.poll() is None
+    upkeep = json.loads(linaje("status", "--json", "--socket", daemon.socket))["upkeep"]
+    open_one, = [each for each in upkeep if each["task"] == "backup"]
+    assert open_one["ended_at_us"] is None and open_one["total_bytes"] > 0
+    assert "collections and repairs wait" in linaje("status", "--socket", daemon.socket)
     assert len(opened.backup_id) == 16
     connection.close()
-    assert collection.wait(SECONDS) == 0
+    said, _ = collection.communicate(timeout=SECONDS)
+    assert collection.returncode == 0 and json.loads(said.splitlines()[-1])["waiting_for"] is None
+    check.communicate(timeout=SECONDS)
+    assert check.returncode == 0
     assert names(daemon.state) == set()
+    status = json.loads(linaje("status", "--json", "--socket", daemon.socket))
+    assert "backup" not in [each["task"] for each in status["upkeep"]]
     assert glob.glob(f"{daemon.state}/tmp/.backup-*") == []
     assert backup(daemon, place)["packs"] == 0
 

@@ -165,10 +165,6 @@ int clinux_clone(int in, int out);
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
-/* Copies at most `length` bytes from where `in` stands to where `out` stands, inside the kernel and
- * without copying where the file system can share blocks (copy_file_range, Linux 4.5). */
-ssize_t clinux_copy_range(int in, int out, size_t length);
-
 /* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
  * go back to the kernel when they are freed, and there are at most two arenas. Call it first. */
 void clinux_limit_heap(void);

@@ -27,14 +27,21 @@ int storage_fallocate(int fd, int64_t offset, int64_t length);
 int storage_rename(const char *from, const char *to);
 int storage_link(const char *from, const char *to);
 int storage_unlink(const char *path);
+int storage_rmdir(const char *path);
 int storage_mkdir(const char *path, unsigned mode);
 int storage_chmod(const char *path, unsigned mode);
+int storage_chown(const char *path, uint32_t owner, uint32_t group);
+int storage_fchown(int fd, uint32_t owner, uint32_t group);
+/* As copy_file_range, from where `in` stands to where `out` stands: inside the kernel, and without
+ * copying where the file system can share blocks. It is a write of `out`. */
+long storage_copy_range(int in, int out, size_t length);
 
 /* What stat(2) says of a file. */
 struct storage_status {
     uint64_t size;
     uint32_t mode;
     uint32_t owner;
+    uint32_t group;
 };
 
 /* Follows a link at the end of the path. */
@@ -127,6 +134,10 @@ void storage_faults_end(int scope);
  * fail. The counts are kept in the file `report`, when it is not NULL, which somebody else may look
  * into at any time. Returns 0, or -1 for what it does not understand. */
 int storage_faults_from(const char *text, const char *report);
+
+/* The same with LINAJE_STORAGE_FAULTS and LINAJE_STORAGE_REPORT of the environment, when they
+ * are set. Returns what is not understood, or NULL. For debug builds: see CONTRIBUTING.md. */
+const char *storage_faults_from_environment(void);
 
 /* For those whose library makes the call by itself (SQLite and its fsync): returns 0 when it may be
  * made now, -1 and errno when it fails instead. */

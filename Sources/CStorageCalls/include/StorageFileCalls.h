@@ -8,7 +8,6 @@
 #include "CStorageCalls.h"
 
 int storage_fchmod(int fd, mode_t mode);
-int storage_fchown(int fd, uid_t owner, gid_t group);
 int storage_access(const char *path, int mode);
 int storage_stat(const char *path, struct stat *out);
 int storage_lstat(const char *path, struct stat *out);

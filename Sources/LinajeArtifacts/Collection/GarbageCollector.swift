@@ -31,7 +31,12 @@ package struct GarbageCollector: Sendable {
     package func collect(
         _ options: CollectionOptions, report: (CollectionNews) async throws -> Void
     ) async throws -> CollectionSum {
-        try await store.upkeep.take {
+        func waiting(_ others: String) async throws {
+            var sum = CollectionSum()
+            sum.waitingFor = others
+            try await report(.progress(sum))
+        }
+        return try await store.upkeep.take("a collection", waiting: waiting) {
             store.uses.hold()
             defer { store.uses.release() }
             var sum = CollectionSum()
@@ -59,12 +64,15 @@ package struct GarbageCollector: Sendable {
 
     /// Takes all condemnations back.
     ///
-    /// - Parameter saved: told of trees that are saved, a page at a time, before they are.
+    /// - Parameters:
+    ///   - waiting: told what it waits for.
+    ///   - saved: told of trees that are saved, a page at a time, before they are.
     /// - Returns: blobs that are not condemned any more, and their bytes in packs.
     package func undo(
+        waiting: (String) async throws -> Void = { _ in },
         saved: ([SHA256Digest]) async throws -> Void
     ) async throws -> (blobs: UInt64, bytes: UInt64) {
-        try await store.upkeep.take {
+        try await store.upkeep.take("the undoing of collections", waiting: waiting) {
             var sum: (blobs: UInt64, bytes: UInt64) = (0, 0)
             while true {
                 let page = try await index.condemned(after: nil).map(\.1)

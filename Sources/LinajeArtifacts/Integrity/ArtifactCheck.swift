@@ -19,15 +19,20 @@ package struct ArtifactCheck: Sendable {
         _ options: CheckOptions, report: (CheckNews) async throws -> Void
     ) async throws -> CheckSum {
         var sum = CheckSum()
+        func waiting(_ others: String) async throws {
+            var waits = sum
+            waits.waitingFor = others
+            try await report(.progress(waits))
+        }
         if options.rebuildsIndex {
-            try await store.upkeep.take {
+            try await store.upkeep.take("a rebuild of the index", waiting: waiting) {
                 let repair = PackRepair(store: store)
                 try await repair.rebuildIndex(&sum, report)
             }
         }
         let hurt = try await checkPacks(options, after: nil, &sum, report)
         if options.repairs, !hurt.isEmpty {
-            try await store.upkeep.take {
+            try await store.upkeep.take("a repair", waiting: waiting) {
                 try await PackRepair(store: store).run(hurt, &sum, report)
             }
             store.emptyCaches()

@@ -44,7 +44,7 @@ struct BackupCheck {
             outcome.packs += 1
             let path = PackFile.path(pack, in: folder.packs)
             do {
-                guard let found = Folders.size(path), found == size else {
+                guard let found = try Folders.size(path), found == size else {
                     throw LinajeError(.corrupt, "\(path) is gone or has another size")
                 }
                 try PackFile.check(path, is: pack)
@@ -65,7 +65,7 @@ struct BackupCheck {
             step("\(generation.name)/\(file.name)")
             let object = "\(generation.name)/\(file.name)"
             var hasher = ContentHasher()
-            guard let size = Folders.size(path), size == file.size else {
+            guard let size = try Folders.size(path), size == file.size else {
                 outcome.findings.append(
                     Finding(object: object, finding: "it is gone or has another size"))
                 continue

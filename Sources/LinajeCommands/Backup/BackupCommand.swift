@@ -56,9 +56,11 @@ struct BackupCommand: AsyncParsableCommand {
         if verify { return try await verify(destination, bar) }
         let client = try await options.connect()
         let folder = try await BlockingThread.run { try BackupFolder(writing: destination) }
+        let backup = try await client.openBackup { bar.draw($0) }
+        defer { backup.end() }
         let outcome = try await BackupMaking(
-            folder: folder, client: client, keep: keep, acceptsDamage: despiteDamage,
-            step: { bar.draw($0) }
+            folder: folder, backup: backup, agent: client.daemon.agent, keep: keep,
+            acceptsDamage: despiteDamage, step: { bar.draw($0) }
         ).run()
         bar.clear()
         if options.json {

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeArtifacts
 import LinajeClient
@@ -12,23 +13,25 @@ final class NewFile: Sendable {
     ///
     /// - Parameter owner: whose it is; `nil`: the caller's.
     init(_ path: String, owner: FileOwner? = nil) throws {
-        unlink(path)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        storage_unlink(path)
+        let descriptor = storage_open(
+            path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw fileError("written", path, errno) }
         self.path = path
         self.descriptor = descriptor
-        if let owner, fchown(descriptor, owner.user, owner.group) != 0 {
+        if let owner, storage_fchown(descriptor, owner.user, owner.group) != 0 {
             throw fileError("given to its owner", path, errno)
         }
     }
 
-    deinit { close(descriptor) }
+    deinit { storage_close(descriptor) }
 
     func write(_ bytes: [UInt8]) throws {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, bytes.count - written)
+                storage_write(
+                    descriptor, $0.baseAddress.map { $0 + written }, bytes.count - written)
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw fileError("written", path, errno) }
@@ -38,7 +41,7 @@ final class NewFile: Sendable {
 
     /// Makes what was written durable.
     func sync() throws {
-        guard fsync(descriptor) == 0 else { throw fileError("made durable", path, errno) }
+        guard storage_fsync(descriptor) == 0 else { throw fileError("made durable", path, errno) }
     }
 }
 
@@ -52,28 +55,33 @@ final class FileInput: Sendable {
     private let descriptor: Int32
 
     init(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        let descriptor = storage_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw fileError("read", path, errno) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            close(descriptor)
+        var status = storage_status()
+        guard storage_status_of_file(descriptor, &status) == 0 else {
+            let number = errno
+            storage_close(descriptor)
+            throw fileError("read", path, number)
+        }
+        guard status.mode & S_IFMT == S_IFREG else {
+            storage_close(descriptor)
             throw LinajeError(.corrupt, "\(path) is no regular file")
         }
         self.path = path
         self.descriptor = descriptor
-        size = UInt64(clamping: status.st_size)
+        size = status.size
     }
 
-    deinit { close(descriptor) }
+    deinit { storage_close(descriptor) }
 
     /// The bytes at a place; fewer only at the end.
     func bytes(at place: UInt64, count wanted: Int) throws -> [UInt8] {
         var failed: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
             while count < wanted {
-                let got = pread(
+                let got = storage_pread(
                     descriptor, buffer.baseAddress.map { $0 + count }, wanted - count,
-                    off_t(clamping: place) + off_t(count))
+                    Int64(clamping: place) + Int64(count))
                 if got < 0, errno == EINTR { continue }
                 if got < 0 { failed = errno }
                 guard got > 0 else { break }
@@ -106,28 +114,30 @@ struct FileOwner: Sendable {
 enum Folders {
     /// The names in a folder, sorted; `nil` when there is none.
     static func names(_ path: String) throws -> [String]? {
-        guard let folder = opendir(path) else {
+        guard let folder = storage_open_folder(path) else {
             if errno == ENOENT { return nil }
             throw fileError("read", path, errno)
         }
-        defer { closedir(folder) }
+        defer { storage_close_folder(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
+        var name = [CChar](repeating: 0, count: 256)
+        while true {
+            let found = storage_next_name(folder, &name)
+            // Half a list must not be taken for the whole.
+            guard found >= 0 else { throw fileError("read", path, errno) }
+            guard found > 0 else { return names.sorted() }
+            names.append(
+                name.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
         }
-        return names.sorted()
     }
 
     /// Makes a folder for its owner only, durable in its parent, unless it is there.
     static func make(_ path: String, owner: FileOwner? = nil) throws {
-        guard mkdir(path, 0o700) == 0 else {
+        guard storage_mkdir(path, 0o700) == 0 else {
             guard errno == EEXIST else { throw fileError("made", path, errno) }
             return
         }
-        if let owner, chown(path, owner.user, owner.group) != 0 {
+        if let owner, storage_chown(path, owner.user, owner.group) != 0 {
             throw fileError("given to its owner", path, errno)
         }
         try sync(parent(of: path))
@@ -135,22 +145,24 @@ enum Folders {
 
     /// Makes the names in a folder durable.
     static func sync(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = storage_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard descriptor >= 0 else { throw fileError("read", path, errno) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw fileError("made durable", path, errno) }
+        defer { storage_close(descriptor) }
+        guard storage_fsync(descriptor) == 0 else { throw fileError("made durable", path, errno) }
     }
 
     /// Gives a file or a folder another name, durably.
     static func move(_ path: String, to target: String) throws {
-        guard rename(path, target) == 0 else { throw fileError("written", target, errno) }
+        guard storage_rename(path, target) == 0 else { throw fileError("written", target, errno) }
         try sync(parent(of: target))
     }
 
     /// Removes files of a folder and the folder; what is no file stays, and the folder with it.
     static func remove(_ path: String) throws {
-        for name in try names(path) ?? [] { unlink("\(path)/\(name)") }
-        guard rmdir(path) == 0 || errno == ENOENT else { throw fileError("removed", path, errno) }
+        for name in try names(path) ?? [] { storage_unlink("\(path)/\(name)") }
+        guard storage_rmdir(path) == 0 || errno == ENOENT else {
+            throw fileError("removed", path, errno)
+        }
     }
 
     static func parent(of path: String) -> String {
@@ -159,10 +171,13 @@ enum Folders {
     }
 
     /// Bytes of a regular file; `nil` when there is none.
-    static func size(_ path: String) -> UInt64? {
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return UInt64(clamping: status.st_size)
+    static func size(_ path: String) throws -> UInt64? {
+        var status = storage_status()
+        guard storage_status_of_link(path, &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw fileError("read", path, errno)
+        }
+        return status.mode & S_IFMT == S_IFREG ? status.size : nil
     }
 
     /// A path without slashes at its end.

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeArtifacts
 import LinajeClient
@@ -51,7 +52,7 @@ final class BackupFolder: Sendable {
             try Self.checkMark(self.path)
         } else {
             // The owner only: what is in the databases is nobody else's.
-            chmod(self.path, 0o700)
+            storage_chmod(self.path, 0o700)
             let file = try NewFile("\(self.path)/\(Self.markName).new")
             try file.write(Array(Self.mark.utf8))
             try file.sync()
@@ -61,7 +62,7 @@ final class BackupFolder: Sendable {
             try Folders.make(folder)
         }
         for name in try Folders.names(temporary) ?? [] {
-            if unlink("\(temporary)/\(name)") != 0 { try Folders.remove("\(temporary)/\(name)") }
+            if storage_unlink("\(temporary)/\(name)") != 0 { try Folders.remove("\(temporary)/\(name)") }
         }
     }
 
@@ -77,7 +78,7 @@ final class BackupFolder: Sendable {
         lock = try Self.takeLock(self.path, LOCK_SH)
     }
 
-    deinit { if lock >= 0 { close(lock) } }
+    deinit { if lock >= 0 { storage_close(lock) } }
 
     // MARK: Generations
 
@@ -116,7 +117,7 @@ final class BackupFolder: Sendable {
     /// - Throws: `corrupt`, `storeTooNew`.
     func manifest(of generation: Generation) throws -> BackupManifest {
         let path = "\(path(of: generation))/manifest"
-        guard let size = Folders.size(path), size <= UInt64(Limits.backupManifestBytes) else {
+        guard let size = try Folders.size(path), size <= UInt64(Limits.backupManifestBytes) else {
             throw LinajeError(
                 .corrupt,
                 "manifest \(path) is gone or too long; use another generation of the backup")
@@ -162,7 +163,7 @@ final class BackupFolder: Sendable {
                 guard let pack = PackName(key: "\(folder)/\(name)"), !needed.contains(pack) else {
                     continue
                 }
-                unlink("\(path)/\(folder)/\(name)")
+                storage_unlink("\(path)/\(folder)/\(name)")
                 removed += 1
             }
         }
@@ -182,15 +183,15 @@ final class BackupFolder: Sendable {
 
     private static func takeLock(_ path: String, _ kind: Int32) throws -> Int32 {
         let flags = O_CLOEXEC | O_NOFOLLOW
-        var lock = open("\(path)/lock", flags | O_RDWR | O_CREAT, 0o600)
-        if lock < 0 { lock = open("\(path)/lock", flags | O_RDONLY) }
+        var lock = storage_open("\(path)/lock", flags | O_RDWR | O_CREAT, 0o600)
+        if lock < 0 { lock = storage_open("\(path)/lock", flags | O_RDONLY, 0) }
         guard lock >= 0 else {
             // A medium that cannot be written has nobody who writes to it.
             if kind == LOCK_SH, errno == EROFS || errno == ENOENT || errno == EACCES { return -1 }
             throw fileError("locked", path, errno)
         }
         guard flock(lock, kind | LOCK_NB) == 0 else {
-            close(lock)
+            storage_close(lock)
             throw LinajeError(
                 .alreadyRunning, "another linaje uses backup \(path); try again when it is done")
         }

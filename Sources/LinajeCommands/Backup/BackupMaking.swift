@@ -2,6 +2,20 @@ import LinajeArtifacts
 import LinajeClient
 import LinajeDomain
 
+/// The files of one open backup, wherever they come from.
+protocol BackupSource: Sendable {
+    /// Everything that it consists of.
+    var files: [BackupFile] { get }
+    /// Reads a file, whole, and hands its bytes over in their order.
+    func read(_ file: BackupFile, piece: ([UInt8]) async throws -> Void) async throws
+}
+
+extension OpenBackup: BackupSource {
+    func read(_ file: BackupFile, piece: ([UInt8]) async throws -> Void) async throws {
+        for try await bytes in try await read(file) { try await piece(bytes) }
+    }
+}
+
 /// Makes a generation of a backup: the databases whole, of the packs those that are not there yet.
 struct BackupMaking {
     /// What came of it.
@@ -18,7 +32,9 @@ struct BackupMaking {
     }
 
     let folder: BackupFolder
-    let client: LinajeClient
+    let backup: any BackupSource
+    /// Which daemon it is of.
+    let agent: String
     /// Generations that stay.
     let keep: Int
     /// Whether packs that are damaged are left out.
@@ -27,11 +43,9 @@ struct BackupMaking {
 
     func run() async throws -> Outcome {
         let (folder, keep) = (folder, keep)
-        let backup = try await client.openBackup { step($0) }
-        defer { backup.end() }
         var outcome = Outcome()
         var manifest = BackupManifest(
-            madeAt: SystemClock().now(), agent: client.daemon.agent.filter { $0 != "\n" })
+            madeAt: SystemClock().now(), agent: agent.filter { $0 != "\n" })
         let made = "\(folder.temporary)/generation"
         try await BlockingThread.run { try Folders.make(made) }
         let packs = try backup.files.compactMap { file -> (PackName, BackupFile)? in
@@ -45,7 +59,7 @@ struct BackupMaking {
         }
         for file in backup.files where BackupManifest.fileNames.contains(file.name) {
             step("copying \(file.name), \(ByteCount(file.size))")
-            let digest = try await copy(backup, file, to: "\(made)/\(file.name)")
+            let digest = try await copy(file, to: "\(made)/\(file.name)")
             manifest.files.append(.init(name: file.name, size: file.size, sha256: digest))
             outcome.newBytes += file.size
         }
@@ -53,7 +67,7 @@ struct BackupMaking {
         for (number, (pack, file)) in packs.enumerated() {
             step("pack \(number + 1) of \(packs.count), \(ByteCount(outcome.newBytes)) copied")
             do {
-                if try await add(backup, pack, file, isKnown: known.contains(pack)) {
+                if try await add(pack, file, isKnown: known.contains(pack)) {
                     outcome.newPacks += 1
                     outcome.newBytes += file.size
                 }
@@ -96,12 +110,12 @@ struct BackupMaking {
     /// - Returns: whether it was copied.
     /// - Throws: `corrupt`, `notFound` for a pack that the daemon does not have as it was.
     private func add(
-        _ backup: OpenBackup, _ pack: PackName, _ file: BackupFile, isKnown: Bool
+        _ pack: PackName, _ file: BackupFile, isKnown: Bool
     ) async throws -> Bool {
         let root = folder.packs
         let path = PackFile.path(pack, in: root)
         let isThere = try await BlockingThread.run {
-            guard Folders.size(path) == file.size else { return false }
+            guard try Folders.size(path) == file.size else { return false }
             // What an interrupted backup left is read: nobody has vouched for it yet.
             if !isKnown { guard (try? PackFile.check(path, is: pack)) != nil else { return false } }
             return true
@@ -109,7 +123,7 @@ struct BackupMaking {
         guard !isThere else { return false }
         let part = "\(folder.temporary)/pack"
         do {
-            _ = try await copy(backup, file, to: part)
+            _ = try await copy(file, to: part)
             try await BlockingThread.run {
                 try PackFile.check(part, is: pack)
                 try Folders.make(Folders.parent(of: path))
@@ -130,9 +144,7 @@ struct BackupMaking {
     /// Copies a file of the daemon, durably.
     ///
     /// - Returns: the SHA-256 of what was written.
-    private func copy(
-        _ backup: OpenBackup, _ file: BackupFile, to path: String
-    ) async throws -> SHA256Digest {
+    private func copy(_ file: BackupFile, to path: String) async throws -> SHA256Digest {
         let target = try await BlockingThread.run { try NewFile(path) }
         var hasher = ContentHasher()
         var pending: [UInt8] = []
@@ -148,7 +160,7 @@ struct BackupMaking {
             }
             count += UInt64(piece.count)
         }
-        for try await bytes in try await backup.read(file) {
+        try await backup.read(file) { bytes in
             pending += bytes
             if pending.count >= FileInput.pieceBytes { try await flush() }
         }

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeArtifacts
 import LinajeClient
@@ -34,8 +35,8 @@ struct Restoring {
         let manifest = try folder.manifest(of: generation)
         let target = Folders.trimmed(stateDirectory)
         let owner = try Self.owner(of: target)
-        let missing = manifest.packs.keys.filter {
-            Folders.size(PackFile.path($0, in: folder.packs)) != manifest.packs[$0]
+        let missing = try manifest.packs.keys.filter {
+            try Folders.size(PackFile.path($0, in: folder.packs)) != manifest.packs[$0]
         }
         guard missing.isEmpty else {
             throw LinajeError(
@@ -62,7 +63,7 @@ struct Restoring {
         }
         for folder in folders.sorted() { try Folders.sync(folder) }
         try Folders.sync("\(place)/packs")
-        unlink("\(place)/\(Self.markName)")
+        storage_unlink("\(place)/\(Self.markName)")
         try Folders.sync(place)
         try finish(place, target)
         outcome.packs = manifest.packs.count
@@ -82,9 +83,9 @@ struct Restoring {
                 "\(target) is not empty; a backup is restored to a directory that is empty or not "
                     + "there: stop the daemon and move the old one away")
         }
-        var status = stat()
-        guard geteuid() == 0, stat(target, &status) == 0 else { return nil }
-        return FileOwner(user: status.st_uid, group: status.st_gid)
+        var status = storage_status()
+        guard geteuid() == 0, storage_status_of(target, &status) == 0 else { return nil }
+        return FileOwner(user: status.owner, group: status.group)
     }
 
     private func begin(_ place: String, _ owner: FileOwner?) throws {
@@ -123,7 +124,7 @@ struct Restoring {
         _ pack: PackName, _ size: UInt64, to path: String, _ owner: FileOwner?
     ) throws {
         // What an earlier restore has brought here already.
-        if Folders.size(path) == size, (try? PackFile.check(path, is: pack)) != nil { return }
+        if try Folders.size(path) == size, (try? PackFile.check(path, is: pack)) != nil { return }
         let target = try NewFile(path, owner: owner)
         try FileInput(PackFile.path(pack, in: folder.packs)).forEach { try target.write($0) }
         try target.sync()
@@ -131,7 +132,7 @@ struct Restoring {
     }
 
     private func finish(_ place: String, _ target: String) throws {
-        guard rename(place, target) == 0 else {
+        guard storage_rename(place, target) == 0 else {
             let number = errno
             guard number == EBUSY || number == ENOTEMPTY || number == EEXIST else {
                 throw fileError("written", target, number)

@@ -61,6 +61,13 @@ struct StepBar {
         if isShown { Output.diagnostic("\r\u{1B}[K\(text)") }
     }
 
+    /// Says on standard error, terminal or not, what the work waits for; empty: nothing.
+    func waits(for others: String) {
+        guard !others.isEmpty else { return }
+        clear()
+        Output.note("waiting for \(printable(others))")
+    }
+
     /// Removes what was drawn.
     func clear() { draw("") }
 }

@@ -61,9 +61,10 @@ struct FsckCommand: AsyncParsableCommand {
                 bar.clear()
                 Output.lineNow(options.json ? sum.json.text : text(sum, since: began))
             case .progress(let sum):
+                bar.waits(for: sum.waitingFor)
                 if options.json {
                     Output.lineNow(sum.json.text)
-                } else {
+                } else if sum.waitingFor.isEmpty {
                     bar.draw(text(sum, since: began))
                 }
             }
@@ -114,7 +115,9 @@ extension CheckFinding {
 extension CheckSum {
     fileprivate var json: JSONValue {
         .object([
-            ("finished", .bool(isFinished)), ("packs", .uint(packs)),
+            ("finished", .bool(isFinished)),
+            ("waiting_for", .optional(waitingFor.isEmpty ? nil : waitingFor)),
+            ("packs", .uint(packs)),
             ("total_packs", .uint(totalPacks)), ("bytes", .uint(bytes)),
             ("total_bytes", .uint(totalBytes)), ("blobs", .uint(blobs)), ("roots", .uint(roots)),
             ("findings", .uint(findings)), ("repaired", .uint(repaired)),

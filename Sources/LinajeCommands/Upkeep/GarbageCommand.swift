@@ -65,9 +65,10 @@ struct GarbageCommand: AsyncParsableCommand {
                     Output.note(printable(finding))
                 }
             case .progress(let sum):
+                bar.waits(for: sum.waitingFor)
                 if options.json {
                     Output.lineNow(sum.json(dryRun).text)
-                } else {
+                } else if sum.waitingFor.isEmpty {
                     bar.draw(
                         "\(Rendering.grouped(sum.blobs)) of \(Rendering.grouped(sum.totalBlobs)) "
                             + "blobs, \(ByteCount(sum.condemnedBytes)) not needed")
@@ -116,7 +117,9 @@ extension TreeVerdict {
 extension CollectionSum {
     fileprivate func json(_ isDryRun: Bool) -> JSONValue {
         .object([
-            ("finished", .bool(isFinished)), ("dry_run", .bool(isDryRun)), ("roots", .uint(roots)),
+            ("finished", .bool(isFinished)),
+            ("waiting_for", .optional(waitingFor.isEmpty ? nil : waitingFor)),
+            ("dry_run", .bool(isDryRun)), ("roots", .uint(roots)),
             ("blobs", .uint(blobs)), ("total_blobs", .uint(totalBlobs)),
             ("condemned", .uint(condemned)), ("condemned_bytes", .uint(condemnedBytes)),
             ("rescued", .uint(rescued)), ("waiting_bytes", .uint(waitingBytes)),

@@ -8,8 +8,7 @@ extension MethodTable {
             let options = try CollectionOptions(request, grace: service.grace)
             try stream.respond(Linaje_V1_CollectGarbageOpened())
             if request.undo {
-                try await stream.send(
-                    Linaje_V1_CollectionNews(.progress(try await service.undo())))
+                try await service.undo { try await stream.send(Linaje_V1_CollectionNews($0)) }
             } else {
                 _ = try await service.collect(options) {
                     try await stream.send(Linaje_V1_CollectionNews($0))

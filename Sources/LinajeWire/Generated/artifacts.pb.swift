@@ -778,6 +778,9 @@ package nonisolated struct Linaje_V1_CollectionProgress: Sendable {
   /// Whether this is the last word.
   package var finished: Bool = false
 
+  /// What it waits for before it begins, for people: "a backup that began at …"; empty: nothing.
+  package var waitingFor: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1007,6 +1010,9 @@ package nonisolated struct Linaje_V1_CheckStoreProgress: Sendable {
 
   /// Whether this is the last word.
   package var finished: Bool = false
+
+  /// What it waits for before it goes on, for people: "a backup that began at …"; empty: nothing.
+  package var waitingFor: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2322,7 +2328,7 @@ nonisolated extension Linaje_V1_CollectionNews: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Linaje_V1_CollectionProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CollectionProgress"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}roots\0\u{1}blobs\0\u{3}total_blobs\0\u{1}condemned\0\u{3}condemned_bytes\0\u{1}rescued\0\u{3}waiting_bytes\0\u{3}removed_packs\0\u{3}rewritten_packs\0\u{3}freed_bytes\0\u{1}findings\0\u{1}finished\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}roots\0\u{1}blobs\0\u{3}total_blobs\0\u{1}condemned\0\u{3}condemned_bytes\0\u{1}rescued\0\u{3}waiting_bytes\0\u{3}removed_packs\0\u{3}rewritten_packs\0\u{3}freed_bytes\0\u{1}findings\0\u{1}finished\0\u{3}waiting_for\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2342,6 +2348,7 @@ nonisolated extension Linaje_V1_CollectionProgress: SwiftProtobuf.Message, Swift
       case 10: try { try decoder.decodeSingularUInt64Field(value: &self.freedBytes) }()
       case 11: try { try decoder.decodeRepeatedStringField(value: &self.findings) }()
       case 12: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      case 13: try { try decoder.decodeSingularStringField(value: &self.waitingFor) }()
       default: break
       }
     }
@@ -2384,6 +2391,9 @@ nonisolated extension Linaje_V1_CollectionProgress: SwiftProtobuf.Message, Swift
     if self.finished != false {
       try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 12)
     }
+    if !self.waitingFor.isEmpty {
+      try visitor.visitSingularStringField(value: self.waitingFor, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2400,6 +2410,7 @@ nonisolated extension Linaje_V1_CollectionProgress: SwiftProtobuf.Message, Swift
     if lhs.freedBytes != rhs.freedBytes {return false}
     if lhs.findings != rhs.findings {return false}
     if lhs.finished != rhs.finished {return false}
+    if lhs.waitingFor != rhs.waitingFor {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2728,7 +2739,7 @@ nonisolated extension Linaje_V1_CheckStoreNews: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Linaje_V1_CheckStoreProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CheckStoreProgress"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}packs\0\u{3}total_packs\0\u{1}bytes\0\u{3}total_bytes\0\u{1}blobs\0\u{1}roots\0\u{1}findings\0\u{1}repaired\0\u{1}finished\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}packs\0\u{3}total_packs\0\u{1}bytes\0\u{3}total_bytes\0\u{1}blobs\0\u{1}roots\0\u{1}findings\0\u{1}repaired\0\u{1}finished\0\u{3}waiting_for\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2745,6 +2756,7 @@ nonisolated extension Linaje_V1_CheckStoreProgress: SwiftProtobuf.Message, Swift
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.findings) }()
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.repaired) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.finished) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.waitingFor) }()
       default: break
       }
     }
@@ -2778,6 +2790,9 @@ nonisolated extension Linaje_V1_CheckStoreProgress: SwiftProtobuf.Message, Swift
     if self.finished != false {
       try visitor.visitSingularBoolField(value: self.finished, fieldNumber: 9)
     }
+    if !self.waitingFor.isEmpty {
+      try visitor.visitSingularStringField(value: self.waitingFor, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2791,6 +2806,7 @@ nonisolated extension Linaje_V1_CheckStoreProgress: SwiftProtobuf.Message, Swift
     if lhs.findings != rhs.findings {return false}
     if lhs.repaired != rhs.repaired {return false}
     if lhs.finished != rhs.finished {return false}
+    if lhs.waitingFor != rhs.waitingFor {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -303,7 +303,7 @@ package nonisolated struct Linaje_V1_UpkeepStatus: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "collection", "scrub" or "check".
+  /// "collection", "scrub", "check", or "backup" while one is open.
   package var task: String = String()
 
   /// When it began, in microseconds since 1970 UTC.
@@ -312,7 +312,7 @@ package nonisolated struct Linaje_V1_UpkeepStatus: Sendable {
   /// When it ended; 0: it goes on, or was interrupted.
   package var endedAtUs: Int64 = 0
 
-  /// Bytes read (scrub, check) or freed (collection).
+  /// Bytes read (scrub, check, backup) or freed (collection).
   package var bytes: UInt64 = 0
 
   /// Bytes there are to read.

@@ -37,6 +37,7 @@ extension Linaje_V1_CollectionProgress {
         rewrittenPacks = sum.rewrittenPacks
         freedBytes = sum.freedBytes
         findings = sum.findings
+        waitingFor = sum.waitingFor
         finished = sum.isFinished
     }
 }
@@ -55,6 +56,7 @@ extension CollectionSum {
         rewrittenPacks = message.rewrittenPacks
         freedBytes = message.freedBytes
         findings = message.findings
+        waitingFor = message.waitingFor
         isFinished = message.finished
     }
 }

@@ -54,6 +54,7 @@ extension Linaje_V1_CheckStoreProgress {
         roots = sum.roots
         findings = sum.findings
         repaired = sum.repaired
+        waitingFor = sum.waitingFor
         finished = sum.isFinished
     }
 }
@@ -69,6 +70,7 @@ extension CheckSum {
         roots = message.roots
         findings = message.findings
         repaired = message.repaired
+        waitingFor = message.waitingFor
         isFinished = message.finished
     }
 }

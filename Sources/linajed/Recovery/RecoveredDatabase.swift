@@ -1,4 +1,4 @@
-import Glibc
+import CStorageCalls
 import LinajeDomain
 
 /// Puts a database that was made anew in the place of a damaged one, so that a kill at any moment
@@ -31,7 +31,7 @@ enum RecoveredDatabase {
     @discardableResult
     static func finish(_ path: String) throws -> Bool {
         guard FileFacts.exists(path + finishedSuffix) else { return false }
-        for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
+        for suffix in ["-wal", "-shm"] { storage_unlink(path + suffix) }
         let folder = FileFacts.folder(of: path)
         try FileFacts.syncFolder(folder)
         try rename(path + finishedSuffix, to: path)
@@ -44,14 +44,14 @@ enum RecoveredDatabase {
     static func removeUnfinished(_ path: String) -> Bool {
         var wasThere = false
         for suffix in ["", "-wal", "-shm", "-journal"]
-        where unlink(path + unfinishedSuffix + suffix) == 0 {
+        where storage_unlink(path + unfinishedSuffix + suffix) == 0 {
             wasThere = true
         }
         return wasThere
     }
 
     private static func rename(_ old: String, to new: String) throws {
-        guard Glibc.rename(old, new) == 0 else {
+        guard storage_rename(old, new) == 0 else {
             throw FileFacts.failure("rename to \(new)", old)
         }
     }

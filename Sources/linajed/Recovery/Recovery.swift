@@ -1,3 +1,4 @@
+import CStorageCalls
 import FoundationEssentials
 import Glibc
 import LinajeArtifacts
@@ -72,7 +73,7 @@ struct Recovery {
             let format = try StateFormat.read(directory)
             try format?.requireKnown(directory, version: Linajed.version)
         } catch let error as LinajeError where error.code == .corrupt {
-            if !report.isDryRun { unlink(directory + "/format") }
+            if !report.isDryRun { storage_unlink(directory + "/format") }
             report.add(.repaired, "format", "the stamp cannot be read", "it is written anew")
         }
         for database in StoreCheck.databases {
@@ -122,7 +123,7 @@ struct Recovery {
         let temporary = FileFacts.names(directory + "/tmp").filter { $0.hasPrefix(".tmp-") }
         if !temporary.isEmpty {
             if !report.isDryRun {
-                for name in temporary { unlink("\(directory)/tmp/\(name)") }
+                for name in temporary { storage_unlink("\(directory)/tmp/\(name)") }
             }
             report.add(
                 .repaired, "tmp", "\(temporary.count) packs were on their way when a daemon ended",

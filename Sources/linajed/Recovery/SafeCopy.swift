@@ -1,4 +1,4 @@
-import CLinux
+import CStorageCalls
 import FoundationEssentials
 import Glibc
 import LinajeDomain
@@ -21,7 +21,7 @@ struct SafeCopy {
     func removeUnfinished() {
         for name in FileFacts.names(root) {
             for file in FileFacts.names("\(root)/\(name)") where file.hasSuffix(".part") {
-                unlink("\(root)/\(name)/\(file)")
+                storage_unlink("\(root)/\(name)/\(file)")
             }
         }
     }
@@ -42,7 +42,7 @@ struct SafeCopy {
         // The database last: where it stands, its log does too.
         for suffix in files {
             try Self.copy(path + suffix, to: copy + suffix + ".part")
-            guard rename(copy + suffix + ".part", copy + suffix) == 0 else {
+            guard storage_rename(copy + suffix + ".part", copy + suffix) == 0 else {
                 throw FileFacts.failure("rename", copy + suffix + ".part")
             }
         }
@@ -54,7 +54,7 @@ struct SafeCopy {
     func move(_ path: String, to name: String) throws {
         let target = "\(folder)/\(name)"
         try makeFolders(FileFacts.folder(of: target))
-        guard rename(path, target) == 0 else { throw FileFacts.failure("move aside", path) }
+        guard storage_rename(path, target) == 0 else { throw FileFacts.failure("move aside", path) }
         try FileFacts.syncFolder(FileFacts.folder(of: target))
         try FileFacts.syncFolder(FileFacts.folder(of: path))
     }
@@ -73,34 +73,35 @@ struct SafeCopy {
 
     /// Copies a file, sharing its blocks where the file system can; synced at the end.
     static func copy(_ path: String, to target: String) throws {
-        let input = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let input = storage_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard input >= 0 else { throw FileFacts.failure("open", path) }
-        defer { close(input) }
-        let output = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        defer { storage_close(input) }
+        let output = storage_open(
+            target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard output >= 0 else { throw FileFacts.failure("make", target) }
-        defer { close(output) }
+        defer { storage_close(output) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
-            let count = clinux_copy_range(input, output, 1 << 30)
+            let count = storage_copy_range(input, output, 1 << 30)
             if count > 0 { continue }
             // At the end, or the file system cannot: what is left is copied by hand.
-            let got = read(input, &buffer, buffer.count)
+            let got = storage_read(input, &buffer, buffer.count)
             guard got >= 0 else { throw FileFacts.failure("read", path) }
             if got == 0 { break }
             var written = 0
             while written < got {
                 let put = buffer.withUnsafeBytes {
-                    write(output, $0.baseAddress.map { $0 + written }, got - written)
+                    storage_write(output, $0.baseAddress.map { $0 + written }, got - written)
                 }
                 guard put > 0 else {
                     let failure = FileFacts.failure("write", target)
-                    unlink(target)
+                    storage_unlink(target)
                     throw failure
                 }
                 written += put
             }
         }
-        guard fsync(output) == 0 else { throw FileFacts.failure("sync", target) }
+        guard storage_fsync(output) == 0 else { throw FileFacts.failure("sync", target) }
     }
 
     private func makeFolders(_ path: String) throws {
@@ -108,7 +109,7 @@ struct SafeCopy {
         for part in path.dropFirst(made.count + 1).split(separator: "/") {
             let parent = made
             made += "/\(part)"
-            guard mkdir(made, 0o700) == 0 || errno == EEXIST else {
+            guard storage_mkdir(made, 0o700) == 0 || errno == EEXIST else {
                 throw FileFacts.failure("make", made)
             }
             try FileFacts.syncFolder(parent)

@@ -1,3 +1,4 @@
+import CStorageCalls
 import Glibc
 import LinajeDomain
 
@@ -24,14 +25,14 @@ struct StateModes {
     }
 
     private func visit(_ path: String, _ closed: inout [String], _ foreign: inout [String]) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        let isFolder = status.st_mode & S_IFMT == S_IFDIR
-        guard isFolder || status.st_mode & S_IFMT == S_IFREG else { return }
-        if status.st_uid != getuid() {
+        var status = storage_status()
+        guard storage_status_of_link(path, &status) == 0 else { return }
+        let isFolder = status.mode & S_IFMT == S_IFDIR
+        guard isFolder || status.mode & S_IFMT == S_IFREG else { return }
+        if status.owner != getuid() {
             foreign.append(path)
-        } else if status.st_mode & 0o077 != 0 {
-            if !report.isDryRun { chmod(path, status.st_mode & 0o700) }
+        } else if status.mode & 0o077 != 0 {
+            if !report.isDryRun { storage_chmod(path, status.mode & 0o700) }
             closed.append(path)
         }
         guard isFolder else { return }

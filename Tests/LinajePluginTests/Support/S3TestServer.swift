@@ -1,7 +1,6 @@
 import Foundation
 import LinajeDomain
 import S3Storage
-import Synchronization
 
 /// The server of `Fixtures/s3_server.py`, one for all tests of the process: real S3 with signatures
 /// checked, behind a proxy that does harm on request.
@@ -50,20 +49,11 @@ final class S3TestServer: Sendable {
     let secretKey: String
     /// Of somebody who may read and list, and nothing else.
     private let reader: (key: String, secret: String)
-    private let process: Process
-    private let conversation: Mutex<(input: FileHandle, output: FileHandle)>
+    private let server: ServerScript
 
     private init() throws {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("Fixtures/s3_server.py").path
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: TestPython.path)
-        process.arguments = [script]
-        let (input, output) = (Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        let hello = try Self.object(Self.readLine(output.fileHandleForReading))
+        let (server, hello) = try ServerScript.start("s3_server.py", python: TestPython.path)
+        self.server = server
         guard let proxy = hello["proxy"] as? Int, let metadata = hello["metadata"] as? Int,
             let access = hello["access"] as? String, let secret = hello["secret"] as? String,
             let reader = hello["reader"] as? String,
@@ -71,7 +61,6 @@ final class S3TestServer: Sendable {
         else { throw TestPython.Failure(message: "the S3 server of the tests said \(hello)") }
         (proxyPort, metadataPort, accessKey, secretKey) = (proxy, metadata, access, secret)
         self.reader = (reader, readerSecret)
-        conversation = Mutex((input.fileHandleForWriting, output.fileHandleForReading))
     }
 
     // MARK: Orders
@@ -127,39 +116,10 @@ final class S3TestServer: Sendable {
         return try ask(order)["given"] as? Int ?? -1
     }
 
-    private func ask(_ order: [String: Any]) throws -> [String: Any] {
-        let line = try JSONSerialization.data(withJSONObject: order) + Data("\n".utf8)
-        let said = try conversation.withLock { conversation in
-            try conversation.input.write(contentsOf: line)
-            return try Self.readLine(conversation.output)
-        }
-        let answer = try Self.object(said)
-        if let error = answer["error"] {
-            throw TestPython.Failure(message: "the S3 server of the tests says \(error)")
-        }
-        return answer
-    }
+    private func ask(_ order: [String: Any]) throws -> [String: Any] { try server.ask(order) }
 
     private func text(_ values: [String: Any], _ key: String) throws -> String {
-        guard let text = values[key] as? String else {
-            throw TestPython.Failure(message: "the S3 server of the tests gave no \(key)")
-        }
-        return text
-    }
-
-    private static func readLine(_ handle: FileHandle) throws -> Data {
-        var line = Data()
-        while line.last != 0x0a {
-            guard let more = try handle.read(upToCount: 1), !more.isEmpty else {
-                throw TestPython.Failure(message: "the S3 server of the tests has ended")
-            }
-            line += more
-        }
-        return line
-    }
-
-    private static func object(_ line: Data) throws -> [String: Any] {
-        try JSONSerialization.jsonObject(with: line) as? [String: Any] ?? [:]
+        try server.text(values, key)
     }
 }
 

@@ -137,6 +137,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (10, "freed_bytes", "uint64", ""),
         (11, "findings", "string", "repeated"),
         (12, "finished", "bool", ""),
+        (13, "waiting_for", "string", ""),
     ],
     "CollectedTree": [
         (1, "digest", "bytes", ""),
@@ -187,6 +188,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (7, "findings", "uint64", ""),
         (8, "repaired", "uint64", ""),
         (9, "finished", "bool", ""),
+        (10, "waiting_for", "string", ""),
     ],
     "CheckStoreFinding": [
         (1, "object", "string", ""),

@@ -34,7 +34,7 @@ def capture_now() -> Dict[str, Any]:
     found: Dict[str, Any] = {
         "entry_point": _entry_point(), "argv": _masked(sys.argv),
         "language": f"{platform.python_implementation()} {platform.python_version()}",
-        "environment": environment(), "host": socket.gethostname(), "user": _user()}
+        "environment": environment(), "host": socket.gethostname(), "user": user()}
     job = _identity.scheduler_job(os.environ, found["host"])
     if job:
         found["job"] = job
@@ -94,7 +94,8 @@ def environment() -> Dict[str, str]:
             for name in (*_ENVIRONMENT, *extra) if name and name in os.environ}
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process: the name of its user, else the number."""
     try:
         import pwd
 

@@ -1,7 +1,6 @@
 """Runs: what training code talks to. Nothing here waits for the daemon or fails because of it."""
 
 import datetime
-import getpass
 import operator
 import os
 import sys
@@ -314,7 +313,7 @@ class Run:
     def _create(self, tags: Mapping[str, Any], params: Mapping[str, Any],
                 lease: Dict[str, int]) -> None:
         fields: Dict[str, Any] = {
-            "id": self._id, "name": self.name, "user": _user(),
+            "id": self._id, "name": self.name, "user": _provenance.user(),
             "started_at_us": _now_ns() // 1000,
             "parent_id": bytes.fromhex(self.parent_id) if self.parent_id else b"",
             "tags": [tag_fields(key, value) for key, value in tags.items()],
@@ -420,13 +419,6 @@ def _number(key: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"metric {key!r}: value {value!r} is no number") from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 # --- The active run ------------------------------------------------------------------------------

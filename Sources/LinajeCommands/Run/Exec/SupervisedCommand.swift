@@ -39,13 +39,16 @@ final class SupervisedCommand: Sendable {
             relay?.handedOver()
             outputRelay?.handedOver()
         }
+        // The command begins in our cgroup. Counted once it runs, the kill of one that eats everything
+        // at once would be in the first count already.
+        let memory = MemoryWatch(pid: getpid())
         pid = try SpawnedProcess.start(
             words, environment: environment, output: outputRelay?.end, errors: relay?.end)
         log?.take(
             from: [(LogStream.stdout, outputRelay), (.stderr, relay)].compactMap { stream, relay in
                 relay.map { (stream, $0) }
             })
-        state = Mutex(State(memory: MemoryWatch(pid: pid)))
+        state = Mutex(State(memory: memory))
         if let caught { _ = OwnThread.start { [self] in pass(caught) } }
         guard OwnThread.start({ [self] in waitForEnd() }) else {
             // Without a thread it is waited for here; nothing else is left to be done meanwhile.
