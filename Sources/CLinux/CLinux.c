@@ -340,4 +340,6 @@ void clinux_limit_heap(void) {
     /* A fixed threshold also stops glibc from raising it to 32 MiB on its own. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_ARENA_MAX, 2);
+    /* Frames and batches come and go; given back each time, their pages are zeroed anew. */
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
 }

@@ -230,6 +230,9 @@ struct FileWork {
                 endChunk(UnsafeRawBufferPointer(rebasing: rest[..<length]))
                 rest = UnsafeRawBufferPointer(rebasing: rest[length...])
             }
+            if current.isEmpty {
+                current.reserveCapacity(max(rest.count, Chunker.normal + Chunker.minimum))
+            }
             current.append(contentsOf: rest)
         }
         guard chunkCount < Recipe.maximumChunks else {

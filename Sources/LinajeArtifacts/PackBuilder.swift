@@ -10,12 +10,17 @@ package struct PackBuilder: Sendable {
     /// A pack is sealed when it has so many blobs, however small.
     package static let maximumBlobs = 32_768
 
-    private var bytes = PackHeader.magic
+    private var bytes: [UInt8]
     private var header = PackHeader(entries: [])
     /// The last that stands in it.
     private var dictionary: SHA256Digest?
 
-    package init() {}
+    /// - Parameter old: the body of a pack that is written, whose memory is used again.
+    package init(reusing old: consuming [UInt8] = []) {
+        bytes = consume old
+        bytes.removeAll(keepingCapacity: true)
+        bytes += PackHeader.magic
+    }
 
     package var isEmpty: Bool { header.entries.isEmpty }
     /// Bytes of magic and blobs.

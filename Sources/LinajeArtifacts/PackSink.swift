@@ -32,6 +32,8 @@ package actor PackSink {
     private var open = PackOnItsWay(builder: PackBuilder(), ticket: PackTicket())
     private var sealed: [PackOnItsWay] = []
     private var isWriting = false
+    /// The body of the last pack that was written, while the next one is filled.
+    private var spare: [UInt8] = []
     /// Somebody waits for the open pack; it is sealed when the writer is free, so that all who
     /// come meanwhile share it.
     private var isOpenWanted = false
@@ -120,7 +122,14 @@ package actor PackSink {
         isOpenWanted = false
         guard !open.builder.isEmpty else { return }
         sealed.append(open)
-        open = PackOnItsWay(builder: PackBuilder(), ticket: PackTicket())
+        open = PackOnItsWay(builder: PackBuilder(reusing: takeSpare()), ticket: PackTicket())
+    }
+
+    private func takeSpare() -> [UInt8] {
+        // Moved out, so that nobody else holds it and its memory is used rather than copied.
+        var taken: [UInt8] = []
+        swap(&taken, &spare)
+        return taken
     }
 
     private func startWriting() {
@@ -145,6 +154,7 @@ package actor PackSink {
             if sealed.isEmpty, isOpenWanted { seal() }
         }
         isWriting = false
+        if open.builder.isEmpty { spare = [] }
     }
 
     /// Makes a pack durable, then visible.
@@ -158,6 +168,7 @@ package actor PackSink {
         }
         try await observer?(.packEntered)
         metrics.wrote(bytes: pack.size, took: started.duration(to: .now))
+        if pack.body.capacity <= 2 * PackBuilder.targetBytes { spare = pack.body }
         return pack.header.entries.map(\.key)
     }
 
