@@ -36,10 +36,8 @@ struct CodecProbe {
             return
         }
         var counts = [Int32](repeating: 0, count: 8 * 256)
-        counts.withUnsafeMutableBufferPointer { counts in
-            for (place, byte) in sample.enumerated() {
-                counts[(place & 7) &<< 8 | Int(byte)] &+= 1
-            }
+        sample.withUnsafeBufferPointer { sample in
+            for index in sample.indices { counts[(index & 7) &<< 8 | Int(sample[index])] &+= 1 }
         }
         var best = (width: 1, bytes: Self.bytes(counts, width: 1))
         for width in [2, 4, 8] {
@@ -74,9 +72,11 @@ struct CodecProbe {
                 BytePlanes.split($0, layout)
             }
             let count = (slice - (layout.turnedFrom ?? 0)) / width
-            for place in 0..<width {
-                for byte in planes[place * count..<(place + 1) * count] {
-                    turned[place &<< 8 | Int(byte)] &+= 1
+            planes.withUnsafeBufferPointer { planes in
+                for place in 0..<width {
+                    for index in place * count..<(place + 1) * count {
+                        turned[place &<< 8 | Int(planes[index])] &+= 1
+                    }
                 }
             }
         }
@@ -98,17 +98,20 @@ struct CodecProbe {
 
     /// Bits that one plane takes.
     private static func plane(_ counts: [Int32], _ plane: Int, width: Int) -> Double {
+        let terms = terms
         var total = 0
         var sum = 0.0
         var kinds = 0
         for byte in 0..<256 {
             var count = 0
-            for place in stride(from: plane, to: 8, by: width) {
-                count += Int(counts[place << 8 | byte])
+            var place = plane
+            while place < 8 {
+                count &+= Int(counts[place &<< 8 | byte])
+                place &+= width
             }
             guard count > 0 else { continue }
-            total += count
-            kinds += 1
+            total &+= count
+            kinds &+= 1
             sum += terms[count]
         }
         return terms[total] - sum + Double(max(0, kinds - 1)) / (2 * M_LN2)
