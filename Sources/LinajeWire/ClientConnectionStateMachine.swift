@@ -58,7 +58,8 @@ package struct ClientConnectionStateMachine: Sendable {
         var answered = false
         /// This side no longer wants what comes.
         var isCancelled = false
-        /// Bytes of data the server may send.
+        /// Bytes of data the server may send ahead of what is used, and what it may send now.
+        var window = ClientConnectionStateMachine.receiveWindow
         var receiveCredit = ClientConnectionStateMachine.receiveWindow
         /// Bytes used by the consumer that the server was not told of yet.
         var owed = 0
@@ -288,7 +289,7 @@ package struct ClientConnectionStateMachine: Sendable {
     package mutating func used(_ bytes: Int, stream: UInt32) -> Int? {
         guard var state = streams[stream], !state.isCancelled else { return nil }
         state.owed += bytes
-        guard state.owed >= Self.receiveWindow / 4 else {
+        guard state.owed >= state.window / 4 else {
             streams[stream] = state
             return nil
         }
@@ -302,6 +303,7 @@ package struct ClientConnectionStateMachine: Sendable {
     /// This side grants `bytes` besides what it has used; true when a credit frame must be sent.
     package mutating func widen(_ bytes: Int, stream: UInt32) -> Bool {
         guard let state = streams[stream], !state.isCancelled else { return false }
+        streams[stream]?.window = Self.sum(state.window, bytes)
         streams[stream]?.receiveCredit = Self.sum(state.receiveCredit, bytes)
         return true
     }

@@ -172,6 +172,22 @@ struct ClientConnectionStateMachineTests {
         #expect(refusal(&machine, .data, stream: 1, payload: [0]) == nil)
     }
 
+    @Test("a stream that was widened may be sent so much more, and grants come less often")
+    func widened() throws {
+        var machine = try greeted()
+        let isEarly = machine.widen(1, stream: 1)
+        #expect(!isEarly)
+        _ = machine.open(requestBytes: 1, hasData: false)
+        _ = try receive(&machine, .response, stream: 1)
+        let whole = [UInt8](repeating: 0, count: Machine.receiveWindow)
+        let isWidened = machine.widen(3 * Machine.receiveWindow, stream: 1)
+        #expect(isWidened)
+        for _ in 0..<4 { #expect(refusal(&machine, .data, stream: 1, payload: whole) == nil) }
+        #expect(refusal(&machine, .data, stream: 1, payload: [0]) == .flowControl)
+        #expect(machine.used(Machine.receiveWindow - 1, stream: 1) == nil)
+        #expect(machine.used(1, stream: 1) == Machine.receiveWindow)
+    }
+
     @Test("an error ends its stream, or on stream 0 the connection")
     func errors() throws {
         let (message, payload) = try failure(104)

@@ -7,9 +7,10 @@ struct ArtifactGetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Fetch a stored file or folder.",
         discussion: """
-            Each file is checked against its digest before it gets its name. What the folder has already
-            is not fetched: files of the same size, times and inode as when they were written here, and
-            files with the same content. So the same command goes on after an interruption.
+            Each file is checked against its digest before it gets its name. What the
+            folder has already is not fetched: files that look (size, times, inode) as
+            when they were written there, and files with the same content. So the same
+            command goes on after an interruption.
 
             EXAMPLES
               linaje artifact get runs:/RUN/model ./model

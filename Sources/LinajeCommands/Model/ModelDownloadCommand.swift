@@ -7,8 +7,8 @@ struct ModelDownloadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "download", abstract: "Fetch the files of a model into a folder.",
         discussion: """
-            Each file is checked against its digest before it gets its name. What the folder has already
-            is not fetched.
+            Each file is checked against its digest before it gets its name. What the
+            folder has already is not fetched.
 
             EXAMPLES
               linaje model download models:/fraud-detector/Production ./model
