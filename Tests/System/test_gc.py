@@ -211,5 +211,6 @@ def test_writers_and_collector_together_with_clients_that_are_paused(daemon):
           f"{len(pauses)} pauses ({sum(each >= 2 for each in pauses)} of 2 s and more), "
           f"{collections} collections: {dict(sums)}")
     assert commits > seconds and loose > seconds / 10, "too little happened"
-    assert sums["removed_packs"] > seconds / 2 and collections > seconds
+    # A collection takes longer the more is kept.
+    assert sums["removed_packs"] > seconds / 2 and collections > (seconds / 5 if SOAK else seconds)
     assert told(daemon, "fsck", "--read-data")[-1]["findings"] == 0

@@ -62,7 +62,9 @@ final class BackupFolder: Sendable {
             try Folders.make(folder)
         }
         for name in try Folders.names(temporary) ?? [] {
-            if storage_unlink("\(temporary)/\(name)") != 0 { try Folders.remove("\(temporary)/\(name)") }
+            if storage_unlink("\(temporary)/\(name)") != 0 {
+                try Folders.remove("\(temporary)/\(name)")
+            }
         }
     }
 

@@ -12,7 +12,7 @@ protocol BackupSource: Sendable {
 
 extension OpenBackup: BackupSource {
     func read(_ file: BackupFile, piece: ([UInt8]) async throws -> Void) async throws {
-        for try await bytes in try await read(file) { try await piece(bytes) }
+        for try await bytes in try await self.read(file) { try await piece(bytes) }
     }
 }
 

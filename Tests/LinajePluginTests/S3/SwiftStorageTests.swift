@@ -1,5 +1,6 @@
 import Foundation
 import LinajeConformance
+import LinajePluginKit
 import S3Storage
 import Testing
 
