@@ -54,6 +54,7 @@ package import LinajePluginKit
 /// catalog_idempotency  (principal key)*  request  answer  created_at_us
 /// artifact_holds   tree*  reason  principal  placed_at_us         see HoldSteps
 /// artifact_leases  tree*  ends_at_us
+/// retention_policies  (kind subject)*  …                        see RetentionTable
 /// catalog_counters name*  value                                   internal ids, never used twice
 /// ```
 ///
@@ -81,6 +82,7 @@ package enum CatalogSchema {
         SearchSchemaSteps.metricLists,
         HoldSteps.migration,
         RemoteTable.migration,
+        RetentionTable.migration,
     ]
 
     private static let experiments = [

@@ -141,6 +141,10 @@ extension CatalogTransaction {
     }
 
     private func set(_ status: LoggedModelStatus, of model: LoggedModel) throws {
+        guard status != .released || model.status == .released else {
+            throw LinajeError(
+                .invalidArgument, "logged models become RELEASED by retention policies only")
+        }
         guard status != .ready || model.tree != nil else {
             throw LinajeError(
                 .failedPrecondition,

@@ -56,6 +56,8 @@ extension CatalogTransaction {
         ) { try $0.count(0) }
         for version in versions { try removeVersion(model: id, name: name, version) }
         try removeTags(.registeredModels, of: .integer(id))
+        try connection.execute(
+            "DELETE FROM retention_policies WHERE kind = 'model' AND subject = ?", [.integer(id)])
         try connection.execute("DELETE FROM registered_models WHERE id = ?", [.integer(id)])
         try record(.modelDelete, model: name)
     }

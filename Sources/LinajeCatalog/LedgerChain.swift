@@ -61,4 +61,10 @@ enum LedgerOperation: String {
     /// Content is held by name, or not any more; the event is about no model.
     case holdPlace = "hold.place"
     case holdLift = "hold.lift"
+    /// A policy of what is kept; the event is about no model when the policy is an experiment's.
+    case retentionSet = "retention.set"
+    case retentionRemove = "retention.remove"
+    /// A policy let go of one thing, and what an application of it came to.
+    case retentionFree = "retention.free"
+    case retentionApply = "retention.apply"
 }

@@ -29,7 +29,7 @@ struct LinajeCommand: AsyncParsableCommand {
             MetricCommand.self, AgentCommand.self, DatasetCommand.self, ArtifactCommand.self,
             ModelCommand.self, LineageCommand.self, LedgerCommand.self, RemoteCommand.self,
             PushCommand.self, PullCommand.self, MaintainCommand.self, GarbageCommand.self,
-            FsckCommand.self, BackupCommand.self, RestoreCommand.self, ExportCommand.self,
-            ImportCommand.self, DoctorCommand.self, BenchCommand.self,
+            RetentionCommand.self, FsckCommand.self, BackupCommand.self, RestoreCommand.self,
+            ExportCommand.self, ImportCommand.self, DoctorCommand.self, BenchCommand.self,
         ])
 }

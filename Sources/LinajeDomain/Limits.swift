@@ -155,6 +155,10 @@ public enum Limits {
     public static let remoteExchanges = 4
     /// Most trees that are held by name.
     public static let holds = 100_000
+    /// Most retention policies.
+    public static let retentionPolicies = 1_000
+    /// Most checkpoints or versions that one policy looks at.
+    public static let retentionItems = 50_000
 
     /// How long an idempotency key is remembered.
     public static let idempotencyWindow = Duration.seconds(24 * 3_600)

@@ -111,6 +111,8 @@ public enum LoggedModelStatus: String, Sendable, Hashable, Codable {
     case pending = "PENDING"
     case ready = "READY"
     case uploadFailed = "UPLOAD_FAILED"
+    /// A retention policy let go of its files; the rest of it stays.
+    case released = "RELEASED"
 }
 
 /// A model that a run wrote, before and beside any registration.

@@ -105,6 +105,24 @@ public struct ByteCount: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 }
 
+extension ByteCount {
+    /// A size as people write it: a whole number, alone or with B, KiB, MiB, GiB or TiB behind it; `nil`
+    /// for anything else.
+    public init?(size text: String) {
+        let units = ["KiB", "MiB", "GiB", "TiB"]
+        let unit = units.firstIndex { text.hasSuffix($0) }
+        let end = unit == nil ? (text.hasSuffix("B") ? 1 : 0) : 3
+        let digits = text.dropLast(end)
+        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let count = UInt64(digits) else {
+            return nil
+        }
+        let (bytes, isOver) = count.multipliedReportingOverflow(
+            by: 1 << UInt64(10 * ((unit ?? -1) + 1)))
+        guard !isOver else { return nil }
+        self.init(bytes)
+    }
+}
+
 extension Duration {
     /// An age as people write it: a whole number with s, m, h, d or w behind it, at most a hundred
     /// years; `nil` for anything else.

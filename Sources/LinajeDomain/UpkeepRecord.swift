@@ -1,6 +1,6 @@
 /// How the last collection, scrub or check went.
 public struct UpkeepRecord: Sendable, Hashable {
-    /// "collection", "scrub", "check", or "backup" while one is open.
+    /// "collection", "scrub", "check", "retention", or "backup" while one is open.
     public var task: String
     public var begunAt: Timestamp
     /// `nil`: it goes on, or was interrupted.

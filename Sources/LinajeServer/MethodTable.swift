@@ -39,6 +39,7 @@ package struct MethodTable: Sendable {
         addRemotes(services.remotes)
         addBackups(services.backups)
         addImports(services.imports)
+        addRetention(services.retention)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

@@ -36,6 +36,7 @@ package final class ArtifactUpkeepService: Service, Sendable {
     static let collection = "collection"
     static let scrub = "scrub"
     static let check = "check"
+    static let retention = "retention"
     /// How often it is looked whether something is due.
     private static let lookInterval = Duration.seconds(60)
     /// How often the place of a scrub is kept, and callers are told how far it is.
@@ -47,6 +48,7 @@ package final class ArtifactUpkeepService: Service, Sendable {
     private let catalog: CatalogStore
     private let artifacts: ArtifactService
     private let store: ArtifactStore
+    private let retention: RetentionService
     private let configuration: Configuration
     private let clock: any WallClock
     private let logger: Logger
@@ -54,12 +56,13 @@ package final class ArtifactUpkeepService: Service, Sendable {
     private var collector: GarbageCollector { GarbageCollector(store: store, roots: roots) }
 
     init(
-        catalog: CatalogStore, artifacts: ArtifactService, configuration: Configuration,
-        clock: any WallClock, logger: Logger
+        catalog: CatalogStore, artifacts: ArtifactService, retention: RetentionService,
+        configuration: Configuration, clock: any WallClock, logger: Logger
     ) {
         self.catalog = catalog
         self.artifacts = artifacts
         self.store = artifacts.store
+        self.retention = retention
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
@@ -90,6 +93,7 @@ package final class ArtifactUpkeepService: Service, Sendable {
                 let due = last?.isOver == false ? started : (last?.begunAt ?? started) + interval
                 guard clock.now() >= due || last?.isOver == false else { continue }
                 if isCollection {
+                    try await applyRetention()
                     _ = try await collect(CollectionOptions(grace: configuration.grace)) { _ in }
                 } else {
                     try await scrub(from: last)
@@ -100,6 +104,19 @@ package final class ArtifactUpkeepService: Service, Sendable {
                 logger.error("\(task) of the artifact store failed: \(error)")
             }
         }
+    }
+
+    /// Lets go of what the policies that are automatic no longer keep, so that it is collected.
+    func applyRetention() async throws {
+        var record = UpkeepRecord(task: Self.retention, begunAt: clock.now())
+        guard let done = try await retention.applyAutomatic() else { return }
+        record.endedAt = clock.now()
+        record.bytes = done.bytes
+        record.findings = UInt64(clamping: done.failed)
+        record.message =
+            "\(done.items) items let go of, \(ByteCount(done.bytes))"
+            + (done.failed > 0 ? "; \(done.failed) policies failed, see the daemon's log" : "")
+        try await store.record(record)
     }
 
     /// Reads everything once, from where an earlier scrub was interrupted.

@@ -25,6 +25,7 @@ package struct Services: Sendable {
     package let purges: RunPurgeService
     package let registry: RegistryService
     package let remotes: RemoteService
+    package let retention: RetentionService
     package let runLogs: RunLogService
     package let runs: RunService
     package let status: StatusService
@@ -55,9 +56,6 @@ package struct Services: Sendable {
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
             clock: clock, logger: logger)
         artifacts = ArtifactService(catalog: catalog, store: store, clock: clock)
-        upkeep = ArtifactUpkeepService(
-            catalog: catalog, artifacts: artifacts, configuration: upkeepConfiguration,
-            clock: clock, logger: logger)
         backups = BackupService(
             store: store, databases: databases.map { ("\($0.name).db", $0.backend) },
             stateDirectory: stateDirectory, clock: clock, logger: logger)
@@ -71,6 +69,11 @@ package struct Services: Sendable {
             catalog: catalog, artifacts: artifacts, inspection: inspection, index: index)
         metrics = MetricService(
             catalog: catalog, store: metricStore, owners: owners, uses: uses)
+        retention = RetentionService(
+            catalog: catalog, metrics: metrics, index: index, clock: clock, logger: logger)
+        upkeep = ArtifactUpkeepService(
+            catalog: catalog, artifacts: artifacts, retention: retention,
+            configuration: upkeepConfiguration, clock: clock, logger: logger)
         registry = RegistryService(
             catalog: catalog, artifacts: artifacts, inspection: inspection)
         remotes = RemoteService(

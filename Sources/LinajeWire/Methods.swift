@@ -158,6 +158,22 @@ package enum Methods {
         Linaje_V1_ImportObjectsRequest, Linaje_V1_ImportObjectsResponse
     >(0x0532, "ImportObjects", .clientStreaming, role: .writer)
 
+    package static let setRetention = Method<
+        Linaje_V1_SetRetentionRequest, Linaje_V1_RetentionPolicy
+    >(0x0540, "SetRetention", mutation: true, role: .admin)
+    package static let removeRetention = Method<
+        Linaje_V1_RemoveRetentionRequest, Linaje_V1_Done
+    >(0x0541, "RemoveRetention", mutation: true, role: .admin)
+    package static let listRetention = Method<
+        Linaje_V1_ListRetentionRequest, Linaje_V1_ListRetentionResponse
+    >(0x0542, "ListRetention", role: .reader)
+    package static let planRetention = Method<
+        Linaje_V1_PlanRetentionRequest, Linaje_V1_PlanRetentionOpened
+    >(0x0543, "PlanRetention", .serverStreaming, role: .reader)
+    package static let applyRetention = Method<
+        Linaje_V1_ApplyRetentionRequest, Linaje_V1_ApplyRetentionOpened
+    >(0x0544, "ApplyRetention", .serverStreaming, role: .admin)
+
     package static let createRegisteredModel = Method<
         Linaje_V1_CreateRegisteredModelRequest, Linaje_V1_RegisteredModel
     >(0x0601, "CreateRegisteredModel", mutation: true, role: .writer)

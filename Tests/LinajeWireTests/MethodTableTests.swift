@@ -40,6 +40,8 @@ struct MethodTableTests {
             row(Methods.listHolds), row(Methods.checkStore), row(Methods.addRemote),
             row(Methods.removeRemote), row(Methods.listRemotes), row(Methods.exchangeWithRemote),
             row(Methods.openBackup), row(Methods.readBackupFile), row(Methods.importObjects),
+            row(Methods.setRetention), row(Methods.removeRetention), row(Methods.listRetention),
+            row(Methods.planRetention), row(Methods.applyRetention),
             row(Methods.createRegisteredModel),
             row(Methods.getRegisteredModel), row(Methods.searchRegisteredModels),
             row(Methods.updateRegisteredModel), row(Methods.deleteRegisteredModel),

@@ -358,6 +358,14 @@ def purge(**fields):
     return act
 
 
+def retention(method, **fields):
+    """A plan or an application of a policy, sent as it is."""
+    def act(world):
+        with world.raw() as raw:
+            raw.send(request(method, fields)).failure()
+    return act
+
+
 def exchange(**fields):
     """An exchange with a remote, sent as it is."""
     def act(world):
@@ -439,6 +447,23 @@ REGISTRY = [
     Row("a logged model that is pending", pending_source, 116, "incomplete"),
     call("a logged model READY without a tree", "UpdateLoggedModel", 107, "failed_precondition",
          id=lambda w: w.pending, status=2),
+    call("a logged model that somebody releases", "UpdateLoggedModel", 102, "invalid_argument",
+         id=lambda w: w.pending, status=4),
+    call("a retention policy of nothing", "SetRetention", 102, "invalid_argument",
+         rules={"last": 1}),
+    call("a retention policy without a rule", "SetRetention", 102, "invalid_argument",
+         subject={"experiment_id": 0}),
+    call("a retention policy that keeps the best by nothing", "SetRetention", 102,
+         "invalid_argument", subject={"experiment_id": 0}, rules={"best": 3}),
+    call("a retention policy of no age there is", "SetRetention", 102, "invalid_argument",
+         subject={"experiment_id": 0}, rules={"max_age_s": 2**64 - 1}),
+    call("a retention policy of a model that is not there", "SetRetention", 104, "not_found",
+         subject={"model": "none"}, rules={"last": 1}),
+    Row("a retention plan of an experiment without a policy",
+        retention("PlanRetention", subject={"experiment_id": 0}), 104, "not_found"),
+    Row("a retention plan that is no digest",
+        retention("ApplyRetention", subject={"experiment_id": 0}, plan=b"x"), 102,
+        "invalid_argument"),
     Row("a maintenance task that is not known", maintain(1, 99), 102, "invalid_argument"),
     Row("a purge of nothing", purge(), 102, "invalid_argument"),
     Row("a purge by name and by age", purge(run_ids=[bytes(16)], deleted_for_s=1), 102,

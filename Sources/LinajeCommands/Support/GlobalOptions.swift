@@ -126,6 +126,17 @@ enum Arguments {
         return age
     }
 
+    /// A number of bytes, with a unit or without.
+    static func bytes(_ text: String) throws -> ByteCount {
+        guard let bytes = ByteCount(size: text) else {
+            throw LinajeError(
+                .invalidArgument,
+                "size \"\(text)\" is not understood; write a whole number with a unit: 500MiB, 20GiB"
+            )
+        }
+        return bytes
+    }
+
     /// A status by its name in any case.
     static func status(_ text: String) throws -> RunStatus {
         guard let status = RunStatus(rawValue: text.uppercased()) else {

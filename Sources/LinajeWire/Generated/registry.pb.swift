@@ -97,6 +97,9 @@ package nonisolated enum Linaje_V1_LoggedModelStatus: SwiftProtobuf.Enum, Swift.
 
   /// Its files did not arrive.
   case uploadFailed // = 3
+
+  /// A retention policy let go of its files; only such a policy sets it. With a tree it is READY again.
+  case released // = 4
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -109,6 +112,7 @@ package nonisolated enum Linaje_V1_LoggedModelStatus: SwiftProtobuf.Enum, Swift.
     case 1: self = .pending
     case 2: self = .ready
     case 3: self = .uploadFailed
+    case 4: self = .released
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -119,6 +123,7 @@ package nonisolated enum Linaje_V1_LoggedModelStatus: SwiftProtobuf.Enum, Swift.
     case .pending: return 1
     case .ready: return 2
     case .uploadFailed: return 3
+    case .released: return 4
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -129,6 +134,7 @@ package nonisolated enum Linaje_V1_LoggedModelStatus: SwiftProtobuf.Enum, Swift.
     .pending,
     .ready,
     .uploadFailed,
+    .released,
   ]
 
 }
@@ -1188,7 +1194,7 @@ nonisolated extension Linaje_V1_Stage: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Linaje_V1_LoggedModelStatus: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LOGGED_MODEL_STATUS_UNSPECIFIED\0\u{1}LOGGED_MODEL_STATUS_PENDING\0\u{1}LOGGED_MODEL_STATUS_READY\0\u{1}LOGGED_MODEL_STATUS_UPLOAD_FAILED\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LOGGED_MODEL_STATUS_UNSPECIFIED\0\u{1}LOGGED_MODEL_STATUS_PENDING\0\u{1}LOGGED_MODEL_STATUS_READY\0\u{1}LOGGED_MODEL_STATUS_UPLOAD_FAILED\0\u{1}LOGGED_MODEL_STATUS_RELEASED\0")
 }
 
 nonisolated extension Linaje_V1_RegisteredModel: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

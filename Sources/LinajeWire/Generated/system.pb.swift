@@ -303,7 +303,7 @@ package nonisolated struct Linaje_V1_UpkeepStatus: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "collection", "scrub", "check", or "backup" while one is open.
+  /// "collection", "scrub", "check", "retention", or "backup" while one is open.
   package var task: String = String()
 
   /// When it began, in microseconds since 1970 UTC.

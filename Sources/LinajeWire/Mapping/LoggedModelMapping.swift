@@ -6,6 +6,7 @@ extension Linaje_V1_LoggedModelStatus {
         case .pending: self = .pending
         case .ready: self = .ready
         case .uploadFailed: self = .uploadFailed
+        case .released: self = .released
         }
     }
 }
@@ -17,6 +18,7 @@ extension LoggedModelStatus {
         case .pending: self = .pending
         case .ready: self = .ready
         case .uploadFailed: self = .uploadFailed
+        case .released: self = .released
         case .unspecified, .UNRECOGNIZED:
             throw WireFields.unknown(
                 "status", message.rawValue, allowed: "PENDING, READY or UPLOAD_FAILED")

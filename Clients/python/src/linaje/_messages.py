@@ -733,6 +733,83 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     "DeleteLoggedModelRequest": [
         (1, "id", "bytes", ""),
     ],
+    "RetentionSubject": [
+        (1, "experiment_id", "int64", "oneof"),
+        (2, "model", "string", "oneof"),
+    ],
+    "RetentionRules": [
+        (1, "best", "uint64", ""),
+        (2, "metric", "string", ""),
+        (3, "maximum", "bool", ""),
+        (4, "last", "uint64", ""),
+        (5, "max_age_s", "uint64", ""),
+        (6, "every_step", "uint64", ""),
+        (7, "max_bytes", "uint64", ""),
+        (8, "per_run", "bool", ""),
+    ],
+    "RetentionPolicy": [
+        (1, "subject", "RetentionSubject", ""),
+        (2, "rules", "RetentionRules", ""),
+        (3, "automatic", "bool", ""),
+        (4, "principal", "string", ""),
+        (5, "set_at_us", "int64", ""),
+        (6, "last_application", "RetentionApplication", ""),
+    ],
+    "RetentionApplication": [
+        (1, "applied_at_us", "int64", ""),
+        (2, "items", "uint64", ""),
+        (3, "bytes", "uint64", ""),
+        (4, "automatic", "bool", ""),
+    ],
+    "SetRetentionRequest": [
+        (1, "subject", "RetentionSubject", ""),
+        (2, "rules", "RetentionRules", ""),
+        (3, "automatic", "bool", ""),
+    ],
+    "RemoveRetentionRequest": [
+        (1, "subject", "RetentionSubject", ""),
+    ],
+    "ListRetentionRequest": [
+        (1, "subject", "RetentionSubject", ""),
+    ],
+    "ListRetentionResponse": [
+        (1, "policies", "RetentionPolicy", "repeated"),
+    ],
+    "PlanRetentionRequest": [
+        (1, "subject", "RetentionSubject", ""),
+        (2, "rules", "RetentionRules", ""),
+    ],
+    "PlanRetentionOpened": [
+    ],
+    "ApplyRetentionRequest": [
+        (1, "subject", "RetentionSubject", ""),
+        (2, "plan", "bytes", ""),
+    ],
+    "ApplyRetentionOpened": [
+    ],
+    "RetentionNews": [
+        (1, "item", "RetentionItem", ""),
+        (2, "sum", "RetentionSum", ""),
+    ],
+    "RetentionItem": [
+        (1, "name", "string", ""),
+        (2, "kept", "bool", ""),
+        (3, "reasons", "string", "repeated"),
+        (4, "size", "uint64", ""),
+        (5, "freed_bytes", "uint64", ""),
+        (6, "step", "int64", ""),
+        (7, "created_at_us", "int64", ""),
+        (8, "value", "double", "optional"),
+        (9, "trees", "bytes", "repeated"),
+    ],
+    "RetentionSum": [
+        (1, "plan", "bytes", ""),
+        (2, "kept", "uint64", ""),
+        (3, "kept_bytes", "uint64", ""),
+        (4, "freed", "uint64", ""),
+        (5, "freed_bytes", "uint64", ""),
+        (6, "applied", "bool", ""),
+    ],
     "LogRecord": [
         (1, "time_us", "int64", ""),
         (2, "stream", "enum", ""),
@@ -1162,6 +1239,7 @@ ENUMS: Dict[str, Dict[str, int]] = {
         "PENDING": 1,
         "READY": 2,
         "UPLOAD_FAILED": 3,
+        "RELEASED": 4,
     },
     "LogStream": {
         "UNSPECIFIED": 0,
@@ -1255,6 +1333,11 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "OpenBackup": (0x0530, "S", False, "OpenBackupRequest", "BackupOpened"),
     "ReadBackupFile": (0x0531, "S", False, "ReadBackupFileRequest", "ReadBackupFileOpened"),
     "ImportObjects": (0x0532, "C", False, "ImportObjectsRequest", "ImportObjectsResponse"),
+    "SetRetention": (0x0540, "U", True, "SetRetentionRequest", "RetentionPolicy"),
+    "RemoveRetention": (0x0541, "U", True, "RemoveRetentionRequest", "Done"),
+    "ListRetention": (0x0542, "U", False, "ListRetentionRequest", "ListRetentionResponse"),
+    "PlanRetention": (0x0543, "S", False, "PlanRetentionRequest", "PlanRetentionOpened"),
+    "ApplyRetention": (0x0544, "S", False, "ApplyRetentionRequest", "ApplyRetentionOpened"),
     "CreateRegisteredModel": (0x0601, "U", True, "CreateRegisteredModelRequest", "RegisteredModel"),
     "GetRegisteredModel": (0x0602, "U", False, "GetRegisteredModelRequest", "RegisteredModel"),
     "SearchRegisteredModels": (0x0603, "U", False, "SearchRegisteredModelsRequest",
