@@ -43,6 +43,7 @@ extension FaultScenario {
         onlyReads: true,
         after: { life, hasFailed in
             let folder = "\(life.folder)/\(copy)"
+            _ = try patiently { try BackupFolder(writing: folder) }
             var found = try findings(folder)
             let newest = try generations(folder).last?.number ?? 0
             if newest < (hasFailed ? 1 : 2) { found.append("the newest generation is \(newest)") }
@@ -99,7 +100,7 @@ extension FaultScenario {
             // There are no metrics here; a backup has a file of that name.
             databases: [("catalog.db", life.sql), ("metrics.db", life.sql)],
             stateDirectory: life.folder, logger: silence)
-        let folder = try BackupFolder(writing: "\(life.folder)/\(copy)")
+        let folder = try patiently { try BackupFolder(writing: "\(life.folder)/\(copy)") }
         let id = IngestID.random()
         let files = Shared<[BackupFile]>([])
         let result = Shared<Result<Void, any Error>?>(nil)
@@ -124,20 +125,33 @@ extension FaultScenario {
         try result.now?.get()
     }
 
+    /// Opens the folder of a backup; the thread that worked last for another holds it a moment longer.
+    private static func patiently(_ open: () throws -> BackupFolder) throws -> BackupFolder {
+        for _ in 0..<500 {
+            do {
+                return try open()
+            } catch let error as LinajeError where error.code == .alreadyRunning {
+                usleep(10_000)
+            }
+        }
+        return try open()
+    }
+
     private static func restore(_ folder: String) throws {
         _ = try Restoring(
-            folder: BackupFolder(reading: "\(folder)/\(copy)"), generation: nil,
+            folder: patiently { try BackupFolder(reading: "\(folder)/\(copy)") }, generation: nil,
             stateDirectory: "\(folder)/\(restored)", step: { _ in }
         ).run()
     }
 
     private static func generations(_ folder: String) throws -> [BackupFolder.Generation] {
-        try BackupFolder(reading: folder).generations()
+        try patiently { try BackupFolder(reading: folder) }.generations()
     }
 
     /// What is wrong with a backup.
     private static func findings(_ folder: String) throws -> [String] {
-        try BackupCheck(folder: BackupFolder(reading: folder), step: { _ in }).run()
+        try BackupCheck(folder: patiently { try BackupFolder(reading: folder) }, step: { _ in })
+            .run()
             .findings.map { "\($0.object) of the backup: \($0.finding)" }
     }
 }

@@ -175,14 +175,19 @@ def test_collections_and_repairs_wait_until_the_backup_is_over_and_say_so(daemon
             break
     assert {"format", "catalog.db", "metrics.db", *before} == set(files)
     assert "another backup is under way" in backup(daemon, place, code=1)
-    collection, check = (
-        subprocess.Popen([LINAJE, *words, "--json", "--socket", daemon.socket], text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for words in (["gc", "--grace", "0s"], ["fsck", "--rebuild-index"]))
-    for process in (collection, check):
+
+    def waiting(*words):
+        """A command that waits, and for what."""
+        process = subprocess.Popen([LINAJE, *words, "--json", "--socket", daemon.socket], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wanted = json.loads(process.stdout.readline())["waiting_for"]
-        assert wanted.startswith("a backup that began at 20"), wanted
         assert process.stderr.readline() == f"linaje: waiting for {wanted}\n"
+        return process, wanted
+
+    collection, wanted = waiting("gc", "--grace", "0s")
+    assert wanted.startswith("a backup that began at 20"), wanted
+    check, then = waiting("fsck", "--rebuild-index")
+    assert then == f"{wanted}, then a collection", then
     with daemon.client() as client:
         with pytest.raises(LinajeError):
             client.call("ListArtifacts", root={"tree": b"x" * 32})

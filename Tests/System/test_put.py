@@ -232,9 +232,9 @@ def test_small_files_that_cannot_be_are_refused(daemon, file, code):
             send_small(client, ingest, [small("good", b"good")],
                        file if isinstance(file, bytes) else [file])
         assert error.value.code == code
-        # What was put before is there, and the session goes on.
+        # Nothing of the batch is there, and the session goes on.
         assert send_small(client, ingest, [small("other", b"other")]).files == 1
-        assert client.call("CommitIngest", ingest_id=ingest).files == 2
+        assert client.call("CommitIngest", ingest_id=ingest).files == 1
 
 
 def test_files_are_taken_over_from_a_whole_tree_only(daemon):

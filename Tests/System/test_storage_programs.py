@@ -27,6 +27,9 @@ def files_below(folder):
     for root, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(root, name)
+            if name == ".linaje-restore":
+                # Goes last, when the directory has its name.
+                continue
             with open(path, "rb") as file:
                 found[os.path.relpath(path, folder)] = file.read()
     return found

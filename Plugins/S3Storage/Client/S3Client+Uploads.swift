@@ -6,6 +6,8 @@ extension S3Client {
         var number: Int
         var etag: String
         var digest: PayloadDigest
+        /// Whether the server knows the digest, too: one that does not refuses to be told of it again.
+        var isChecked: Bool
     }
 
     /// What became of a write that may not replace an object.
@@ -65,13 +67,15 @@ extension S3Client {
         call.query = [("partNumber", "\(number)"), ("uploadId", id)]
         call.headers = checksumHeaders(digest)
         var etag = ""
+        var isChecked = false
         try await perform(call) { answer in
+            isChecked = answer.headers["x-amz-checksum-sha256"] != nil
             guard let found = answer.headers["etag"], !found.isEmpty else {
                 throw S3Failure(damaged: "the answer has no ETag")
             }
             etag = found
         }
-        return Part(number: number, etag: etag, digest: digest)
+        return Part(number: number, etag: etag, digest: digest, isChecked: isChecked)
     }
 
     /// Makes an object of an upload's parts.
@@ -84,7 +88,7 @@ extension S3Client {
         let isConditional = !replacing && usesConditions
         var call = Call(
             verb: "end writing", method: "POST", key: key,
-            body: Self.document(parts, configuration), isWrite: true,
+            body: Self.document(parts), isWrite: true,
             understood: isConditional ? [404, 409, 412, 501] : [404])
         call.query = [("uploadId", id)]
         if isConditional { call.headers = [("if-none-match", "*")] }
@@ -126,12 +130,12 @@ extension S3Client {
         ]
     }
 
-    private static func document(_ parts: [Part], _ configuration: S3Configuration) -> [UInt8] {
+    private static func document(_ parts: [Part]) -> [UInt8] {
         var text =
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         for part in parts {
             let checksum =
-                configuration.checksums
+                part.isChecked
                 ? "<ChecksumSHA256>\(part.digest.base64)</ChecksumSHA256>" : ""
             text +=
                 "<Part><PartNumber>\(part.number)</PartNumber>"

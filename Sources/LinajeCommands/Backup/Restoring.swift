@@ -63,7 +63,6 @@ struct Restoring {
         }
         for folder in folders.sorted() { try Folders.sync(folder) }
         try Folders.sync("\(place)/packs")
-        storage_unlink("\(place)/\(Self.markName)")
         try Folders.sync(place)
         try finish(place, target)
         outcome.packs = manifest.packs.count
@@ -142,6 +141,8 @@ struct Restoring {
                 "\(target) cannot be replaced, because it is a mount point or is not empty any "
                     + "more; what was restored is in \(place) and whole: move it")
         }
+        // Only now: without its mark nobody would go on with it.
+        storage_unlink("\(target)/\(Self.markName)")
         try Folders.sync(Folders.parent(of: target))
     }
 }

@@ -5,16 +5,17 @@ import S3Storage
 import Testing
 
 /// OpenStack Swift with its s3api, as Debian packages it: another S3 than moto's, whose requests pass
-/// a real proxy, and which knows no conditional writes.
+/// a real proxy, and which knows neither conditional writes nor checksums of SHA-256.
 ///
 /// Runs where `swift-proxy`, `swift-account`, `swift-container` and `swift-object` are installed
-/// (`LINAJE_SWIFT_PYTHON`: the Python that has them, unless it is /usr/bin/python3).
+/// and `LINAJE_SWIFT_PYTHON` names the Python that has them, Debian's /usr/bin/python3.
 private final class SwiftTestServer: Sendable {
     private static let python =
-        ProcessInfo.processInfo.environment["LINAJE_SWIFT_PYTHON"] ?? "/usr/bin/python3"
+        ProcessInfo.processInfo.environment["LINAJE_SWIFT_PYTHON"]
 
     static let isAvailable: Bool = {
         #if S3
+            guard let python else { return false }
             let look = Process()
             look.executableURL = URL(fileURLWithPath: python)
             look.arguments = [
@@ -38,7 +39,7 @@ private final class SwiftTestServer: Sendable {
     private let secret: String
 
     private init() throws {
-        let (server, hello) = try ServerScript.start("swift_server.py", python: Self.python)
+        let (server, hello) = try ServerScript.start("swift_server.py", python: Self.python ?? "")
         self.server = server
         port = hello["port"] as? Int ?? 0
         access = try server.text(hello, "access")
