@@ -16,31 +16,56 @@ package struct MemoryWatch: Sendable {
         }
     }
 
-    private let group: MemoryGroup?
-    private let limit: UInt64?
-    /// The last count, and the one before: a process may take a while to die after the first was
-    /// taken.
-    private var before: Counts
+    /// A cgroup as it was counted.
+    private struct Place: Sendable {
+        var group: MemoryGroup?
+        var limit: UInt64?
+        var counts: Counts
+
+        init(_ group: MemoryGroup?) {
+            self.group = group
+            limit = group?.limit()
+            counts = Counts(group)
+        }
+    }
+
+    /// How long a count holds at least: a process may take a while to die after it was killed.
+    private static let countAge = Duration.seconds(1)
+
+    /// As it was at the count before last.
+    private var before: Place
     private var last: Counts
+    private var counted: ContinuousClock.Instant
+    /// Where the process was before it moved, until the next count: version 1 moves one that dies to
+    /// the root, before anybody is told that it has died.
+    private var former: Place?
 
     /// Begins to watch the memory cgroup of a process.
-    package init(pid: Int32) {
-        group = MemoryGroup.of(pid: pid)
-        limit = group?.limit()
-        last = Counts(group)
-        before = last
+    package init(pid: Int32) { self.init(.of(pid: pid), at: .now) }
+
+    init(_ group: MemoryGroup?, at moment: ContinuousClock.Instant) {
+        before = Place(group)
+        last = before.counts
+        counted = moment
     }
 
     /// Counts anew, or begins anew when the process has moved into another cgroup. Call it every few
     /// seconds.
-    package mutating func follow(pid: Int32) {
-        guard let now = MemoryGroup.of(pid: pid) else { return }
-        guard now == group else {
-            self = MemoryWatch(pid: pid)
+    package mutating func follow(pid: Int32) { follow(.of(pid: pid), at: .now) }
+
+    mutating func follow(_ group: MemoryGroup?, at moment: ContinuousClock.Instant) {
+        guard let group else { return }
+        guard group == before.group else {
+            let old = before
+            self = MemoryWatch(group, at: moment)
+            former = old
             return
         }
-        before = last
+        guard counted.duration(to: moment) >= Self.countAge else { return }
+        before.counts = last
         last = Counts(group)
+        counted = moment
+        former = nil
     }
 
     /// What the counters say now.
@@ -54,20 +79,26 @@ package struct MemoryWatch: Sendable {
     }
 
     package func evidence() -> Evidence {
-        if let group {
-            if let own = before.kills.first ?? nil, let now = group.ownKills() {
-                return now > own ? .certain(limit: limit) : .none
+        let now = Self.evidence(since: before)
+        guard now == .none, let former else { return now }
+        return Self.evidence(since: former)
+    }
+
+    private static func evidence(since before: Place) -> Evidence {
+        if let group = before.group {
+            if let own = before.counts.kills.first ?? nil, let now = group.ownKills() {
+                return now > own ? .certain(limit: before.limit) : .none
             }
             // The own cgroup is gone. In version 2 those above have counted too.
-            for (before, after) in zip(before.kills, group.kills()) {
-                if group.mount.isVersion2, let before, let after {
-                    return after > before ? .likely(limit: limit) : .none
+            for (old, now) in zip(before.counts.kills, group.kills()) {
+                if group.mount.isVersion2, let old, let now {
+                    return now > old ? .likely(limit: before.limit) : .none
                 }
             }
         }
-        guard let before = before.machineKills, let now = Counts(nil).machineKills, now > before
+        guard let old = before.counts.machineKills, let now = Counts(nil).machineKills, now > old
         else { return .none }
-        return .likely(limit: group == nil ? nil : limit)
+        return .likely(limit: before.group == nil ? nil : before.limit)
     }
 
     /// What is known of an end with this evidence; `end` `nil`: nobody knows how it ended.

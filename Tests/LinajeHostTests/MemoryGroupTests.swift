@@ -1,6 +1,8 @@
+import Foundation
 import LinajeDomain
-import LinajeHost
 import Testing
+
+@testable import LinajeHost
 
 @Suite struct MemoryGroupTests {
     private func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
@@ -86,5 +88,53 @@ import Testing
         let segment = ProcessEnd(waitStatus: 11 | 0x80, source: .parent)
         #expect(cause(segment, .certain(limit: limit)) == "killed by SIGSEGV (core dumped)")
         #expect(MemoryWatch.explain(killed, .certain(limit: limit)).end.memoryLimit == limit)
+    }
+
+    /// A cgroup of version 1 that has killed so often.
+    private func group(_ folder: URL, kills: Int) throws -> MemoryGroup {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data("oom_kill_disable 0\nunder_oom 0\noom_kill \(kills)\n".utf8).write(
+            to: folder.appendingPathComponent("memory.oom_control"))
+        try Data("67108864\n".utf8).write(
+            to: folder.appendingPathComponent("memory.limit_in_bytes"))
+        return MemoryGroup(
+            mount: .init(isVersion2: false, root: "/", point: folder.path),
+            folders: [folder.path])
+    }
+
+    @Test("a kill is seen however slow the dying is, and when the dead is moved to the root first")
+    func slowDeath() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "linaje-cgroup-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let own = try group(folder.appendingPathComponent("own"), kills: 3)
+        let root = try group(folder, kills: 0)
+        let begin = ContinuousClock.now
+        var watch = MemoryWatch(own, at: begin)
+        #expect(watch.evidence() == .none, "old kills are others'")
+        _ = try group(folder.appendingPathComponent("own"), kills: 4)
+        for milliseconds in [50, 150, 350, 750] {
+            watch.follow(own, at: begin + .milliseconds(milliseconds))
+        }
+        #expect(watch.evidence() == .certain(limit: 64 << 20))
+        watch.follow(root, at: begin + .milliseconds(800))
+        #expect(watch.evidence() == .certain(limit: 64 << 20))
+        // One that lives on where it was moved to has nothing to do with it any more.
+        watch.follow(root, at: begin + .seconds(2))
+        #expect(watch.evidence() == .none)
+    }
+
+    @Test("a kill that is long ago is not the process's own")
+    func longAgo() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "linaje-cgroup-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let begin = ContinuousClock.now
+        var watch = MemoryWatch(try group(folder, kills: 0), at: begin)
+        let own = try group(folder, kills: 1)
+        watch.follow(own, at: begin + .seconds(5))
+        #expect(watch.evidence() == .certain(limit: 64 << 20))
+        watch.follow(own, at: begin + .seconds(10))
+        #expect(watch.evidence() == .none)
     }
 }

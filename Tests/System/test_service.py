@@ -509,6 +509,8 @@ def test_without_a_journal_socket_lines_have_a_priority(folder):
     daemon = Daemon(folder, wrapper=[
         "unshare", "-m", "sh", "-c", "mount -t tmpfs none /run && "
         'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"', "-"]).start()
+    # The socket is there a moment before the line.
+    eventually(lambda: daemon.log)
     assert daemon.log.startswith("<5>serving on "), daemon.log
     daemon.finish()
 
