@@ -4,17 +4,22 @@ public struct SHA256Digest: Sendable, Hashable, Comparable, CustomStringConverti
 
     /// A digest from its 32 bytes; `nil` for any other number of bytes.
     public init?(_ bytes: some Collection<UInt8>) {
-        guard bytes.count == 32 else { return nil }
-        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        for (index, byte) in bytes.enumerated() {
-            switch index >> 3 {
-            case 0: words.0 = words.0 << 8 | UInt64(byte)
-            case 1: words.1 = words.1 << 8 | UInt64(byte)
-            case 2: words.2 = words.2 << 8 | UInt64(byte)
-            default: words.3 = words.3 << 8 | UInt64(byte)
-            }
+        // Other modules call this unspecialised, where each step of an iterator costs a look-up of
+        // types: the bytes are taken at once.
+        let read = bytes.withContiguousStorageIfAvailable {
+            SHA256Digest(UnsafeRawBufferPointer($0))
         }
-        self.words = words
+        guard let digest = read ?? SHA256Digest(Array(bytes)) else { return nil }
+        self = digest
+    }
+
+    /// A digest from its 32 bytes; `nil` for any other number of bytes.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == 32 else { return nil }
+        func word(_ number: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: number * 8, as: UInt64.self))
+        }
+        words = (word(0), word(1), word(2), word(3))
     }
 
     /// A digest from the bytes of a message or a database.

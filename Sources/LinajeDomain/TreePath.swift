@@ -8,7 +8,7 @@ public struct TreePath: Sendable, Hashable, Comparable, CustomStringConvertible 
     /// - Throws: `invalidPath` for an empty path, an empty, "." or ".." part, a leading or
     ///   trailing "/", a NUL, or more than `Limits.pathBytes` bytes.
     public init(_ text: String) throws {
-        let shown = text.utf8.count > 80 ? "\(text.prefix(80))…" : text
+        var shown: String { text.utf8.count > 80 ? "\(text.prefix(80))…" : text }
         guard !text.isEmpty else {
             throw LinajeError(.invalidPath, "path is empty; name a file")
         }
@@ -25,16 +25,29 @@ public struct TreePath: Sendable, Hashable, Comparable, CustomStringConvertible 
             throw LinajeError(
                 .invalidPath, "path \"\(shown)\" is absolute; give it relative to the artifact")
         }
-        for part in text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        {
-            guard !part.isEmpty, !part.elementsEqual(".".utf8), !part.elementsEqual("..".utf8)
-            else {
-                throw LinajeError(
-                    .invalidPath,
-                    "path \"\(shown)\" has an empty, \".\" or \"..\" part; write it without")
-            }
+        guard Self.hasSoundParts(text) else {
+            throw LinajeError(
+                .invalidPath,
+                "path \"\(shown)\" has an empty, \".\" or \"..\" part; write it without")
         }
         self.text = text
+    }
+
+    /// Whether no part is empty, "." or "..". Trees have a path for each file: this makes no copies.
+    private static func hasSoundParts(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            var start = 0
+            for end in 0...bytes.count
+            where end == bytes.count || bytes[end] == UInt8(ascii: "/") {
+                let part = bytes[start..<end]
+                if part.isEmpty || part.count <= 2 && part.allSatisfy({ $0 == UInt8(ascii: ".") }) {
+                    return false
+                }
+                start = end + 1
+            }
+            return true
+        }
     }
 
     /// A path that may be empty, which stands for the root: `nil`.
