@@ -316,6 +316,7 @@ def test_a_small_file_that_grew_before_its_turn_is_stored_whole(fake, fresh_send
     path.write_bytes(os.urandom(300_000))
     with linaje.start_run() as run:
         body = _upload.upload_body([entry], bytes.fromhex(run.run_id), "")
+        assert linaje.flush(20), "the run is not known before"
         with linaje.Client() as client:
             _upload.upload(client, body)
     assert linaje.flush(20)
