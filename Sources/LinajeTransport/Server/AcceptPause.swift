@@ -15,12 +15,20 @@ package final class AcceptPause: ChannelInboundHandler {
     /// Connections that leave enough descriptors for the rest of the process.
     private let most: Int
     private var open = 0
+    private let whenListening: () -> Void
 
-    package init() {
+    /// - Parameter whenListening: called once the socket listens, before anybody is accepted.
+    package init(whenListening: @escaping () -> Void = {}) {
+        self.whenListening = whenListening
         var limit = rlimit()
         let isKnown = getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0
         let descriptors = isKnown ? Int(clamping: limit.rlim_cur) : Int.max
         most = max(1, descriptors - min(Limits.ownDescriptors, descriptors / 2))
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        whenListening()
+        context.fireChannelActive()
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -87,7 +87,8 @@ package struct ListeningSocket: Sendable {
     }
 
     /// Sets the backlog again: SwiftNIO listens with one of its own, 128, on a socket that it was
-    /// given, and then connections are refused when many agents start at once.
+    /// given, and then connections are refused when many agents start at once. To be called as soon
+    /// as it listens.
     package func widenBacklog() { listen(descriptor, Self.backlog) }
 
     /// Connections that may wait to be accepted.

@@ -43,7 +43,7 @@ package final class UnixListener: Sendable {
     /// Starts to accept, calls `ready`, and returns once the socket and all sessions have ended.
     /// Cancelled, it hangs up on all.
     package func run(ready: @Sendable () -> Void) async throws {
-        let makeSession = makeSession
+        let (socket, makeSession) = (socket, makeSession)
         let connections = connections
         let seats = ConnectionSeats()
         let metrics = ConnectionMetrics()
@@ -52,7 +52,8 @@ package final class UnixListener: Sendable {
             .serverChannelOption(.backlog, value: 4_096)
             .serverChannelInitializer { server in
                 server.eventLoop.makeCompletedFuture {
-                    try server.pipeline.syncOperations.addHandler(AcceptPause())
+                    try server.pipeline.syncOperations.addHandler(
+                        AcceptPause(whenListening: socket.widenBacklog))
                 }
             }
             .childChannelOption(
@@ -75,7 +76,6 @@ package final class UnixListener: Sendable {
             }
             .withBoundSocket(socket.descriptor)
             .get()
-        socket.widenBacklog()
         // A drain that came before the socket was bound finds nothing to close: it is closed here.
         let isClosed = door.withLockedValue { door in
             door.channel = server
