@@ -1,15 +1,15 @@
 import Synchronization
 
-/// How much may be fetched before somebody asks for it. Whoever finds nothing left fetches when it is
+/// How much may be fetched before somebody asks for it, or gathered before it is put. Whoever finds nothing left fetches when it is
 /// asked, so that thousands of readers hold little more than one.
-final class AheadBudget: Sendable {
+package final class AheadBudget: Sendable {
     private let free: Mutex<Int>
 
     /// - Parameter groups: of about a megabyte.
-    init(groups: Int) { free = Mutex(groups) }
+    package init(groups: Int) { free = Mutex(groups) }
 
     /// Takes room for a group; `nil`: there is none.
-    func take() -> AheadPermit? {
+    package func take() -> AheadPermit? {
         let isTaken = free.withLock { free in
             guard free > 0 else { return false }
             free -= 1
@@ -22,7 +22,7 @@ final class AheadBudget: Sendable {
 }
 
 /// Room for a group, given back when it is let go.
-final class AheadPermit: Sendable {
+package final class AheadPermit: Sendable {
     private let budget: AheadBudget
 
     fileprivate init(_ budget: AheadBudget) { self.budget = budget }

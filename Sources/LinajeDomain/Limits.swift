@@ -130,6 +130,8 @@ public enum Limits {
     public static let smallFileBytes = 128 << 10
     /// Bytes of such files that are put in one go.
     public static let smallFilesBatchBytes = 1 << 20
+    /// Streams that gather so many, of all connections; of others each frame is put by itself.
+    public static let smallFilesBatches = 32
     /// Longest target of a symbolic link in bytes.
     public static let linkTargetBytes = 4_096
     /// Most ingest sessions open at once.

@@ -30,6 +30,7 @@ extension MethodTable {
                 throw error
             }
         }
+        let gathering = AheadBudget(groups: Limits.smallFilesBatches)
         stream(Methods.putFiles) { request, _, stream in
             let ingest = try IngestID(request.ingestID)
             var answer = Linaje_V1_PutFilesResponse()
@@ -40,19 +41,27 @@ extension MethodTable {
                 answer.files = UInt64(count)
             }
             // Files of several frames are put together: that they are alike is seen of many.
+            // The client gets its credit back before they are put, so few streams may gather.
             var batch: [WholeFile] = []
             var batchBytes = 0
+            var room: AheadPermit?
             for await frame in stream.inbound {
+                var held = 0
                 if case .data(let bytes) = frame {
                     batch += try Linaje_V1_PutFilesFrame(payload: bytes).files.map(WholeFile.init)
                     batchBytes += bytes.count
-                    stream.release(bytes.count)
-                    if batchBytes < Limits.smallFilesBatchBytes { continue }
+                    held = bytes.count
+                    room = room ?? gathering.take()
+                    if room != nil, batchBytes < Limits.smallFilesBatchBytes {
+                        stream.release(held)
+                        continue
+                    }
                 }
                 answer.files += UInt64(batch.count)
                 answer.newBytes += try await service.putFiles(ingest, batch)
-                (batch, batchBytes) = ([], 0)
+                (batch, batchBytes, room) = ([], 0, nil)
                 guard case .data = frame else { return try stream.respond(answer, end: true) }
+                stream.release(held)
             }
             throw LinajeError(.cancelled, "the client left before the end of the files")
         }
