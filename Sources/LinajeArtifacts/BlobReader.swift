@@ -47,15 +47,12 @@ package final class BlobReader: Sendable {
     ) throws -> [UInt8] {
         let start = locations[0].offset
         let length = locations.reduce(0) { $0 + Int($1.contentLength) }
-        func part(_ location: BlobLocation) -> Range<Int> {
-            let from = min(Int(location.offset - start), stored.count)
-            return from..<min(from + Int(location.storedLength), stored.count)
-        }
         return try stored.withUnsafeBytes { all in
             // Stored as they are and side by side: what was read is the content, and is not copied.
             if stored.count == length, locations.allSatisfy({ $0.codec == .stored }) {
                 for location in locations {
-                    let part = UnsafeRawBufferPointer(rebasing: all[part(location)])
+                    let part = UnsafeRawBufferPointer(
+                        rebasing: all[location.part(of: all.count, from: start)])
                     try BlobEncoding.check(part.count, at: location)
                     try check(content: try check(part, at: location), at: location)
                 }
@@ -64,7 +61,8 @@ package final class BlobReader: Sendable {
             return try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
                 let out = UnsafeMutableRawBufferPointer(buffer)
                 for (location, dictionary) in zip(locations, dictionaries) {
-                    let part = UnsafeRawBufferPointer(rebasing: all[part(location)])
+                    let part = UnsafeRawBufferPointer(
+                        rebasing: all[location.part(of: all.count, from: start)])
                     let end = count + Int(location.contentLength)
                     let room = UnsafeMutableRawBufferPointer(rebasing: out[count..<end])
                     let digest = try check(part, at: location)

@@ -17,9 +17,7 @@ struct PackDecoder: Sendable {
         _ entry: PackEntry, of bytes: [UInt8], from start: UInt64
     ) throws -> [UInt8] {
         let location = BlobLocation(entry, in: pack)
-        let from = min(Int(entry.offset - start), bytes.count)
-        let to = min(from + Int(entry.storedLength), bytes.count)
-        let stored = Array(bytes[from..<to])
+        let stored = Array(bytes[location.part(of: bytes.count, from: start)])
         // What follows a damaged one has none, rather than the one before.
         if entry.key.kind == .dictionary { dictionary = nil }
         let content = try BlobReader.content(stored, at: location, dictionary: dictionary)

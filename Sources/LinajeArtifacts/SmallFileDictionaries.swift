@@ -1,4 +1,3 @@
-import CZstd
 import LinajeDomain
 import Synchronization
 

@@ -150,4 +150,11 @@ extension BlobLocation {
 
     /// Its bytes in the pack.
     var range: Range<UInt64> { offset..<offset + UInt64(storedLength) }
+
+    /// Its bytes among `count` of the pack that begin at `start`, not after it; fewer where those end
+    /// too early.
+    func part(of count: Int, from start: UInt64) -> Range<Int> {
+        let from = min(Int(offset - start), count)
+        return from..<min(from + Int(storedLength), count)
+    }
 }

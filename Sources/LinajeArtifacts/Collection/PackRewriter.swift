@@ -105,8 +105,7 @@ struct PackRewriter {
         _ location: BlobLocation, of bytes: [UInt8], from start: UInt64,
         _ dictionary: CompressionDictionary?
     ) throws -> EncodedBlob {
-        let from = min(Int(location.offset - start), bytes.count)
-        let stored = Array(bytes[from..<min(from + Int(location.storedLength), bytes.count)])
+        let stored = Array(bytes[location.part(of: bytes.count, from: start)])
         _ = try BlobReader.content(stored, at: location, dictionary: dictionary)
         return EncodedBlob(
             key: location.key, codec: location.codec, contentLength: location.contentLength,
