@@ -48,13 +48,17 @@ class Trainer:
         self.run = self.process.stdout.readline().strip()
         assert len(self.run) == 32, f"the training said {self.run!r}"
 
+    def said(self):
+        """What it has been told so far."""
+        size = os.fstat(self.errors.fileno()).st_size
+        return os.pread(self.errors.fileno(), size, 0).decode("utf-8", "replace")
+
     def end(self, seconds=60.0):
         """Ends the training; what it found out, with the time that the end of the process took."""
         begin = time.monotonic()
         out, _ = self.process.communicate("", timeout=seconds)
         took = time.monotonic() - begin
-        self.errors.seek(0)
-        said = self.errors.read().decode("utf-8", "replace")
+        said = self.said()
         self.errors.close()
         assert self.process.returncode == 0, f"the training failed:\n{said}"
         return {**json.loads(out), "end_s": round(took, 2), "said": said}
@@ -79,14 +83,14 @@ class Trainer:
         assert not os.path.isdir(root) or os.listdir(root) == [], "something is left in the spool"
 
 
-# --- Faults: each gets the daemon, running, and the seconds it may take ---
+# --- Faults: each gets the daemon, running, the trainer and the seconds it may take ---
 
-def nothing(daemon, seconds):
+def nothing(daemon, _, seconds):
     """No fault: what logging costs on a good day."""
     time.sleep(seconds)
 
 
-def stopped(daemon, seconds):
+def stopped(daemon, _, seconds):
     """SIGTERM, away for half of the time, started again."""
     time.sleep(seconds / 4)
     assert daemon.stop() == 0
@@ -95,7 +99,7 @@ def stopped(daemon, seconds):
     time.sleep(seconds / 4)
 
 
-def killed(daemon, seconds):
+def killed(daemon, _, seconds):
     """kill -9, away for half of the time, started again."""
     time.sleep(seconds / 4)
     daemon.kill()
@@ -104,7 +108,7 @@ def killed(daemon, seconds):
     time.sleep(seconds / 4)
 
 
-def paused(daemon, seconds):
+def paused(daemon, _, seconds):
     """SIGSTOP for most of the time: its socket is open and takes bytes until it is full."""
     time.sleep(seconds / 8)
     daemon.process.send_signal(signal.SIGSTOP)
@@ -113,7 +117,7 @@ def paused(daemon, seconds):
     time.sleep(seconds / 8)
 
 
-def restarted(daemon, seconds):
+def restarted(daemon, _, seconds):
     """20 restarts, by SIGTERM and kill -9 in turn."""
     for number in range(20):
         time.sleep(seconds / 40)
@@ -125,7 +129,7 @@ def restarted(daemon, seconds):
         daemon.start()
 
 
-def disk_full(daemon, seconds):
+def disk_full(daemon, _, seconds):
     """The daemon's disk is full for half of the time."""
     time.sleep(seconds / 4)
     with full(daemon.state):
@@ -134,12 +138,14 @@ def disk_full(daemon, seconds):
     time.sleep(seconds / 4)
 
 
-def all_full(daemon, seconds):
-    """The daemon is away and the disk of the spool is full, for half of the time."""
+def all_full(daemon, trainer, seconds):
+    """The daemon is away and the disk of the spool is full, for half of the time, and longer if
+    what is logged still fits into the last page of a file."""
     time.sleep(seconds / 4)
     daemon.kill()
     with full(daemon.state):
         time.sleep(seconds / 2)
+        eventually(lambda: "cannot be spooled" in trainer.said(), 30)
     daemon.start()
     time.sleep(seconds / 4)
 
@@ -177,7 +183,7 @@ def _recover(daemon):
     daemon.restart()
 
 
-def absent(daemon, seconds):
+def absent(daemon, _, seconds):
     """There is no daemon at all until the training has ended."""
     time.sleep(seconds)
 
@@ -198,7 +204,7 @@ def measure(fault, folder, seconds, *options):
     # Only one fault leaves no room for the spool either.
     state = folder if fault == "away, disk full" else tempfile.mkdtemp(prefix="lnj-")
     trainer = Trainer(daemon, state, *options)
-    FAULTS[fault](daemon, seconds)
+    FAULTS[fault](daemon, trainer, seconds)
     result = trainer.end()
     if fault == "absent":
         daemon.start()
