@@ -83,6 +83,7 @@ let package = Package(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CSQLiteCalls", dependencies: ["CSQLite", "CStorageCalls"]),
         .target(name: "CStorageCalls"),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
@@ -105,6 +106,7 @@ let package = Package(
 
         // The protocols plugins implement, and the plugins in the box.
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
+        layer("LinajeModelFiles", ["CZlib", "LinajeDomain", "LinajePluginKit"]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         layer(
             "FilesystemStorage", ["CStorageCalls", "LinajeDomain", "LinajePluginKit"],
@@ -229,8 +231,8 @@ let package = Package(
             "LinajePluginTests",
             [
                 "FilesystemStorage", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
-                "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "S3Storage", "SafetensorsFlavor",
-                "SQLiteBackend",
+                "LinajeModelFiles", "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "S3Storage",
+                "SafetensorsFlavor", "SQLiteBackend",
             ], exclude: ["Fixtures"]),
         tests(
             "LinajeRunLogsTests",

@@ -86,5 +86,9 @@ func weight(of model: ModelDescription) -> Int {
     }
     let lines = model.requirements.reduce(0) { $0 + $1.utf8.count }
     let findings = model.findings.reduce(0) { $0 + $1.path.utf8.count + $1.message.utf8.count }
-    return flavors + lines + findings + model.signature.utf8.count + 256
+    let files = model.files.reduce(0) { $0 + $1.path.utf8.count + 20 }
+    let card = model.card.reduce(model.license.utf8.count) {
+        $0 + $1.key.utf8.count + $1.value.utf8.count
+    }
+    return flavors + lines + findings + files + card + model.signature.utf8.count + 256
 }

@@ -17,12 +17,20 @@ extension ModelDescription {
         public static let textBytes = 8_192
         /// Most bytes of each part: tensors, facts, requirements, findings, signature.
         public static let partBytes = 512 << 10
+        /// Most files shown with their roles.
+        public static let files = 2_000
+        /// Most fields of the model card.
+        public static let cardFields = 500
+        /// Most bytes of each small part: files, card.
+        public static let smallPartBytes = 128 << 10
     }
 
     /// The description within its bounds. What had to be left out is said in a finding.
     public func bounded() -> ModelDescription {
         var left: [String] = []
-        var out = ModelDescription(parameters: parameters)
+        var out = ModelDescription(
+            parameters: parameters, memoryBytes: memoryBytes,
+            license: Self.clipped(license, Bounds.textBytes), verdict: verdict)
 
         out.flavors = Self.fitting(flavors.map(Self.bounded), most: Bounds.flavors) { flavor in
             flavor.facts.reduce(flavor.name.utf8.count + flavor.version.utf8.count) {
@@ -54,6 +62,19 @@ extension ModelDescription {
         ) { $0.name.utf8.count + $0.dtype.utf8.count + $0.shape.count * 10 + 12 }
         if out.tensors.count < tensors.count {
             left.append("\(tensors.count - out.tensors.count) of \(tensors.count) tensors")
+        }
+
+        out.files = Self.fitting(
+            files.filter { $0.path.utf8.count <= Limits.pathBytes }, most: Bounds.files,
+            bytes: Bounds.smallPartBytes
+        ) { $0.path.utf8.count + 20 }
+        if out.files.count < files.count {
+            left.append("\(files.count - out.files.count) of \(files.count) files")
+        }
+
+        out.card = Self.fitting(card)
+        if out.card.count < card.count {
+            left.append("\(card.count - out.card.count) fields of the model card")
         }
 
         out.findings = Self.fitting(
@@ -88,15 +109,28 @@ extension ModelDescription {
                 uniquingKeysWith: { first, _ in first }))
     }
 
-    /// The first elements that fit into `most` elements and `Bounds.partBytes` bytes.
+    /// The fields of a card that fit, by name.
+    private static func fitting(_ card: [String: String]) -> [String: String] {
+        let fields = card.sorted { $0.key < $1.key }.filter {
+            $0.key.utf8.count <= Limits.keyBytes && $0.value.utf8.count <= Bounds.textBytes
+        }
+        let kept = fitting(fields, most: Bounds.cardFields, bytes: Bounds.smallPartBytes) {
+            $0.key.utf8.count + $0.value.utf8.count + 8
+        }
+        return Dictionary(
+            kept.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The first elements that fit into `most` elements and `limit` bytes.
     private static func fitting<Element>(
-        _ elements: [Element], most: Int, bytes: (Element) -> Int
+        _ elements: [Element], most: Int, bytes limit: Int = Bounds.partBytes,
+        _ weight: (Element) -> Int
     ) -> [Element] {
         var total = 0
         var out: [Element] = []
         for element in elements.prefix(most) {
-            total += bytes(element)
-            guard total <= Bounds.partBytes else { break }
+            total += weight(element)
+            guard total <= limit else { break }
             out.append(element)
         }
         return out

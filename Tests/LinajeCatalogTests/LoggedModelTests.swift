@@ -153,6 +153,27 @@ import Testing
         }
     }
 
+    @Test("a description that an older version stored is read")
+    func olderDescription() async throws {
+        try await CatalogFixture.with { fixture in
+            try await Self.create(
+                fixture,
+                NewLoggedModel(
+                    id: .of(1), experimentID: 0, name: "m", tree: .of(1),
+                    model: Self.description))
+            try await fixture.sql(
+                """
+                UPDATE logged_models SET model = '{"findings":[],"flavors":[],"parameters":3,\
+                "requirements":[],"signature":"s","tensors":[]}'
+                """)
+            let model = try await fixture.read { try $0.loggedModel(.of(1)).model }
+            #expect(
+                model
+                    == ModelDescription(
+                        signature: "s", tensors: Self.description.tensors, parameters: 3))
+        }
+    }
+
     static var description: ModelDescription {
         ModelDescription(
             flavors: [
@@ -161,7 +182,9 @@ import Testing
             signature: "{\"inputs\": \"é\\u0000\"}", requirements: ["numpy==2.0"],
             tensors: [TensorDescription(name: "w", dtype: "F32", shape: [2, .max])],
             parameters: .max,
-            findings: [Finding(severity: .danger, path: "m.pkl", message: "runs code")])
+            findings: [Finding(severity: .danger, path: "m.pkl", message: "runs code")],
+            files: [ModelFileDescription(path: "m.pkl", role: .weights)], memoryBytes: .max,
+            license: "mit", card: ["language": "en"], verdict: .dangerous)
     }
 
     private static func create(

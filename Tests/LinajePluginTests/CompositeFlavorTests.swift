@@ -76,7 +76,11 @@ struct CompositeFlavorTests {
                 },
                 tensors: [TensorDescription](repeating: tensor, count: 10_005),
                 findings: [Finding](
-                    repeating: .init(severity: .info, message: "f"), count: 1_001))
+                    repeating: .init(severity: .info, message: "f"), count: 1_001),
+                files: (0..<2_003).map { ModelFileDescription(path: "w\($0)", role: .weights) },
+                license: String(repeating: "l", count: 10_000),
+                card: ["fits": "x", "long": String(repeating: "x", count: 10_000)],
+                verdict: .unknown)
         }
         let whole = try await CompositeFlavor([huge]).describe(source)
         #expect(whole.tensors.count == 10_000)
@@ -84,8 +88,15 @@ struct CompositeFlavorTests {
         #expect(whole.findings.count == 1_001)
         #expect(whole.signature.isEmpty)
         #expect(whole.flavors[0].facts.isEmpty)
+        #expect(whole.files.count == 2_000)
+        #expect(whole.license.utf8.count <= ModelDescription.Bounds.textBytes)
+        #expect(whole.card == ["fits": "x"])
+        #expect(whole.verdict == .unknown)
         let said = try #require(whole.findings.last?.message)
-        for part in ["5 of 10005 tensors", "1 facts", "1 requirements", "1 findings", "signature"] {
+        for part in [
+            "5 of 10005 tensors", "1 facts", "1 requirements", "1 findings", "signature",
+            "3 of 2003 files", "1 fields of the model card",
+        ] {
             #expect(said.contains(part), "\(said)")
         }
     }

@@ -215,7 +215,9 @@ enum MappingSamples {
             signature: "{}", requirements: ["x==1"],
             tensors: [TensorDescription(name: "t", dtype: "F32", shape: [0, .max])],
             parameters: 7,
-            findings: [Finding(severity: .danger, path: "p", message: "m")])
+            findings: [Finding(severity: .danger, path: "p", message: "m")],
+            files: ModelFileRole.allCases.map { ModelFileDescription(path: "\($0)", role: $0) },
+            memoryBytes: .max, license: "l", card: ["c": "d"], verdict: .dangerous)
     }
 
     private static var version: ModelVersion {

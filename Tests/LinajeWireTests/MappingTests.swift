@@ -43,6 +43,20 @@ struct MappingTests {
         }
     }
 
+    @Test("a verdict that nobody knows is refused, a role is other")
+    func newWords() throws {
+        var message = Linaje_V1_ModelDescription()
+        message.verdict = "harmless"
+        #expect(code { _ = try ModelDescription(message) } == .invalidArgument)
+        message.verdict = ""
+        var file = Linaje_V1_ModelFile()
+        file.role = "dynamo"
+        message.files = [file]
+        #expect(
+            try ModelDescription(message)
+                == ModelDescription(files: [ModelFileDescription(path: "", role: .other)]))
+    }
+
     @Test("metrics of a run whose columns differ in length are refused")
     func metricColumns() throws {
         let metrics = [RunMetric(key: "loss", value: .infinity, step: 3, time: 5)]

@@ -55,11 +55,15 @@ struct TextFields {
         fields.append((name, printable(value)))
     }
 
-    func show(_ style: TextStyle) {
+    func lines(_ style: TextStyle) -> [String] {
         let width = fields.map(\.name.count).max() ?? 0
-        for field in fields {
+        return fields.map { field in
             let padding = String(repeating: " ", count: width - field.name.count)
-            Output.line(style.bold(field.name) + padding + "  " + field.value)
+            return style.bold(field.name) + padding + "  " + field.value
         }
+    }
+
+    func show(_ style: TextStyle) {
+        for line in lines(style) { Output.line(line) }
     }
 }

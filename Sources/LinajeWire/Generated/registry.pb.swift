@@ -319,6 +319,40 @@ package nonisolated struct Linaje_V1_ModelDescription: Sendable {
   /// What somebody should know before using it.
   package var findings: [Linaje_V1_Finding] = []
 
+  /// The files that the flavors know, with what each is for.
+  package var files: [Linaje_V1_ModelFile] = []
+
+  /// Bytes that the weights take in memory when they are loaded as they are stored; 0: unknown.
+  package var memoryBytes: UInt64 = 0
+
+  /// The licence as its files name it; may be empty.
+  package var license: String = String()
+
+  /// Fields of the model card, by name.
+  package var card: Dictionary<String,String> = [:]
+
+  /// What looking for code that loading runs came to: "safe", "unknown" or "dangerous"; empty: none of
+  /// its files can hold such code.
+  package var verdict: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A file of a model and what it is for.
+package nonisolated struct Linaje_V1_ModelFile: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its path in the model.
+  package var path: String = String()
+
+  /// What it is for: "weights", "index", "config", "tokenizer", "code", "signature", "environment",
+  /// "example", "card" or "other"; one that the receiver does not know is "other" to it.
+  package var role: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1462,7 +1496,7 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Linaje_V1_ModelDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ModelDescription"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}flavors\0\u{1}signature\0\u{1}requirements\0\u{1}tensors\0\u{1}parameters\0\u{1}findings\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}flavors\0\u{1}signature\0\u{1}requirements\0\u{1}tensors\0\u{1}parameters\0\u{1}findings\0\u{1}files\0\u{3}memory_bytes\0\u{1}license\0\u{1}card\0\u{1}verdict\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1476,6 +1510,11 @@ nonisolated extension Linaje_V1_ModelDescription: SwiftProtobuf.Message, SwiftPr
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.tensors) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.parameters) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.findings) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.files) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.memoryBytes) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.license) }()
+      case 10: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.card) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.verdict) }()
       default: break
       }
     }
@@ -1500,6 +1539,21 @@ nonisolated extension Linaje_V1_ModelDescription: SwiftProtobuf.Message, SwiftPr
     if !self.findings.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.findings, fieldNumber: 6)
     }
+    if !self.files.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.files, fieldNumber: 7)
+    }
+    if self.memoryBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.memoryBytes, fieldNumber: 8)
+    }
+    if !self.license.isEmpty {
+      try visitor.visitSingularStringField(value: self.license, fieldNumber: 9)
+    }
+    if !self.card.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.card, fieldNumber: 10)
+    }
+    if !self.verdict.isEmpty {
+      try visitor.visitSingularStringField(value: self.verdict, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1510,6 +1564,46 @@ nonisolated extension Linaje_V1_ModelDescription: SwiftProtobuf.Message, SwiftPr
     if lhs.tensors != rhs.tensors {return false}
     if lhs.parameters != rhs.parameters {return false}
     if lhs.findings != rhs.findings {return false}
+    if lhs.files != rhs.files {return false}
+    if lhs.memoryBytes != rhs.memoryBytes {return false}
+    if lhs.license != rhs.license {return false}
+    if lhs.card != rhs.card {return false}
+    if lhs.verdict != rhs.verdict {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ModelFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ModelFile"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}role\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ModelFile, rhs: Linaje_V1_ModelFile) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs.role != rhs.role {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -9,6 +9,11 @@ extension Linaje_V1_ModelDescription {
         tensors = model.tensors.map(Linaje_V1_Tensor.init)
         parameters = model.parameters
         findings = model.findings.map(Linaje_V1_Finding.init)
+        files = model.files.map(Linaje_V1_ModelFile.init)
+        memoryBytes = model.memoryBytes
+        license = model.license
+        card = model.card
+        verdict = model.verdict?.rawValue ?? ""
     }
 }
 
@@ -29,7 +34,37 @@ extension ModelDescription {
             parameters: message.parameters,
             findings: try WireFields.items(message.findings, field: "findings of the model") {
                 try Finding($0)
-            })
+            },
+            files: try WireFields.items(message.files, field: "files of the model") {
+                ModelFileDescription($0)
+            },
+            memoryBytes: message.memoryBytes, license: message.license, card: message.card,
+            verdict: try Self.verdict(message.verdict))
+    }
+
+    private static func verdict(_ text: String) throws -> ScanVerdict? {
+        guard !text.isEmpty else { return nil }
+        guard let verdict = ScanVerdict(rawValue: text) else {
+            throw LinajeError(
+                .invalidArgument,
+                "verdict \"\(text.prefix(40))\" of a model is not known; use safe, unknown or "
+                    + "dangerous")
+        }
+        return verdict
+    }
+}
+
+extension Linaje_V1_ModelFile {
+    package init(_ file: ModelFileDescription) {
+        self.init()
+        path = file.path
+        role = file.role.rawValue
+    }
+}
+
+extension ModelFileDescription {
+    package init(_ message: Linaje_V1_ModelFile) {
+        self.init(path: message.path, role: ModelFileRole(named: message.role))
     }
 }
 

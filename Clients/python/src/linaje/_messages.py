@@ -572,6 +572,15 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (4, "tensors", "Tensor", "repeated"),
         (5, "parameters", "uint64", ""),
         (6, "findings", "Finding", "repeated"),
+        (7, "files", "ModelFile", "repeated"),
+        (8, "memory_bytes", "uint64", ""),
+        (9, "license", "string", ""),
+        (10, "card", "map", ""),
+        (11, "verdict", "string", ""),
+    ],
+    "ModelFile": [
+        (1, "path", "string", ""),
+        (2, "role", "string", ""),
     ],
     "FlavorDescription": [
         (1, "name", "string", ""),
