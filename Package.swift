@@ -32,6 +32,12 @@ func layer(_ name: String, _ dependencies: [Target.Dependency], path: String? = 
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: house)
 }
 
+/// A flavor of models: it sees a model by the plugin kit and reads its bytes with LinajeModelFiles.
+func flavor(_ name: String) -> Target {
+    layer(
+        name, ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"], path: "Plugins/\(name)")
+}
+
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: house)
 }
@@ -108,9 +114,14 @@ let package = Package(
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeModelFiles", ["CZlib", "LinajeDomain", "LinajePluginKit"]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
+        flavor("CatBoostFlavor"),
         layer(
             "FilesystemStorage", ["CStorageCalls", "LinajeDomain", "LinajePluginKit"],
             path: "Plugins/FilesystemStorage"),
+        flavor("GGUFFlavor"),
+        flavor("KerasFlavor"),
+        flavor("LightGBMFlavor"),
+        flavor("ONNXFlavor"),
         layer(
             "PyFuncFlavor",
             ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
@@ -136,6 +147,9 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             path: "Plugins/SQLiteBackend"),
+        flavor("TensorFlowFlavor"),
+        flavor("TransformersFlavor"),
+        flavor("XGBoostFlavor"),
 
         // The engines of the daemon, its use cases and its door.
         layer(
@@ -183,7 +197,11 @@ let package = Package(
         program("linaje", ["LinajeCommands"]),
         program(
             "linaje-flavor-host",
-            ["LinajePluginKit", "PyFuncFlavor", "SafetensorsFlavor"]),
+            [
+                "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajePluginKit",
+                "ONNXFlavor", "PyFuncFlavor", "SafetensorsFlavor", "TensorFlowFlavor",
+                "TransformersFlavor", "XGBoostFlavor",
+            ]),
         program(
             "linajed",
             [
@@ -230,9 +248,11 @@ let package = Package(
         tests(
             "LinajePluginTests",
             [
-                "FilesystemStorage", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
-                "LinajeModelFiles", "LinajePluginKit", "LinajeWire", "PyFuncFlavor", "S3Storage",
-                "SafetensorsFlavor", "SQLiteBackend",
+                "CatBoostFlavor", "FilesystemStorage", "GGUFFlavor", "KerasFlavor",
+                "LightGBMFlavor", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
+                "LinajeModelFiles", "LinajePluginKit", "LinajeWire", "ONNXFlavor", "PyFuncFlavor",
+                "S3Storage", "SafetensorsFlavor", "SQLiteBackend", "TensorFlowFlavor",
+                "TransformersFlavor", "XGBoostFlavor",
             ], exclude: ["Fixtures"]),
         tests(
             "LinajeRunLogsTests",

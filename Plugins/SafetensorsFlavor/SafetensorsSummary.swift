@@ -18,6 +18,8 @@ struct SafetensorsSummary: Sendable {
     private var places: [String: String] = [:]
     private var paths: Set<String> = []
     private var facts: [String: String] = [:]
+    private var card: [String: String] = [:]
+    private var roles: [ModelFileDescription] = []
     private var findings: [Finding] = []
 
     init() {}
@@ -26,6 +28,7 @@ struct SafetensorsSummary: Sendable {
     mutating func add(_ header: SafetensorsHeader, of file: ModelSourceFile) {
         files += 1
         paths.insert(file.path)
+        roles.append(ModelFileDescription(path: file.path, role: .weights))
         headerBytes = headerBytes &+ header.dataStart
         dataBytes = dataBytes &+ (file.size - header.dataStart)
         for tensor in header.tensors {
@@ -50,6 +53,7 @@ struct SafetensorsSummary: Sendable {
 
     /// Notes where an index and the files disagree.
     mutating func compare(with index: SafetensorsIndex) {
+        roles.append(ModelFileDescription(path: index.path, role: .index))
         for path in Set(index.files.values).sorted() where !paths.contains(path) {
             warn(index.path, "it names \"\(path.prefix(200))\", which is not in the model")
         }
@@ -84,10 +88,22 @@ struct SafetensorsSummary: Sendable {
         }
         return ModelDescription(
             flavors: [FlavorDescription(name: "safetensors", facts: facts)],
-            tensors: tensors, parameters: parameters, findings: findings)
+            tensors: tensors, parameters: parameters, findings: findings, files: roles,
+            memoryBytes: dataBytes, license: card["license"] ?? "", card: card)
     }
 
+    /// Keys by which image models say who made them (Stability-AI/ModelSpec).
+    private static let cardKeys = [
+        "title", "author", "license", "description", "architecture", "tags", "date", "usage_hint",
+    ]
+
     private mutating func add(_ metadata: [String: String], of path: String) {
+        for key in Self.cardKeys where card[key] == nil {
+            guard let value = metadata["modelspec.\(key)"], !value.isEmpty,
+                value.utf8.count <= Self.mostMetadataBytes
+            else { continue }
+            card[key] = value
+        }
         var left = 0
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
             let name = "metadata.\(key)"

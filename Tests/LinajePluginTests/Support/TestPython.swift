@@ -19,6 +19,13 @@ enum TestPython {
     static let canMakeModels: Bool =
         demanded != nil || ((try? run(["-c", "import numpy, safetensors, sklearn"])) ?? "x") == ""
 
+    /// The same for models of every flavor.
+    static let canMakeFlavorModels: Bool =
+        demanded != nil
+        || ((try? run([
+            "-c", "import gguf, lightgbm, onnx, pandas, safetensors, skl2onnx, sklearn, xgboost",
+        ])) ?? "x") == ""
+
     /// Runs Python and returns what it printed.
     ///
     /// - Throws: what it said on standard error when it failed.
