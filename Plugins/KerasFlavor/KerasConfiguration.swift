@@ -99,6 +99,8 @@ struct KerasConfiguration {
         "keras.optimizers", "keras.dtype_policies", "keras.quantizers", "keras.random",
         "keras.ops", "keras.operations",
     ]
+    /// Libraries of the same authors that Keras imports from, too.
+    private static let siblings: Set<String> = ["keras_hub", "keras_nlp", "keras_cv"]
     /// Classes by which loading a model runs code or reads what is not the model's.
     private static let dangerous: [String: String] = [
         "Lambda": "is a Lambda layer: loading it can run its Python bytecode",
@@ -152,6 +154,9 @@ struct KerasConfiguration {
                 .danger,
                 "\(callee(name, json).name.prefix(100)) of \(module) is a function that loads or "
                     + "saves, not a layer")
+        } else if Self.siblings.contains(module.split(separator: ".").first.map(String.init) ?? "")
+        {
+            note(.warning, "\(shown) is of \(module.prefix(100)), a library that the model lacks")
         } else if !Self.isKeras(module) {
             note(
                 .danger,

@@ -68,9 +68,8 @@ public struct KerasFlavor: ModelFlavor {
         var verdict = ScanVerdict.unknown
         let length = Int(min(file.size, UInt64(mostSearchedBytes)))
         let bytes = try await source.read(file.path, offset: 0, length: length)
-        let text = String(decoding: bytes, as: UTF8.self)
         for name in ["\"Lambda\"", "\"__lambda__\"", "\"TorchModuleWrapper\"", "\"TFSMLayer\""]
-        where text.contains(name) {
+        where ByteSearch.contains(name, in: bytes) {
             verdict = .dangerous
             findings.append(
                 Finding(

@@ -38,7 +38,8 @@ struct LightGBMText {
         let (header, end) = try await Self.header(of: file, in: source)
         let fields = try Self.fields(header, path: file.path)
         var findings: [Finding] = []
-        let sizes = fields["tree_sizes"]?.split(separator: " ") ?? []
+        let sizes =
+            fields["tree_sizes"]?.split(separator: " ", maxSplits: Self.mostEntries) ?? []
         guard sizes.count <= Self.mostEntries else {
             throw LinajeError(
                 .invalidArgument, "\(file.path) has more than \(Self.mostEntries) trees")
@@ -108,7 +109,7 @@ struct LightGBMText {
             throw LinajeError(.invalidArgument, "\(path) has a beginning that is not UTF-8")
         }
         var fields: [String: String] = [:]
-        for line in text.split(separator: "\n").prefix(10_000) {
+        for line in text.split(separator: "\n", maxSplits: 10_000) {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { continue }
             fields[String(parts[0])] = String(parts[1])
@@ -119,7 +120,7 @@ struct LightGBMText {
     /// What stands between "parameters:" and "end of parameters", and the line of categories.
     private static func parameters(_ text: String) -> [String: String] {
         var found: [String: String] = [:]
-        for line in text.split(separator: "\n").prefix(100_000) {
+        for line in text.split(separator: "\n", maxSplits: 100_000) {
             if line.hasPrefix("["), line.hasSuffix("]"), let colon = line.firstIndex(of: ":") {
                 let key = line[line.index(after: line.startIndex)..<colon]
                 let value = line[line.index(after: colon)...].dropLast()
@@ -150,8 +151,9 @@ struct LightGBMText {
         facts["trees"] = String(trees)
         let perRound = fields["num_tree_per_iteration"].flatMap { Int($0) } ?? 1
         if perRound > 0 { facts["rounds"] = String(trees / perRound) }
-        let names = (fields["feature_names"] ?? "").split(separator: " ").map(String.init)
-        let infos = (fields["feature_infos"] ?? "").split(separator: " ")
+        let names = (fields["feature_names"] ?? "")
+            .split(separator: " ", maxSplits: mostEntries).map(String.init)
+        let infos = (fields["feature_infos"] ?? "").split(separator: " ", maxSplits: mostEntries)
         facts["num_feature"] =
             fields["max_feature_idx"].flatMap { Int($0) }.flatMap { $0 < .max ? $0 + 1 : nil }
             .map { String($0) }

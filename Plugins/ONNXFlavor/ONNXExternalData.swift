@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeModelFiles
 
 /// Where a tensor of an ONNX file says that its data are, judged by its text and the list of the
 /// model's files alone (onnx/onnx, `docs/ExternalData.md`).
@@ -9,6 +10,9 @@ struct ONNXExternalData {
         var kind: Int
         var says: String
     }
+
+    /// First bytes of paths that begin elsewhere.
+    private static let roots = [UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "~")]
 
     /// The path of the file inside the model; `nil` when there is none.
     private(set) var path: String?
@@ -33,15 +37,18 @@ struct ONNXExternalData {
         }
         // Absolute by the rules of any system, and everything that is not plainly a path downwards.
         let isAbsolute =
-            location.hasPrefix("/") || location.hasPrefix("\\") || location.hasPrefix("~")
-            || location.utf8.dropFirst().first == UInt8(ascii: ":") || location.contains("://")
+            Self.roots.contains(location.utf8.first ?? 0)
+            || location.utf8.dropFirst().first == UInt8(ascii: ":")
+            || ByteSearch.contains("://", in: Array(location.utf8))
         guard !isAbsolute else {
             problem = Problem(kind: 3, says: "an absolute path: loading it reads outside the model")
             return
         }
         let slash = model.lastIndex(of: "/")
         let folder = slash.map { String(model[...$0]) } ?? ""
-        guard !location.contains("\\"), let place = try? TreePath(folder + location) else {
+        guard !location.utf8.contains(UInt8(ascii: "\\")),
+            let place = try? TreePath(folder + location)
+        else {
             problem = Problem(
                 kind: 4, says: "no path inside the model: loading it reads outside")
             return

@@ -112,7 +112,9 @@ struct ONNXReader {
     /// Graphs and tensors may stand in attributes; numbers and texts are skipped.
     private mutating func attribute(_ message: ProtobufMessage, depth: Int) async throws {
         var message = message
-        while let field = try await reader.next(&message) {
+        while true {
+            reader.skipNumbers(&message)
+            guard let field = try await reader.next(&message) else { break }
             guard case .bytes(let range) = field.value else { continue }
             switch field.number {
             case 5, 10: _ = try await tensor(try reader.message(range, in: message))

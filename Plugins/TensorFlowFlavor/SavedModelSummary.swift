@@ -150,7 +150,8 @@ struct SavedModelSummary {
     private mutating func checkAssets(_ files: [ModelSourceFile]) {
         let paths = Set(files.map(\.path))
         for asset in model.assets.prefix(1_000) {
-            guard let place = try? TreePath("\(folder)assets/\(asset)"), !asset.contains("\\")
+            guard let place = try? TreePath("\(folder)assets/\(asset)"),
+                !asset.utf8.contains(UInt8(ascii: "\\"))
             else {
                 verdict = .dangerous
                 note(

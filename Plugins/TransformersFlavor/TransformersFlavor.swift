@@ -22,9 +22,8 @@ public struct TransformersFlavor: ModelFlavor {
         if files.contains(where: { names.contains(ModelFolder.name($0.path)) }) { return true }
         for file in files.filter({ ModelFolder.name($0.path) == "config.json" }).prefix(16) {
             let bytes = try await source.read(file.path, offset: 0, length: Self.firstBytes)
-            let text = String(decoding: bytes, as: UTF8.self)
             let keys = ["\"model_type\"", "\"architectures\"", "\"transformers_version\""]
-            if keys.contains(where: { text.contains($0) }) { return true }
+            if keys.contains(where: { ByteSearch.contains($0, in: bytes) }) { return true }
         }
         return false
     }

@@ -5,8 +5,9 @@ package enum ChatTemplate {
     ///
     /// Names between double underscores alone are none: special tokens are written like that too.
     package static func suspicious(in template: String) -> String? {
-        attributes.first { template.contains($0) } ?? pieces.first { template.contains($0) }
-            ?? dotted(in: Array(template.utf8))
+        let bytes = Array(template.utf8)
+        return (attributes + pieces).first { ByteSearch.contains($0, in: bytes) }
+            ?? dotted(in: bytes)
     }
 
     /// Attributes by which Python objects lead to code (docs.python.org, "Data model").
@@ -21,10 +22,11 @@ package enum ChatTemplate {
 
     /// An attribute that begins with two underscores: ".__anything".
     private static func dotted(in bytes: [UInt8]) -> String? {
-        for index in bytes.indices.dropLast(3)
-        where bytes[index...].prefix(3).elementsEqual([0x2e, 0x5f, 0x5f]) {
+        var from = 0
+        while let index = ByteSearch.first(".__", in: bytes, from: from) {
             let name = bytes[(index + 1)...].prefix(40).prefix { $0 == 0x5f || isLetter($0) }
             if name.count > 2 { return String(decoding: name, as: UTF8.self) }
+            from = index + 1
         }
         return nil
     }

@@ -11,6 +11,8 @@ package final class FileWindow {
     static let smallBlock = 4 << 10
     /// The longest block in bytes.
     static let longBlock = 1 << 20
+    /// How far a step over what nobody asks for still is reading straight on, in bytes.
+    static let shortStep: UInt64 = 64 << 10
     /// Most bytes that one call may ask for.
     package static let mostAtOnce = 16 << 20
 
@@ -54,11 +56,14 @@ package final class FileWindow {
                     + "\(Self.mostAtOnce) are read")
         }
         let loadedEnd = start + UInt64(bytes.count)
-        let goesOn = !bytes.isEmpty && offset >= start && offset <= loadedEnd
+        let goesOn =
+            !bytes.isEmpty && offset >= start
+            && (offset <= loadedEnd || offset - loadedEnd <= Self.shortStep)
         block = goesOn ? min(block * 2, Self.longBlock) : Self.smallBlock
         // What is loaded already is kept, and only what follows is fetched.
-        let kept = goesOn ? Array(bytes[Int(offset - start)...]) : []
-        let from = goesOn ? loadedEnd : offset
+        let isNext = goesOn && offset <= loadedEnd
+        let kept = isNext ? Array(bytes[Int(offset - start)...]) : []
+        let from = isNext ? loadedEnd : offset
         let wanted = min(max(Int(end - from), block), Int(clamping: size - from))
         guard UInt64(wanted) <= budget || UInt64(end - from) <= budget else {
             throw LinajeError(
@@ -94,6 +99,16 @@ package final class FileWindow {
     package func loaded(from offset: UInt64) -> Int {
         guard offset >= start, offset - start <= UInt64(bytes.count) else { return 0 }
         return bytes.count - Int(offset - start)
+    }
+
+    /// Gives `body` what is loaded from `offset` on.
+    package func withLoaded<Value>(
+        from offset: UInt64, _ body: (UnsafeBufferPointer<UInt8>) -> Value
+    ) -> Value {
+        bytes.withUnsafeBufferPointer { all in
+            let skipped = bytes.count - loaded(from: offset)
+            return body(UnsafeBufferPointer(rebasing: all[skipped...]))
+        }
     }
 
     /// Bytes of the file.

@@ -32,6 +32,41 @@ package struct ProtobufReader {
         return try loadedField(&message)
     }
 
+    /// Skips numbers, as far as they are loaded; the next field may be one all the same.
+    ///
+    /// The trees of a forest are millions of them. What is not plainly a number is left to `next`.
+    package func skipNumbers(_ message: inout ProtobufMessage) {
+        let left = message.end - message.position
+        message.position += window.withLoaded(from: message.position) { bytes in
+            let last = Int(min(UInt64(bytes.count), left)) - Self.longestField
+            var place = 0
+            while place <= last {
+                // Numbers of fields up to 2,047 take one or two bytes.
+                let first = bytes[place]
+                let isLong = first >= 0x80
+                let isPlain =
+                    isLong ? (1..<0x80).contains(bytes[place + 1]) : first & 0x78 != 0
+                guard isPlain else { break }
+                var end = place + (isLong ? 2 : 1)
+                switch first & 7 {
+                case 0:
+                    var width = 1
+                    while width < 10, bytes[end] >= 0x80 {
+                        end += 1
+                        width += 1
+                    }
+                    guard width < 10 else { return UInt64(place) }
+                    end += 1
+                case 1: end += 8
+                case 5: end += 4
+                default: return UInt64(place)
+                }
+                place = end
+            }
+            return UInt64(place)
+        }
+    }
+
     /// The message that a field of `message` holds.
     ///
     /// - Throws: `invalidArgument` when messages are nested too deep.

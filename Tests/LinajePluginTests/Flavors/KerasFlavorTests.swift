@@ -122,6 +122,7 @@ struct KerasFlavorTests {
     func custom() async throws {
         for layer in [
             "{\"module\":null,\"class_name\":\"Mine\",\"registered_name\":\"Custom>Mine\"}",
+            "{\"module\":\"keras_hub.models\",\"class_name\":\"Backbone\"}",
             "{\"module\":\"builtins\",\"class_name\":\"function\",\"config\":\"my_loss\"}",
         ] {
             let model = try await flavor.describe(
