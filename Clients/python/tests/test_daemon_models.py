@@ -44,6 +44,16 @@ def test_log_register_stage_load_in_another_process_and_lineage(daemon, tmp_path
             model = linaje.load_model(uri)
             expected = numpy.load(f"{sys.argv[1]}/{version}.npy")
             assert (model.predict_proba(data.data) == expected).all(), uri
+        model = linaje.pyfunc.load_model("models:/cancer/Production")
+        shuffled = data.data[data.data.columns[::-1]]
+        straight = linaje.load_model("models:/cancer/1").predict(data.data)
+        assert (model.predict(shuffled) == straight).all()
+        try:
+            model.predict(data.data.drop(columns="mean area"))
+        except linaje.LinajeError as error:
+            assert "'mean area' of the model's signature are missing" in str(error)
+        else:
+            raise AssertionError("a missing column was not noticed")
     """, tmp_path, made.stdout.strip(), timeout=120)
     with linaje.Client() as client:
         kind, version = client.resolve_model("models:/cancer/Production")

@@ -64,8 +64,8 @@ def test_a_sklearn_model_directory_is_complete_and_is_yaml(tmp_path):
     frame = pandas.DataFrame(data[:3], columns=[f"c{place}" for place in range(data.shape[1])])
     folder = write(tmp_path, model, input_example=frame, metadata={"owner": "ada"})
     assert sorted(os.listdir(folder)) == [
-        "MLmodel", "conda.yaml", "input_example.json", "model.pkl", "python_env.yaml",
-        "requirements.txt", "serving_input_example.json"]
+        "MLmodel", "conda.yaml", "input_example.json", "model.pkl", "output_example.json",
+        "python_env.yaml", "requirements.txt", "serving_input_example.json"]
     described = yaml.safe_load((folder / "MLmodel").read_text())
     flavors = described["flavors"]
     assert flavors["sklearn"]["pickled_model"] == "model.pkl"
@@ -76,8 +76,7 @@ def test_a_sklearn_model_directory_is_complete_and_is_yaml(tmp_path):
     assert generic["env"] == {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
     inputs = json.loads(described["signature"]["inputs"])
     assert inputs[0] == {"type": "double", "name": "c0", "required": True} and len(inputs) == 30
-    assert json.loads(described["signature"]["outputs"]) == [
-        {"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]
+    assert json.loads(described["signature"]["outputs"]) == [{"type": "long", "required": True}]
     assert described["signature"]["params"] is None
     assert described["saved_input_example_info"]["pandas_orient"] == "split"
     assert described["model_id"] == "m-" + "0" * 32 and described["run_id"] == "1" * 32
@@ -102,29 +101,6 @@ def test_an_object_with_predict_gets_the_generic_flavor(tmp_path):
     from linaje import pyfunc
 
     assert pyfunc._load_pyfunc(str(folder / "model.pkl")).predict([1]) == [2]
-
-
-@pytest.mark.parametrize(("dtype", "expected"), [
-    ("bool", "boolean"), ("int8", "integer"), ("int32", "integer"), ("uint32", "long"),
-    ("int64", "long"), ("float32", "float"), ("float64", "double"),
-    ("datetime64[ns]", "datetime"), ("object", "string")])
-def test_column_types_are_mlflows(dtype, expected):
-    pandas = pytest.importorskip("pandas")
-    values = [1] if dtype != "object" else ["text"]
-    frame = pandas.DataFrame({"c": numpy.array(values).astype(dtype)})
-    assert linaje.infer_signature(frame)["inputs"][0]["type"] == expected
-
-
-def test_signatures_of_other_data():
-    found = linaje.infer_signature({"text": "a", "n": [1.5]}, numpy.zeros((4, 2), "float32"),
-                                   {"temperature": 0.5})
-    assert found["inputs"] == [
-        {"type": "string", "name": "text", "required": True},
-        {"type": "array", "items": {"type": "double"}, "name": "n", "required": True}]
-    assert found["outputs"] == [
-        {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}]
-    assert found["params"] == [
-        {"name": "temperature", "type": "double", "default": 0.5, "shape": None}]
 
 
 def test_what_cannot_predict_or_be_pickled_is_refused(tmp_path, home, fresh_sender):

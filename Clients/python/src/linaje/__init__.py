@@ -18,28 +18,33 @@ answered at once or raise `LinajeError`.
 import time as _time
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from . import _run
+from . import _run, pyfunc, types
 from ._autolog import autolog
 from ._client import Client
 from ._datasets import Dataset
 from ._errors import LinajeError
-from ._mlmodel import infer_signature
 from ._models import (ModelInfo, client, download_model, load_model, log_model, register_model,
-                      set_alias, transition_stage)
+                      save_model, set_alias, transition_stage)
 from ._provenance import capture_now, capture_slowly
 from ._replay import replay_spools
+from ._params import ParamSchema, ParamSpec
 from ._run import Run, Time, active_run, end_run, start_run
+from ._schema import ColSpec, ModelSignature, Schema, TensorSpec
 from ._sender import sender
+from ._signature import infer_signature
+from ._types import DataType
 from ._version import __version__
 from ._wire import Message
 
 __all__ = [
-    "Client", "Dataset", "LinajeError", "Message", "ModelInfo", "Run", "__version__", "active_run",
-    "autolog", "capture", "delete_tag", "download_model", "end_run", "flush", "get_metric_history",
-    "get_run", "infer_signature", "lineage", "load_model", "log_artifact", "log_artifacts",
-    "log_input", "log_input_model", "log_metric", "log_metrics", "log_model", "log_param",
-    "log_params", "log_text", "register_model", "search_runs", "set_alias", "set_tag", "set_tags",
-    "start_run", "sync", "transition_stage"]
+    "Client", "ColSpec", "DataType", "Dataset", "LinajeError", "Message", "ModelInfo",
+    "ModelSignature", "ParamSchema", "ParamSpec", "Run", "Schema", "TensorSpec", "__version__",
+    "active_run", "autolog", "capture", "delete_tag", "download_model", "end_run", "flush",
+    "get_metric_history", "get_run", "infer_signature", "lineage", "load_model", "log_artifact",
+    "log_artifacts", "log_input", "log_input_model", "log_metric", "log_metrics", "log_model",
+    "log_param", "log_params", "log_text", "pyfunc", "register_model", "save_model",
+    "search_runs", "set_alias", "set_tag", "set_tags", "start_run", "sync", "transition_stage",
+    "types"]
 
 
 def log_metric(key: str, value: float, step: Optional[int] = None, time: Time = None,

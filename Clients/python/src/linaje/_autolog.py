@@ -167,8 +167,9 @@ class _Fit:
                 example = None
             if hasattr(example, "toarray"):
                 example = None
+        # Nobody asked for a test, and a fit must not wait for one.
         _models.log_model(estimator, self.model_name, input_example=example, run=self.run,
-                          registered_model_name=_options["registered_model_name"])
+                          self_test=False, registered_model_name=_options["registered_model_name"])
 
 
 def _scores(estimator: Any, data: Any, target: Any) -> Iterator[Any]:

@@ -7,13 +7,22 @@ import os
 import pickle
 import platform
 import sys
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional
 
 from . import _yaml
 from ._errors import INVALID_ARGUMENT, LinajeError
+from ._examples import Example, json_text
+from ._log import warn
+from ._params import infer_params
+from ._schema import ModelSignature
+from ._selftest import self_test
+from ._signature import infer_schema, infer_signature, is_array, reason
+from .pyfunc import PyFuncModel
 
 MODEL_FILE = "MLmodel"
 PICKLE_FILE = "model.pkl"
+# What loads the pickled object of a model here, by the name that MLmodel gives it.
+LOADERS = ("mlflow.sklearn", "linaje.pyfunc")
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "scipy", "joblib")
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "PyYAML", "cv2":
                   "opencv-python"}
@@ -27,137 +36,82 @@ def is_sklearn(model: Any) -> bool:
 
 # --- Signature ---
 
-def schema_of(data: Any) -> Optional[List[Dict[str, Any]]]:
-    """MLflow's schema of some data: columns of a frame, the tensor of an array; None: unknown."""
-    if data is None:
+def signature_of(model: Any, signature: Any, example: Optional[Example],
+                 name: str) -> Optional[ModelSignature]:
+    """The signature given, or inferred from the example and what the model predicts on it; None
+    for `False`, and where there is none."""
+    if signature is False:
         return None
-    module = type(data).__module__.split(".")[0]
-    if module == "pandas" and hasattr(data, "columns"):
-        return [{"type": column_type(data.iloc[:, place]), "name": str(name), "required": True}
-                for place, name in enumerate(data.columns)]
-    if module == "pandas" and hasattr(data, "dtype"):
-        entry: Dict[str, Any] = {"type": column_type(data), "required": True}
-        return [{**entry, "name": str(data.name)} if data.name is not None else entry]
-    if isinstance(data, Mapping):
-        return [{**_value_type(value), "name": str(name), "required": True}
-                for name, value in data.items()]
-    if isinstance(data, (list, tuple)):
-        data = _as_array(data)
-    if data is None or not hasattr(data, "dtype") or not hasattr(data, "shape"):
-        return None
-    dtype = "str" if data.dtype.kind == "U" else data.dtype.name
-    shape = [-1, *(int(size) for size in data.shape[1:])] if len(data.shape) else [-1]
-    return [{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": shape}}]
-
-
-def _as_array(data: Any) -> Any:
-    try:
-        import numpy
-
-        array = numpy.asarray(data)
-    except (ImportError, ValueError):
-        return None
-    return None if array.dtype.hasobject else array
-
-
-def column_type(column: Any) -> str:
-    """MLflow's name of a column's type."""
-    kind, size = getattr(column.dtype, "kind", "O"), getattr(column.dtype, "itemsize", 8)
-    if kind == "b":
-        return "boolean"
-    if kind == "i" or kind == "u":
-        return "integer" if size < 4 or (size == 4 and kind == "i") else "long"
-    if kind == "f":
-        return "float" if size <= 4 else "double"
-    if kind == "M":
-        return "datetime"
-    values = [value for value in list(column) if value is not None][:100]
-    return "binary" if values and all(isinstance(value, bytes) for value in values) else "string"
-
-
-def _value_type(value: Any) -> Dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {"type": "object", "properties": {
-            str(name): {**_value_type(each), "required": True} for name, each in value.items()}}
-    if isinstance(value, (list, tuple)):
-        return {"type": "array", "items": _value_type(value[0]) if value else {"type": "string"}}
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        value = value.item()
-    for kind, name in ((bool, "boolean"), (int, "long"), (float, "double"), (bytes, "binary"),
-                       (datetime.datetime, "datetime")):
-        if isinstance(value, kind):
-            return {"type": name}
-    return {"type": "string"}
-
-
-def infer_signature(model_input: Any, model_output: Any = None,
-                    params: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """{"inputs": …, "outputs": …, "params": …} of example data."""
-    found = [{"name": name, **_value_type(value), "default": value, "shape": None}
-             for name, value in (params or {}).items()] or None
-    return {"inputs": schema_of(model_input), "outputs": schema_of(model_output), "params": found}
-
-
-def signature_of(model: Any, signature: Any, example: Any) -> Optional[Dict[str, Optional[str]]]:
-    """The signature as MLmodel holds it: JSON texts. Given, or inferred from an example."""
     if signature is None:
-        if example is None:
-            return None
-        signature = infer_signature(example, _predict(model, example))
-    elif hasattr(signature, "to_dict"):
-        signature = signature.to_dict()
-    if not isinstance(signature, Mapping):
-        raise LinajeError(INVALID_ARGUMENT, "signature must be a mapping with inputs, outputs and "
-                                            "params; linaje.infer_signature makes one")
-    return {name: _json_text(signature.get(name)) for name in ("inputs", "outputs", "params")}
+        return None if example is None else _inferred(model, example, name)
+    if isinstance(signature, ModelSignature):
+        return signature
+    found = signature.to_dict() if hasattr(signature, "to_dict") else signature
+    if not isinstance(found, Mapping):
+        raise LinajeError(INVALID_ARGUMENT, "signature must be a ModelSignature, or a mapping with "
+                                            "inputs, outputs and params; linaje.infer_signature "
+                                            "makes one")
+    return ModelSignature.from_dict(found)
 
 
-def _json_text(part: Any) -> Optional[str]:
-    return part if part is None or isinstance(part, str) else json.dumps(part)
+def keeps_form(model: Any, example: Optional[Example]) -> bool:
+    """Whether a model wants plain data in the form of its example, not as a data frame.
+    Estimators want mappings as frames, but lists of texts as lists."""
+    if example is None or example.info["type"] != "json_object":
+        return False
+    return not is_sklearn(model) or isinstance(example.data, list) and not any(
+        isinstance(each, (dict, list)) for each in example.data)
 
 
-def _predict(model: Any, example: Any) -> Any:
+def _inferred(model: Any, example: Example, name: str) -> Optional[ModelSignature]:
+    """What MLflow infers from an example; None, with a warning, when the model cannot predict on
+    it."""
     try:
-        return model.predict(example)
-    except Exception:  # noqa: BLE001 - an example that does not fit costs the outputs only
+        inputs = infer_schema(example.data)
+        params = infer_params(example.params) if example.params else None
+        if not hasattr(model, "predict"):
+            return ModelSignature(inputs, None, params)
+        known: Dict[str, Any] = {}
+        if params or not keeps_form(model, example):
+            taken = None if keeps_form(model, example) else inputs
+            known["signature"] = ModelSignature(taken, None, params).to_dict()
+        output = PyFuncModel(model, known).predict(example.data, example.params)
+    except Exception as error:  # noqa: BLE001 - anything that a model raises
+        warn(f"signature {name}", f"model {name} has no signature: it does not predict on its "
+                                  f"input example: {reason(error)}")
         return None
+    if not inputs.is_tensor_spec() and is_array(output) and output.ndim == 1:
+        # A prediction for each row: a column, as the inputs are.
+        output = _column(output)
+    outputs = None if output is None else infer_signature(None, output).outputs
+    return ModelSignature(inputs, outputs, params)
 
 
-# --- Example ---
-
-def example_files(example: Any) -> Tuple[Dict[str, Any], Dict[str, Any], Dict[str, Any]]:
-    """(input_example.json, serving_input_example.json, saved_input_example_info)."""
-    info: Dict[str, Any] = {"artifact_path": "input_example.json",
-                            "serving_input_path": "serving_input_example.json"}
-    if hasattr(example, "columns") and hasattr(example, "to_dict"):
-        split = {"columns": [str(name) for name in example.columns],
-                 "data": _plain(example.to_numpy(dtype=object).tolist())}
-        return split, {"dataframe_split": split}, {**info, "type": "dataframe",
-                                                   "pandas_orient": "split"}
-    if hasattr(example, "tolist"):
-        inputs = {"inputs": _plain(example.tolist())}
-        return inputs, inputs, {**info, "type": "ndarray", "format": "tf-serving"}
-    plain = _plain(example)
-    return plain, {"inputs": plain}, {**info, "type": "json_object"}
+def _column(array: Any) -> Any:
+    try:
+        import pandas
+    except ImportError:
+        return array
+    return pandas.Series(array)
 
 
-def _plain(value: Any) -> Any:
-    """A value of JSON."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, bytes):
-        import base64
+def _example(model: Any, given: Any, name: str) -> Optional[Example]:
+    """The example that is kept; estimators' rows of numbers are an array."""
+    if given is None:
+        return None
+    data, params = given if isinstance(given, tuple) and len(given) == 2 and isinstance(
+        given[1], dict) else (given, None)
+    try:
+        if is_sklearn(model) and isinstance(data, list) and data and isinstance(data[0], list):
+            import numpy
 
-        return base64.b64encode(value).decode()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+            array = numpy.array(data)
+            if array.dtype.kind in "biuf":
+                given = array if params is None else (array, params)
+        return Example(given)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises for odd data
+        warn(f"example {name}", f"the input example of model {name} is not kept: {reason(error)}")
+        return None
 
 
 # --- Requirements ---
@@ -201,17 +155,22 @@ def pickle_model(model: Any, path: str) -> str:
     return str(pickler.__name__)
 
 
-def write_model(model: Any, folder: str, *, name: str, model_id: str, run_id: str,
+def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_id: str = "",
                 signature: Any = None, input_example: Any = None,
                 requirements: Optional[List[str]] = None,
-                metadata: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """Writes a model directory into an empty folder; what MLmodel says of it."""
+                metadata: Optional[Mapping[str, Any]] = None,
+                test: bool = True) -> Dict[str, Any]:
+    """Writes a model directory into an empty folder; what MLmodel says of it.
+
+    With an example and `test` the model is loaded back by a new process and predicts on it; what
+    it gives is written beside, and a failure is a warning.
+    """
     if not is_sklearn(model) and not hasattr(model, "predict"):
         raise LinajeError(INVALID_ARGUMENT, f"a {type(model).__name__} has no predict; give a "
                                             f"scikit-learn estimator or an object with predict")
 
     def write(file: str, text: str) -> None:
-        with open(os.path.join(folder, file), "x", encoding="utf-8") as out:
+        with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
             out.write(text)
 
     pickler = pickle_model(model, os.path.join(folder, PICKLE_FILE))
@@ -225,23 +184,36 @@ def write_model(model: Any, folder: str, *, name: str, model_id: str, run_id: st
         "name": "mlflow-env", "channels": ["conda-forge"],
         "dependencies": [f"python={python}", "pip", {"pip": needs}]}))
     described: Dict[str, Any] = {
-        "artifact_path": name, "flavors": _flavors(model, pickler, python), "model_id": model_id,
-        "model_uuid": model_id, "run_id": run_id,
+        "artifact_path": name, "flavors": _flavors(model, pickler, python),
         "utc_time_created": datetime.datetime.now(datetime.timezone.utc).strftime(
             "%Y-%m-%d %H:%M:%S.%f")}
-    found = signature_of(model, signature, input_example)
+    if model_id:
+        described.update(model_id=model_id, model_uuid=model_id, run_id=run_id)
+    example = _example(model, input_example, name)
+    found = signature_of(model, signature, example, name)
     if found is not None:
-        described["signature"] = found
-    if input_example is not None:
-        example, serving, info = example_files(input_example)
-        write("input_example.json", json.dumps(example))
-        write("serving_input_example.json", json.dumps(serving))
-        described["saved_input_example_info"] = info
+        described.update(signature=found.to_dict(), is_signature_from_type_hint=False,
+                         type_hint_from_example=keeps_form(model, example))
+    if example is not None:
+        example.write(folder)
+        described["saved_input_example_info"] = example.info
     if metadata:
-        described["metadata"] = _plain(metadata)
-    described["model_size_bytes"] = sum(
-        os.path.getsize(os.path.join(folder, file)) for file in os.listdir(folder))
-    write(MODEL_FILE, _yaml.dump(described))
+        described["metadata"] = json.loads(json_text(metadata))
+
+    def describe() -> None:
+        described["model_size_bytes"] = sum(
+            os.path.getsize(os.path.join(folder, file))
+            for file in os.listdir(folder) if file != MODEL_FILE)
+        write(MODEL_FILE, _yaml.dump(described))
+
+    describe()
+    if example is not None and test and hasattr(model, "predict"):
+        failure = self_test(folder)
+        if failure is None:
+            describe()
+        else:
+            warn(f"self-test {name}", f"model {name}, loaded back, does not predict on its input "
+                                      f"example: {failure}")
     return described
 
 

@@ -15,6 +15,7 @@ from ._errors import CORRUPT, INVALID_ARGUMENT, UNAVAILABLE, LinajeError
 from ._sender import sender
 from ._upload import TreeFile
 from ._wire import Message
+from .pyfunc import signature_in
 
 FLUSH_TIMEOUT = 60.0
 _client: Optional[Client] = None
@@ -50,7 +51,7 @@ class ModelInfo:
         self.name = name
         self.run_id = run_id
         self.tree = tree.hex()
-        self.signature = described.get("signature")
+        self.signature = signature_in(described)
         self.flavors = described["flavors"]
         self.registered_model_version: Optional[int] = None
 
@@ -70,15 +71,21 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
               registered_model_name: Optional[str] = None, *, step: int = 0,
               params: Optional[Mapping[str, Any]] = None,
               tags: Optional[Mapping[str, Any]] = None,
-              metadata: Optional[Mapping[str, Any]] = None,
+              metadata: Optional[Mapping[str, Any]] = None, self_test: bool = True,
               run: Optional["_run.Run"] = None) -> ModelInfo:
     """Stores a model as an MLmodel directory: among the artifacts of the active run, and as a
     logged model that can be registered and loaded.
 
-    Scikit-learn estimators and any object with `predict` are taken. The signature is inferred from
-    `input_example` unless given. With `registered_model_name` the next version of that model is
-    registered once the files have arrived. The daemon may be away; then the files wait in the
-    spool. LinajeError for a model that cannot be stored.
+    Scikit-learn estimators and any object with `predict` are taken. `signature` is a
+    ModelSignature (MLflow's too); without one it is inferred from `input_example` and what the
+    model predicts on it, unless `signature=False`. The example, data or (data, params), is kept
+    with the model. It is also a test: a new process loads the model back and predicts on it, which
+    takes as long as that takes (`self_test=False` leaves it out); the output is kept as
+    output_example.json. What fails of all this is a warning.
+
+    With `registered_model_name` the next version of that model is registered once the files have
+    arrived. The daemon may be away; then the files wait in the spool. LinajeError for a model that
+    cannot be stored.
     """
     if not name or re.search(r"[/:.%\"'\x00-\x1f]", name):
         raise LinajeError(INVALID_ARGUMENT, f"name of the logged model {name!r} must not be empty "
@@ -89,7 +96,7 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
         described = _mlmodel.write_model(
             model, folder, name=name, model_id=f"m-{model_id.hex()}", run_id=owner.run_id,
             signature=signature, input_example=input_example, requirements=requirements,
-            metadata=metadata)
+            metadata=metadata, test=self_test)
         files = list(_upload.walk(folder))
         tree = _upload.tree_digest(_upload.describe_file(path, full) for path, full in files)
         info = ModelInfo(model_id, name, owner.run_id, tree, described)
@@ -115,6 +122,22 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
             "name": registered_model_name, "source": info.uri, "run_id": owner._id,
             "create_model": True}, on_done=registered)
     return info
+
+
+def save_model(model: Any, path: "Union[str, os.PathLike[str]]", signature: Any = None,
+               input_example: Any = None, requirements: Optional[List[str]] = None, *,
+               metadata: Optional[Mapping[str, Any]] = None, self_test: bool = True) -> None:
+    """Writes a model as an MLmodel directory, which must not be there yet, on this machine only;
+    the arguments are those of `log_model`."""
+    folder = os.fspath(path)
+    try:
+        os.makedirs(folder)
+    except OSError as error:
+        raise LinajeError(INVALID_ARGUMENT, f"{folder} cannot be made for a model: {error}; give a "
+                                            f"path that is not there yet") from None
+    _mlmodel.write_model(model, folder, name=os.path.basename(os.path.abspath(folder)),
+                         signature=signature, input_example=input_example,
+                         requirements=requirements, metadata=metadata, test=self_test)
 
 
 def register_model(source: Union[str, ModelInfo], name: str, *, description: str = "",
@@ -168,7 +191,12 @@ def load_model(uri: str, *, using: Optional[Client] = None) -> Any:
     204). Unpickling runs code of whoever made the model.
     """
     folder = download_model(uri, using=using)
-    with open(_mlmodel.find_pickle(folder), "rb") as file:
+    return unpickle(_mlmodel.find_pickle(folder), uri, folder)
+
+
+def unpickle(path: str, uri: str, folder: str) -> Any:
+    """The object of a pickle file of a model, which runs code of whoever made it."""
+    with open(path, "rb") as file:
         try:
             return pickle.load(file)  # noqa: S301
         except ImportError as error:
