@@ -451,6 +451,27 @@ utc_time_created: '2026-11-27 02:07:17.110452'
     assert loaded.predict(FRAME).shape == (4,)
 
 
+def test_mlflow_and_this_client_load_each_others_models(tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    model = classifier()
+    words = {"text": "ada", "n": 3}
+    for name, each, example in (("frame", model, FRAME), ("dict", Shape(), words),
+                                ("list", Shape(), ["a", "b"]), ("array", Shape(), numpy.eye(2)),
+                                ("params", Scaler(), ([1.5, 2.5], {"factor": 2}))):
+        folder = str(tmp_path / name)
+        linaje.save_model(each, folder, input_example=example, self_test=False)
+        theirs, ours = mlflow.pyfunc.load_model(folder), pyfunc.load_model(folder)
+        found, expected = theirs.predict(theirs.input_example), ours.predict(ours.input_example)
+        assert list(found) == list(expected)
+        assert theirs.metadata.signature.to_dict() == ours.signature.to_dict()
+    folder = str(tmp_path / "theirs")
+    mlflow.sklearn.save_model(model, folder, input_example=FRAME, pip_requirements=["scikit-learn"],
+                              serialization_format="cloudpickle")
+    ours = pyfunc.load_model(folder)
+    assert ours.signature == linaje.infer_signature(FRAME, pandas.Series(model.predict(FRAME)))
+    assert ours.predict(ours.input_example).tolist() == model.predict(FRAME).tolist()
+
+
 def test_the_loaders_that_are_written_are_the_ones_that_are_read(tmp_path):
     for model in (classifier(), Shape()):
         flavors = _mlmodel._flavors(model, "pickle", "3.11")
