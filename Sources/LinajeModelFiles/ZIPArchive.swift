@@ -35,8 +35,10 @@ package struct ZIPArchive: Sendable {
 
     /// Reads the directory and compares it with the local headers.
     ///
+    /// - Parameter comparesHeaders: False for a look at the names only, which costs two reads; then no
+    ///   entry can be read.
     /// - Throws: `invalidArgument` or `limitExceeded` naming the file.
-    package init(reading file: ModelFile) async throws {
+    package init(reading file: ModelFile, comparesHeaders: Bool = true) async throws {
         self.file = file
         let end = try await ZIPEndRecord(reading: file)
         guard end.entries <= UInt64(Self.mostEntries) else {
@@ -69,7 +71,7 @@ package struct ZIPArchive: Sendable {
         self.entries = entries
         self.problems = problems
         self.places = places
-        try await compareHeaders(directory: end.directoryOffset)
+        if comparesHeaders { try await compareHeaders(directory: end.directoryOffset) }
     }
 
     /// The entry of that name.

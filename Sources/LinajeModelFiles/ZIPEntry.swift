@@ -40,6 +40,10 @@ package struct ZIPEntry: Sendable {
     /// The sizes may stand after the data instead of before it.
     var hasDescriptor: Bool { flags & 0x8 != 0 }
     package var isEncrypted: Bool { flags & 0x2041 != 0 }
+    /// Whether its content can be read.
+    package var isReadable: Bool {
+        isCompared && !isEncrypted && (method == 0 || method == 8)
+    }
     /// Its name for messages.
     package var shown: String { String(name.prefix(200)) }
 

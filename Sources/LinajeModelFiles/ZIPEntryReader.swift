@@ -4,6 +4,8 @@ import LinajeDomain
 /// at the end. Used by one task at a time.
 package struct ZIPEntryReader {
     private static let pieceBytes = 1 << 20
+    /// Bytes asked for next: few at first, as many want only the beginning.
+    private var reach = 4 << 10
 
     private let entry: ZIPEntry
     private let file: ModelFile
@@ -55,8 +57,9 @@ package struct ZIPEntryReader {
     }
 
     private mutating func stored() async throws -> [UInt8] {
-        let count = Int(min(packedLeft, UInt64(Self.pieceBytes)))
+        let count = Int(min(packedLeft, UInt64(reach)))
         guard count > 0 else { return [] }
+        reach = min(reach * 4, Self.pieceBytes)
         let piece = try await file.bytes(at: position, count)
         position += UInt64(count)
         packedLeft -= UInt64(count)

@@ -19,11 +19,19 @@ enum TestPython {
     static let canMakeModels: Bool =
         demanded != nil || ((try? run(["-c", "import numpy, safetensors, sklearn"])) ?? "x") == ""
 
+    /// The same for the corpus of harmless models.
+    static let canMakeCorpus: Bool =
+        demanded != nil
+        || ((try? run([
+            "-c", "import cloudpickle, joblib, lightgbm, pandas, skops, sklearn, xgboost",
+        ])) ?? "x") == ""
+
     /// The same for models of every flavor.
     static let canMakeFlavorModels: Bool =
         demanded != nil
         || ((try? run([
-            "-c", "import gguf, lightgbm, onnx, pandas, safetensors, skl2onnx, sklearn, xgboost",
+            "-c",
+            "import gguf, lightgbm, onnx, pandas, safetensors, skl2onnx, sklearn, skops, xgboost",
         ])) ?? "x") == ""
 
     /// Runs Python and returns what it printed.
@@ -45,6 +53,15 @@ enum TestPython {
             throw Failure(message: "\(path) failed: \(String(decoding: said, as: UTF8.self))")
         }
         return String(decoding: printed, as: UTF8.self)
+    }
+
+    /// The same without holding a thread of the pool: what takes seconds would keep other tests waiting.
+    static func runAside(_ arguments: [String]) async throws -> String {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try run(arguments) })
+            }
+        }
     }
 
     struct Failure: Error, CustomStringConvertible {
