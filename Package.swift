@@ -127,6 +127,9 @@ let package = Package(
             ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
             path: "Plugins/PyFuncFlavor"),
         layer(
+            "PyTorchFlavor", ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"],
+            path: "Plugins/PyTorchFlavor"),
+        layer(
             "S3Storage",
             [
                 "LinajeDomain", "LinajePluginKit", crypto,
@@ -139,6 +142,12 @@ let package = Package(
         layer(
             "SafetensorsFlavor", ["LinajeDomain", "LinajePluginKit"],
             path: "Plugins/SafetensorsFlavor"),
+        layer(
+            "ScanFlavor", ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"],
+            path: "Plugins/ScanFlavor"),
+        layer(
+            "SklearnFlavor", ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"],
+            path: "Plugins/SklearnFlavor"),
         layer(
             "SQLiteBackend",
             [
@@ -199,8 +208,8 @@ let package = Package(
             "linaje-flavor-host",
             [
                 "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajePluginKit",
-                "ONNXFlavor", "PyFuncFlavor", "SafetensorsFlavor", "TensorFlowFlavor",
-                "TransformersFlavor", "XGBoostFlavor",
+                "ONNXFlavor", "PyFuncFlavor", "PyTorchFlavor", "SafetensorsFlavor", "ScanFlavor",
+                "SklearnFlavor", "TensorFlowFlavor", "TransformersFlavor", "XGBoostFlavor",
             ]),
         program(
             "linajed",
@@ -251,8 +260,8 @@ let package = Package(
                 "CatBoostFlavor", "FilesystemStorage", "GGUFFlavor", "KerasFlavor",
                 "LightGBMFlavor", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
                 "LinajeModelFiles", "LinajePluginKit", "LinajeWire", "ONNXFlavor", "PyFuncFlavor",
-                "S3Storage", "SafetensorsFlavor", "SQLiteBackend", "TensorFlowFlavor",
-                "TransformersFlavor", "XGBoostFlavor",
+                "PyTorchFlavor", "S3Storage", "SafetensorsFlavor", "ScanFlavor", "SklearnFlavor",
+                "SQLiteBackend", "TensorFlowFlavor", "TransformersFlavor", "XGBoostFlavor",
             ], exclude: ["Fixtures"]),
         tests(
             "LinajeRunLogsTests",

@@ -60,8 +60,13 @@ public struct ModelDescription: Sendable, Hashable, Codable {
     /// Takes in what another flavor says of the same files. Where both say something, what was said
     /// first stays; of two verdicts the worse counts.
     public mutating func merge(_ other: ModelDescription) {
-        for flavor in other.flavors where !flavors.contains(where: { $0.name == flavor.name }) {
-            flavors.append(flavor)
+        for flavor in other.flavors {
+            if let place = flavors.firstIndex(where: { $0.name == flavor.name }) {
+                if flavors[place].version.isEmpty { flavors[place].version = flavor.version }
+                flavors[place].facts.merge(flavor.facts) { first, _ in first }
+            } else {
+                flavors.append(flavor)
+            }
         }
         if signature.isEmpty { signature = other.signature }
         for line in other.requirements where !requirements.contains(line) {

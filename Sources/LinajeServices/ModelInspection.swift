@@ -32,7 +32,7 @@ struct ModelInspection: Sendable {
             return ModelDescription(
                 findings: [
                     Finding(severity: .warning, message: "model was not examined: \(reason)")
-                ])
+                ], verdict: .unknown)
         }
     }
 }

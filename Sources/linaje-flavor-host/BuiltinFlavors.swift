@@ -5,7 +5,10 @@ import LightGBMFlavor
 import LinajePluginKit
 import ONNXFlavor
 import PyFuncFlavor
+import PyTorchFlavor
 import SafetensorsFlavor
+import ScanFlavor
+import SklearnFlavor
 import TensorFlowFlavor
 import TransformersFlavor
 import XGBoostFlavor
@@ -26,6 +29,9 @@ enum BuiltinFlavors {
         try catalog.register(GGUFFlavor())
         try catalog.register(SafetensorsFlavor())
         try catalog.register(TransformersFlavor())
+        try catalog.register(SklearnFlavor())
+        try catalog.register(PyTorchFlavor())
+        try catalog.register(ScanFlavor())
         return catalog
     }
 }

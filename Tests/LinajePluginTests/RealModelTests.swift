@@ -3,6 +3,8 @@ import LinajeDomain
 import LinajePluginKit
 import PyFuncFlavor
 import SafetensorsFlavor
+import ScanFlavor
+import SklearnFlavor
 import Testing
 
 /// Models written by the real libraries, described as those libraries say they are.
@@ -26,16 +28,18 @@ struct RealModelTests {
         var sharded: Weights
         var mlmodel: Model
         var mlflow: Model?
+        var estimators: [String: [String: String?]]
+        var sklearn: String
     }
 
     private let directory: TemporaryDirectory
     private let expected: Expected
 
-    init() throws {
+    init() async throws {
         directory = try TemporaryDirectory()
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("Fixtures/make_models.py").path
-        _ = try TestPython.run([script, directory.path])
+        _ = try await TestPython.runAside([script, directory.path])
         let json = try Data(contentsOf: URL(fileURLWithPath: "\(directory.path)/expected.json"))
         expected = try JSONDecoder().decode(Expected.self, from: json)
     }
@@ -68,12 +72,38 @@ struct RealModelTests {
                 DirectorySource(root: "\(directory.path)/mlmodel"))
             let versions = Dictionary(
                 uniqueKeysWithValues: model.flavors.map { ($0.name, $0.version) })
-            #expect(versions == expected.mlmodel.flavors)
+            // The host also looks for code in the pickle.
+            let wanted = expected.mlmodel.flavors.merging(
+                flavor is FlavorProcess ? ["scan": "1"] : [:]
+            ) { first, _ in first }
+            #expect(versions == wanted)
+            #expect(model.verdict == (flavor is FlavorProcess ? .safe : nil))
             #expect(model.requirements == expected.mlmodel.requirements)
             #expect(model.findings == [])
             #expect(model.signature.hasPrefix("{\"inputs\":[{\"type\": \"double\""))
         }
         await host.shutdown()
+    }
+
+    @Test("estimators are described as scikit-learn says they are, however they are written")
+    func estimators() async throws {
+        #expect(expected.estimators.count >= 4)
+        for (name, facts) in expected.estimators {
+            let source = DirectorySource(root: "\(directory.path)/\(name)")
+            let model = try #require(
+                try await SklearnFlavor().describeIfRecognized(source), "\(name)")
+            let flavor = try #require(model.flavors.first)
+            #expect(flavor.version == expected.sklearn, "\(name)")
+            for (key, value) in facts { #expect(flavor.facts[key] == value, "\(name): \(key)") }
+            #expect(try await ScanFlavor().describe(source).verdict == .safe, "\(name)")
+        }
+        let source = DirectorySource(root: "\(directory.path)/sklearn-pickle")
+        let facts = try await SklearnFlavor().describe(source).flavors[0].facts
+        #expect(
+            facts["steps"]
+                == "standardscaler: sklearn.preprocessing._data.StandardScaler, "
+                + "logisticregression: sklearn.linear_model._logistic.LogisticRegression")
+        #expect(facts["param.verbose"] == "False")
     }
 
     @Test("a model that MLflow itself wrote is described with its flavors and no warning")

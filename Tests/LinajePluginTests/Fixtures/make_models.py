@@ -145,12 +145,61 @@ def mlmodel_by_mlflow(folder):
     }
 
 
+def estimators(folder):
+    """Fitted estimators in the ways people write them, and what they say of themselves."""
+    import joblib
+    import pandas
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    data = load_iris()
+    columns = [f"column {number}" for number in range(4)]
+    table = pandas.DataFrame(data.data, columns=columns)
+    kinds = numpy.array(["setosa", "versicolor", "virginica"])[data.target]
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=0.5)).fit(table, kinds)
+    forest = RandomForestClassifier(n_estimators=3, random_state=0).fit(data.data, data.target)
+
+    def place(name, file):
+        os.makedirs(os.path.join(folder, name))
+        return os.path.join(folder, name, file)
+
+    expected = {}
+    for name, writer, model in (
+        ("pickle", lambda model, path: pickle.dump(model, open(path, "wb"), 2), pipeline),
+        ("joblib", joblib.dump, pipeline),
+        ("packed", lambda model, path: joblib.dump(model, path, compress=3), pipeline),
+        ("forest", lambda model, path: pickle.dump(model, open(path, "wb")), forest),
+    ):
+        writer(model, place(f"sklearn-{name}", "model.bin"))
+        kind = type(model)
+        names = getattr(model, "feature_names_in_", None)
+        # joblib keeps numbers and texts of arrays outside of its pickle; only objects are in one.
+        is_apart = name in ("joblib", "packed")
+        expected[f"sklearn-{name}"] = {
+            "class": f"{kind.__module__}.{kind.__qualname__}",
+            "n_features": str(model.n_features_in_),
+            "feature_names": None if names is None else ",".join(names),
+            "classes": None if is_apart else ",".join(str(each) for each in model.classes_),
+            "serialization_format": "joblib" if is_apart else "pickle",
+        }
+    try:
+        import skops.io
+        skops.io.dump(pipeline, place("sklearn-skops", "model.skops"))
+        expected["sklearn-skops"] = {"class": "sklearn.pipeline.Pipeline",
+                                     "serialization_format": "skops"}
+    except ImportError:
+        pass
+    return expected
+
+
 def main():
     folder = sys.argv[1]
     expected = {
         "single": single(os.path.join(folder, "single")),
         "sharded": sharded(os.path.join(folder, "sharded")),
         "mlmodel": mlmodel_by_hand(os.path.join(folder, "mlmodel")),
+        "estimators": estimators(folder),
+        "sklearn": sklearn.__version__,
         "mlflow": mlmodel_by_mlflow(os.path.join(folder, "mlflow")),
     }
     write(os.path.join(folder, "expected.json"), json.dumps(expected))

@@ -31,6 +31,9 @@ struct RealFlavorTests {
     /// What `make_models.py` writes, by the name that the table gives it.
     private static let others = [
         "single": "safetensors", "sharded": "safetensors-sharded", "mlmodel": "mlflow-sklearn",
+        "sklearn-pickle": "sklearn-pickle", "sklearn-joblib": "sklearn-joblib",
+        "sklearn-forest": "sklearn-forest", "sklearn-skops": "sklearn-skops", "state": "pytorch",
+        "legacy": "pytorch-legacy", "checkpoint": "pytorch-checkpoint",
     ]
 
     private let directory: TemporaryDirectory
@@ -38,13 +41,14 @@ struct RealFlavorTests {
     private let expected: [String: Expected]
     private let schemas: [String: Schemas]
 
-    init() throws {
+    init() async throws {
         directory = try TemporaryDirectory()
         otherDirectory = try TemporaryDirectory()
         let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Fixtures").path
-        _ = try TestPython.run(["\(fixtures)/make_flavor_models.py", directory.path])
-        _ = try TestPython.run(["\(fixtures)/make_models.py", otherDirectory.path])
+        _ = try await TestPython.runAside(["\(fixtures)/make_flavor_models.py", directory.path])
+        _ = try await TestPython.runAside(["\(fixtures)/make_models.py", otherDirectory.path])
+        _ = try await TestPython.runAside(["\(fixtures)/make_torch.py", otherDirectory.path])
         let json = try Data(contentsOf: URL(fileURLWithPath: "\(directory.path)/expected.json"))
         expected = try JSONDecoder().decode([String: Expected].self, from: json)
         let tree = try JSONSerialization.jsonObject(with: json) as? [String: [String: Any]]
