@@ -12,6 +12,8 @@ package enum BlobEncoding {
     /// A zstd block of 4 bytes yields at most 128 KiB: no frame yields more for its length.
     private static let maximumRatio: UInt64 = 32_768
     private static let level: Int32 = 1
+    /// A recipe below this is a few digests, which do not shrink.
+    private static let shortRecipe = 256
 
     /// Encodes blobs one after the other, with one compressor.
     ///
@@ -60,6 +62,7 @@ package enum BlobEncoding {
         if let dictionary, CompressionDictionary.isFor(blob) {
             return dictionary.compress(blob.content, context).map { (.dictionary, $0) }
         }
+        if blob.key.kind == .recipe, blob.content.count < shortRecipe { return nil }
         return compress(blob.content, context).map { (.zstd, $0) }
     }
 

@@ -31,7 +31,7 @@ struct CodecProbe {
     init(_ content: [UInt8]) {
         let sample = Self.sample(of: content)
         self.sample = sample
-        guard content.count >= Self.minimumContent else {
+        guard content.count >= Self.minimumContent, !Self.isText(sample) else {
             planes = nil
             return
         }
@@ -81,6 +81,11 @@ struct CodecProbe {
             }
         }
         return (layout, bytes(turned, width: width))
+    }
+
+    /// Whether it is printable ASCII, which has no elements of a width.
+    private static func isText(_ sample: [UInt8]) -> Bool {
+        sample.allSatisfy { $0 &- 0x20 < 0x5F || $0 &- 0x09 < 0x05 }
     }
 
     private static func sample(of content: [UInt8]) -> [UInt8] {

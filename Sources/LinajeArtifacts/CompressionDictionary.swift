@@ -9,10 +9,10 @@ package final class CompressionDictionary: Sendable {
     /// Longest dictionary that is made.
     static let longest = 64 << 10
     /// Fewest contents that a dictionary is made of, and their bytes.
-    static let fewestSamples = 48
-    static let fewestBytes = 96 << 10
+    static let fewestSamples = 24
+    static let fewestBytes = 48 << 10
     /// Bytes of contents for each byte of the dictionary: a long one is worth less than it takes.
-    private static let bytesPerByte = 16
+    private static let bytesPerByte = 8
     /// Above that of other blobs, as tables are small here and most of the time goes elsewhere.
     private static let level: Int32 = 3
 

@@ -80,6 +80,26 @@ struct SmallFileTests {
         #expect(try await together.store.verify().damages.isEmpty)
     }
 
+    @Test("keep their dictionary from pack to pack while it serves, and then get another")
+    func renewed() throws {
+        let dictionaries = SmallFileDictionaries()
+        let session = IngestID.random()
+        func dictionary(_ contents: [[UInt8]]) throws -> SHA256Digest {
+            let blobs = contents.map {
+                RawBlob(key: BlobKey(.chunk, ContentHasher.digest($0)), content: $0)
+            }
+            return try #require(try dictionaries.dictionary(for: blobs, of: session)).digest
+        }
+        let first = try dictionary(Self.alike(200).map(\.bytes))
+        let others = Self.alike(200, seed: 2).map(\.bytes)
+        let times = 2 * PackBuilder.targetBytes / others.reduce(0) { $0 + $1.count }
+        for _ in 0...times { #expect(try dictionary(others) == first) }
+        // As different as they can be, but alike among themselves.
+        let different = Self.alike(200, seed: 3).map { $0.bytes.reversed() as [UInt8] }
+        let found = Set(try (0...times).map { _ in try dictionary(different) })
+        #expect(found.count == 2 && found.contains(first))
+    }
+
     @Test("that have nothing in common, or are few, are stored without one")
     func unlike() async throws {
         let fixture = try await StoreFixture()
