@@ -139,9 +139,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + nio,
             path: "Plugins/S3Storage"),
-        layer(
-            "SafetensorsFlavor", ["LinajeDomain", "LinajePluginKit"],
-            path: "Plugins/SafetensorsFlavor"),
+        flavor("SafetensorsFlavor"),
         layer(
             "ScanFlavor", ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"],
             path: "Plugins/ScanFlavor"),

@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajeModelFiles
 import LinajePluginKit
 
 /// The header of a safetensors file: what its tensors are, without their data.
@@ -76,6 +77,7 @@ struct SafetensorsHeader: Sendable {
             throw LinajeError(
                 .invalidArgument, "\(file) has a header that does not begin with \"{\"")
         }
+        try Self.checkCount(bytes, file: file)
         dataStart = 8 + UInt64(bytes.count)
         var reader = JSONReader(bytes, name: "the header of \(file)", depth: 4)
         var tensors: [Tensor] = []
@@ -102,6 +104,23 @@ struct SafetensorsHeader: Sendable {
         self.metadata = metadata
         self.tensors = tensors.sorted { ($0.begin, $0.end) < ($1.begin, $1.end) }
         try checkLayout(file: file, size: size)
+    }
+
+    /// Refuses too many tensors before any of them is taken apart: each says its offsets once.
+    private static func checkCount(_ bytes: [UInt8], file: String) throws {
+        // No tensor is said in fewer bytes.
+        guard bytes.count / 40 > mostTensors else { return }
+        let mark = "\"data_offsets\""
+        var count = 0
+        var place = 0
+        while let found = ByteSearch.first(mark, in: bytes, from: place) {
+            count += 1
+            place = found + mark.utf8.count
+            guard count <= mostTensors else {
+                throw LinajeError(
+                    .invalidArgument, "\(file) has more than \(mostTensors) tensors")
+            }
+        }
     }
 
     /// Checks that the data has no gap, no overlap and no rest.

@@ -188,7 +188,7 @@ struct SafetensorsFlavorTests {
             try await flavor.describe(MemoryModelSource(["m.safetensors": bytes]))
         }
         #expect(error?.code == .invalidArgument)
-        #expect(error?.message.contains("more than 65537 entries") == true)
+        #expect(error?.message.contains("more than 65536 tensors") == true)
     }
 
     @Test("a right file is described with tensors, parameters and metadata")
