@@ -195,8 +195,8 @@ let package = Package(
             "LinajeCommands",
             [
                 "CLinux", "CSQLite", "CStorageCalls", "CZstd", "LinajeAgent", "LinajeArtifacts",
-                "LinajeClient", "LinajeDomain", "LinajeHost", "LinajeTransport", "LinajeWire",
-                argumentParser, crypto,
+                "LinajeClient", "LinajeConformance", "LinajeDomain", "LinajeHost",
+                "LinajePluginKit", "LinajeTransport", "LinajeWire", argumentParser, crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
 
@@ -205,9 +205,10 @@ let package = Package(
         program(
             "linaje-flavor-host",
             [
-                "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajePluginKit",
-                "ONNXFlavor", "PyFuncFlavor", "PyTorchFlavor", "SafetensorsFlavor", "ScanFlavor",
-                "SklearnFlavor", "TensorFlowFlavor", "TransformersFlavor", "XGBoostFlavor",
+                "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajeHost",
+                "LinajePluginKit", "ONNXFlavor", "PyFuncFlavor", "PyTorchFlavor",
+                "SafetensorsFlavor", "ScanFlavor", "SklearnFlavor", "TensorFlowFlavor",
+                "TransformersFlavor", "XGBoostFlavor",
             ]),
         program(
             "linajed",

@@ -55,6 +55,7 @@ package import LinajePluginKit
 /// artifact_holds   tree*  reason  principal  placed_at_us         see HoldSteps
 /// artifact_leases  tree*  ends_at_us
 /// retention_policies  (kind subject)*  …                        see RetentionTable
+/// disabled_plugins  (kind name)*  principal  at_us                see PluginTable
 /// catalog_counters name*  value                                   internal ids, never used twice
 /// ```
 ///
@@ -83,6 +84,7 @@ package enum CatalogSchema {
         HoldSteps.migration,
         RemoteTable.migration,
         RetentionTable.migration,
+        PluginTable.migration,
     ]
 
     private static let experiments = [

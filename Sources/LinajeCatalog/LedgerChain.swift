@@ -67,4 +67,7 @@ enum LedgerOperation: String {
     /// A policy let go of one thing, and what an application of it came to.
     case retentionFree = "retention.free"
     case retentionApply = "retention.apply"
+    /// A plugin is used, or not any more; the event is about no model.
+    case pluginEnable = "plugin.enable"
+    case pluginDisable = "plugin.disable"
 }

@@ -30,6 +30,7 @@ struct LinajeCommand: AsyncParsableCommand {
             ModelCommand.self, LineageCommand.self, LedgerCommand.self, RemoteCommand.self,
             PushCommand.self, PullCommand.self, MaintainCommand.self, GarbageCommand.self,
             RetentionCommand.self, FsckCommand.self, BackupCommand.self, RestoreCommand.self,
-            ExportCommand.self, ImportCommand.self, DoctorCommand.self, BenchCommand.self,
+            ExportCommand.self, ImportCommand.self, PluginCommand.self, DoctorCommand.self,
+            BenchCommand.self,
         ])
 }

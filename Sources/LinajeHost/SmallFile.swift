@@ -19,6 +19,24 @@ package enum SmallFile {
         return bytes
     }
 
+    /// Reads a whole file of any size in pieces. Blocks.
+    ///
+    /// - Returns: false when it cannot be read to its end.
+    package static func pieces(
+        of path: String, _ take: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var part = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let got = Glibc.read(descriptor, &part, part.count)
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { return got == 0 }
+            part.withUnsafeBytes { take(UnsafeRawBufferPointer(rebasing: $0[..<got])) }
+        }
+    }
+
     /// Its text without the line break at the end; empty when it cannot be read.
     package static func text(_ path: String) -> String {
         guard var bytes = read(path) else { return "" }

@@ -40,6 +40,7 @@ package struct MethodTable: Sendable {
         addBackups(services.backups)
         addImports(services.imports)
         addRetention(services.retention)
+        addPlugins(services.plugins)
         addRegistry(services.registry)
         addVersions(services.registry)
         addLoggedModels(services.loggedModels)

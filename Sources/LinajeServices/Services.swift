@@ -31,6 +31,7 @@ package struct Services: Sendable {
     package let status: StatusService
     package let upkeep: ArtifactUpkeepService
 
+    package let plugins: PluginService
     package let owners: OwnerWatch
     package let index: MetricIndexService
     /// What the kernel offers to watch owners by.
@@ -42,7 +43,7 @@ package struct Services: Sendable {
         upkeep upkeepConfiguration: ArtifactUpkeepService.Configuration,
         databases: [MaintenanceService.Database],
         remotes remoteStores: RemoteService.Configuration,
-        plugins: [PluginDescriptor], flavor: (any ModelFlavor)?, telemetry: TelemetryRegistry,
+        plugins linked: [PluginDescriptor], flavors: InstalledFlavors, telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
         self.access = access
@@ -52,6 +53,7 @@ package struct Services: Sendable {
             logStore.endTails($0)
         }
         let uses = RunUses()
+        plugins = PluginService(catalog: catalog, flavors: flavors, linked: linked)
         purges = RunPurgeService(
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
             clock: clock, logger: logger)
@@ -62,7 +64,7 @@ package struct Services: Sendable {
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
-        let inspection = ModelInspection(store: store, flavor: flavor, logger: logger)
+        let inspection = ModelInspection(store: store, flavor: flavors, logger: logger)
         imports = ImportService(catalog: catalog, store: store, inspection: inspection)
         index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
         loggedModels = LoggedModelService(
@@ -84,7 +86,7 @@ package struct Services: Sendable {
             uses: uses)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
-            backups: backups, plugins: plugins, kernel: kernel, telemetry: telemetry, clock: clock,
+            backups: backups, plugins: linked, kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

@@ -45,6 +45,11 @@ package enum Methods {
     package static let pauseCompaction = Method<
         Linaje_V1_PauseCompactionRequest, Linaje_V1_PauseCompactionResponse
     >(0x0104, "PauseCompaction", role: .admin)
+    package static let listPlugins = Method<
+        Linaje_V1_ListPluginsRequest, Linaje_V1_ListPluginsResponse
+    >(0x0105, "ListPlugins", role: .reader)
+    package static let setPlugin = Method<Linaje_V1_SetPluginRequest, Linaje_V1_PluginReport>(
+        0x0106, "SetPlugin", mutation: true, role: .admin)
 
     package static let createExperiment = Method<
         Linaje_V1_CreateExperimentRequest, Linaje_V1_Experiment

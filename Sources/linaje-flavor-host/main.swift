@@ -1,4 +1,5 @@
 import Glibc
+import LinajeHost
 import LinajePluginKit
 
-exit(await FlavorHost.serve(try BuiltinFlavors.catalog().flavors))
+exit(await FlavorHostProgram.run(Array(CommandLine.arguments.dropFirst())))

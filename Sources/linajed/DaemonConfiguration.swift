@@ -14,6 +14,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var metrics = Metrics()
     var runs = Runs()
     var flavors = Flavors()
+    var plugins = Plugins()
     var limits = ConnectionLimits()
     var telemetry = Telemetry()
 
@@ -96,6 +97,13 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var timeout_seconds: Int?
     }
 
+    struct Plugins: Codable, Sendable, Equatable {
+        /// Where plugins are looked for, each in a folder of its own.
+        var directories: [String]?
+        /// Address space of one plugin process in bytes.
+        var memory_bytes: Int?
+    }
+
     struct ConnectionLimits: Codable, Sendable, Equatable {
         /// Seconds that a client may keep its connection waiting (PROTOCOL.md, "Slow clients").
         var slow_client_seconds: Int?
@@ -111,7 +119,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case daemon, access, artifacts, s3, metrics, runs, flavors, limits, telemetry
+        case daemon, access, artifacts, s3, metrics, runs, flavors, plugins, limits, telemetry
     }
 
     init() {}
@@ -125,6 +133,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         metrics = try values.decodeIfPresent(Metrics.self, forKey: .metrics) ?? Metrics()
         runs = try values.decodeIfPresent(Runs.self, forKey: .runs) ?? Runs()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
+        plugins = try values.decodeIfPresent(Plugins.self, forKey: .plugins) ?? Plugins()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()
         telemetry = try values.decodeIfPresent(Telemetry.self, forKey: .telemetry) ?? Telemetry()

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import LinajeDomain
+import LinajeHost
 import LinajeServices
 import LinajeTransport
 import Logging
@@ -18,9 +19,7 @@ struct DaemonSettings: Sendable {
     var logBytes: UInt64
     /// How the artifact store is looked after.
     var upkeep: ArtifactUpkeepService.Configuration
-    /// `nil`: models are not examined.
-    var flavorHost: String?
-    var flavorTimeout: Duration
+    var flavors: InstalledFlavors.Configuration
     /// How long a client may keep its connection waiting.
     var slowClientPatience: Duration
     /// How long one search may keep the database busy.
@@ -61,21 +60,38 @@ struct DaemonSettings: Sendable {
         }
         logBytes = try Self.logBytes(configuration.runs)
         upkeep = try Self.upkeep(configuration.artifacts)
-        let host = configuration.flavors.host ?? Self.programBeside(program)
-        flavorHost = host.isEmpty ? nil : host
-        let seconds = configuration.flavors.timeout_seconds ?? 30
-        guard (1...3_600).contains(seconds) else {
-            throw LinajeError(
-                .invalidArgument,
-                "flavors.timeout_seconds \(seconds) is out of bounds; use 1 to 3600")
-        }
-        flavorTimeout = .seconds(seconds)
+        flavors = try Self.flavors(configuration, environment: environment, program: program)
         slowClientPatience = try Self.seconds(
             configuration.limits.slow_client_seconds, "limits.slow_client_seconds",
             else: Limits.slowClientPatience)
         searchTime = try Self.seconds(
             configuration.limits.search_seconds, "limits.search_seconds", else: Limits.searchTime)
         telemetrySocket = try Self.telemetry(configuration.telemetry, besides: self.socket)
+    }
+
+    private static func flavors(
+        _ configuration: DaemonConfiguration, environment: [String: String], program: String
+    ) throws -> InstalledFlavors.Configuration {
+        let host = configuration.flavors.host ?? programBeside(program)
+        let memory = configuration.plugins.memory_bytes ?? 1 << 30
+        guard (128 << 20...1 << 40).contains(memory) else {
+            throw LinajeError(
+                .invalidArgument,
+                "plugins.memory_bytes \(memory) is out of bounds; use 134217728 to 1099511627776")
+        }
+        let directories =
+            configuration.plugins.directories ?? PluginDirectories.usual(environment)
+        for directory in directories where !directory.hasPrefix("/") {
+            throw LinajeError(
+                .invalidArgument,
+                "plugins.directories has \"\(directory)\"; write absolute paths")
+        }
+        return InstalledFlavors.Configuration(
+            directories: directories, host: host.isEmpty ? nil : host,
+            timeout: try seconds(
+                configuration.flavors.timeout_seconds, "flavors.timeout_seconds",
+                else: .seconds(30)),
+            memory: UInt64(memory))
     }
 
     private static func logBytes(_ runs: DaemonConfiguration.Runs) throws -> UInt64 {

@@ -56,11 +56,7 @@ extension Linajed {
             try inherited ?? Self.listeningSocket(settings, environment: environment)
         progress.end()
 
-        let flavor = settings.flavorHost.map {
-            FlavorProcess(
-                executable: $0,
-                configuration: FlavorProcessConfiguration(deadline: settings.flavorTimeout))
-        }
+        let flavors = InstalledFlavors(settings.flavors, logger: logger)
         let access = AccessControl(settings.access)
         let services = Services(
             access: access, catalog: stores.catalog, metrics: stores.metrics,
@@ -69,9 +65,10 @@ extension Linajed {
             remotes: .init(remotes: settings.artifacts.remotes) {
                 try BuiltinStorage.open($0, environment: environment)
             },
-            plugins: stores.descriptors + [flavor?.descriptor].compactMap { $0 }, flavor: flavor,
+            plugins: stores.descriptors, flavors: flavors,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
+        try await services.plugins.refresh()
         let missing = KernelFacility.ofOwners.filter { !services.kernel.contains($0) }
             .map(\.rawValue)
         if !missing.isEmpty {
@@ -96,7 +93,7 @@ extension Linajed {
         var running: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(
                 service: ClosingService {
-                    await flavor?.shutdown()
+                    await flavors.shutdown()
                     await stores.close()
                 }),
             .init(service: stores.metrics),

@@ -3,6 +3,7 @@ import CStorageCalls
 import FoundationEssentials
 import Glibc
 import LinajeDomain
+import LinajeServices
 
 /// The daemon's command line.
 @main
@@ -90,7 +91,7 @@ struct Linajed: AsyncParsableCommand {
                 print("socket: \(settings.socket)")
                 print("packs: \(settings.artifacts.summary)")
                 print("metrics over HTTP: \(settings.telemetrySocket?.path ?? "off")")
-                print("flavor host: \(settings.flavorHost ?? "none: models are not examined")")
+                print("flavor host: \(settings.flavors.host ?? "none: models are not examined")")
             } else if recover {
                 try await recover(settings)
             } else {

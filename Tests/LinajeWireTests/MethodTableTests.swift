@@ -23,7 +23,7 @@ struct MethodTableTests {
     private var implemented: [String] {
         [
             row(Methods.getStatus), row(Methods.getDaemonMetrics), row(Methods.maintain),
-            row(Methods.pauseCompaction),
+            row(Methods.pauseCompaction), row(Methods.listPlugins), row(Methods.setPlugin),
             row(Methods.createExperiment), row(Methods.getExperiment),
             row(Methods.searchExperiments), row(Methods.updateExperiment), row(Methods.createRun),
             row(Methods.getRun), row(Methods.searchRuns), row(Methods.updateRun),

@@ -165,6 +165,22 @@ int clinux_clone(int in, int out);
  * (posix_spawn_file_actions_addclosefrom_np, glibc 2.34). Returns an error number. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
+/* Lets this thread, and what it starts from now on, see nothing of the file system but these paths and
+ * what lies beneath (NULL at the end; those that are not there are passed over), in `unlisted` only
+ * files whose names it knows, execute nothing but these files, write nowhere, and make no TCP
+ * connection (Landlock; the newer the kernel the more of it). Returns the version of Landlock, 0 on a
+ * kernel without, -1 with errno. */
+int clinux_confine_files(
+    const char *const *readable, const char *const *unlisted, const char *const *executable);
+
+/* Lets this process, and the program that takes its place, only compute and speak on descriptors that
+ * it has: no sockets, processes, namespaces, signals to others, devices, changes of files (seccomp).
+ * What is refused fails with an error. */
+int clinux_confine_calls(void);
+
+/* Gives up for good what set-user-ID programs and file capabilities would grant. */
+int clinux_no_new_privileges(void);
+
 /* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
  * go back to the kernel when they are freed, and there are at most two arenas, which keep up to
  * 32 MiB of what is freed. Call it first. */

@@ -8,6 +8,11 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
+#if canImport(FoundationEssentials)
+package import FoundationEssentials
+#else
+package import Foundation
+#endif
 package import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -526,6 +531,179 @@ package nonisolated struct Linaje_V1_MaintenanceProgress: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+/// Asks for the plugins of the daemon. It looks at its plugin directories anew.
+package nonisolated struct Linaje_V1_ListPluginsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Empty for all, or only those of this name; these are started, so that they say which flavors they
+  /// have.
+  package var name: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The plugins: those that are a part of the daemon, those in the box, those of the plugin directories.
+package nonisolated struct Linaje_V1_ListPluginsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The plugins.
+  package var plugins: [Linaje_V1_PluginReport] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Uses a plugin, or not any more. Needs role admin; recorded in the ledger.
+package nonisolated struct Linaje_V1_SetPluginRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its name.
+  package var name: String = String()
+
+  /// Whether it is used.
+  package var enabled: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One plugin.
+package nonisolated struct Linaje_V1_PluginReport: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its name.
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
+
+  /// "model flavor", "artifact backend" or "sql backend"; empty when its manifest cannot be read.
+  package var kind: String {
+    get {_storage._kind}
+    set {_uniqueStorage()._kind = newValue}
+  }
+
+  /// Its version.
+  package var version: String {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
+
+  /// What its manifest says of it.
+  package var description_p: String {
+    get {_storage._description_p}
+    set {_uniqueStorage()._description_p = newValue}
+  }
+
+  /// Its licence, as its manifest says.
+  package var license: String {
+    get {_storage._license}
+    set {_uniqueStorage()._license = newValue}
+  }
+
+  /// Where it comes from, as its manifest says.
+  package var url: String {
+    get {_storage._url}
+    set {_uniqueStorage()._url = newValue}
+  }
+
+  /// Its folder; empty for one that is in the box.
+  package var folder: String {
+    get {_storage._folder}
+    set {_uniqueStorage()._folder = newValue}
+  }
+
+  /// SHA-256 of its program; empty in the box, or when the program cannot be read.
+  package var sha256: Data {
+    get {_storage._sha256}
+    set {_uniqueStorage()._sha256 = newValue}
+  }
+
+  /// Whether its manifest says what that must be.
+  package var pinned: Bool {
+    get {_storage._pinned}
+    set {_uniqueStorage()._pinned = newValue}
+  }
+
+  /// What it may read besides its folder and the system's libraries.
+  package var readable: [String] {
+    get {_storage._readable}
+    set {_uniqueStorage()._readable = newValue}
+  }
+
+  /// Whether it is used.
+  package var enabled: Bool {
+    get {_storage._enabled}
+    set {_uniqueStorage()._enabled = newValue}
+  }
+
+  /// Who disabled it.
+  package var disabledBy: String {
+    get {_storage._disabledBy}
+    set {_uniqueStorage()._disabledBy = newValue}
+  }
+
+  /// When, in microseconds since 1970 UTC; 0: it is not disabled.
+  package var disabledAtUs: Int64 {
+    get {_storage._disabledAtUs}
+    set {_uniqueStorage()._disabledAtUs = newValue}
+  }
+
+  /// Why it cannot be used, or empty.
+  package var problem: String {
+    get {_storage._problem}
+    set {_uniqueStorage()._problem = newValue}
+  }
+
+  /// The flavors that it has, once it has been started.
+  package var flavors: [String] {
+    get {_storage._flavors}
+    set {_uniqueStorage()._flavors = newValue}
+  }
+
+  /// Models that it was asked about since the daemon started.
+  package var calls: UInt64 {
+    get {_storage._calls}
+    set {_uniqueStorage()._calls = newValue}
+  }
+
+  /// How often it crashed, hung or sent nonsense.
+  package var failures: UInt64 {
+    get {_storage._failures}
+    set {_uniqueStorage()._failures = newValue}
+  }
+
+  /// What was wrong the last time.
+  package var lastFailure: String {
+    get {_storage._lastFailure}
+    set {_uniqueStorage()._lastFailure = newValue}
+  }
+
+  /// How many processes of it run.
+  package var processes: UInt32 {
+    get {_storage._processes}
+    set {_uniqueStorage()._processes = newValue}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -1279,6 +1457,293 @@ nonisolated extension Linaje_V1_MaintenanceProgress: SwiftProtobuf.Message, Swif
     if lhs.freedBytes != rhs.freedBytes {return false}
     if lhs.finished != rhs.finished {return false}
     if lhs.failure != rhs.failure {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ListPluginsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListPluginsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ListPluginsRequest, rhs: Linaje_V1_ListPluginsRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ListPluginsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListPluginsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}plugins\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.plugins) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.plugins.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.plugins, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ListPluginsResponse, rhs: Linaje_V1_ListPluginsResponse) -> Bool {
+    if lhs.plugins != rhs.plugins {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SetPluginRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SetPluginRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}enabled\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.enabled) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.enabled != false {
+      try visitor.visitSingularBoolField(value: self.enabled, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SetPluginRequest, rhs: Linaje_V1_SetPluginRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.enabled != rhs.enabled {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_PluginReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PluginReport"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}version\0\u{1}description\0\u{1}license\0\u{1}url\0\u{1}folder\0\u{1}sha256\0\u{1}pinned\0\u{1}readable\0\u{1}enabled\0\u{3}disabled_by\0\u{3}disabled_at_us\0\u{1}problem\0\u{1}flavors\0\u{1}calls\0\u{1}failures\0\u{3}last_failure\0\u{1}processes\0")
+
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _kind: String = String()
+    var _version: String = String()
+    var _description_p: String = String()
+    var _license: String = String()
+    var _url: String = String()
+    var _folder: String = String()
+    var _sha256: Data = Data()
+    var _pinned: Bool = false
+    var _readable: [String] = []
+    var _enabled: Bool = false
+    var _disabledBy: String = String()
+    var _disabledAtUs: Int64 = 0
+    var _problem: String = String()
+    var _flavors: [String] = []
+    var _calls: UInt64 = 0
+    var _failures: UInt64 = 0
+    var _lastFailure: String = String()
+    var _processes: UInt32 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _kind = source._kind
+      _version = source._version
+      _description_p = source._description_p
+      _license = source._license
+      _url = source._url
+      _folder = source._folder
+      _sha256 = source._sha256
+      _pinned = source._pinned
+      _readable = source._readable
+      _enabled = source._enabled
+      _disabledBy = source._disabledBy
+      _disabledAtUs = source._disabledAtUs
+      _problem = source._problem
+      _flavors = source._flavors
+      _calls = source._calls
+      _failures = source._failures
+      _lastFailure = source._lastFailure
+      _processes = source._processes
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._kind) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._version) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._description_p) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._license) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._url) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._folder) }()
+        case 8: try { try decoder.decodeSingularBytesField(value: &_storage._sha256) }()
+        case 9: try { try decoder.decodeSingularBoolField(value: &_storage._pinned) }()
+        case 10: try { try decoder.decodeRepeatedStringField(value: &_storage._readable) }()
+        case 11: try { try decoder.decodeSingularBoolField(value: &_storage._enabled) }()
+        case 12: try { try decoder.decodeSingularStringField(value: &_storage._disabledBy) }()
+        case 13: try { try decoder.decodeSingularInt64Field(value: &_storage._disabledAtUs) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._problem) }()
+        case 15: try { try decoder.decodeRepeatedStringField(value: &_storage._flavors) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._calls) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._failures) }()
+        case 18: try { try decoder.decodeSingularStringField(value: &_storage._lastFailure) }()
+        case 19: try { try decoder.decodeSingularUInt32Field(value: &_storage._processes) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      if !_storage._kind.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._kind, fieldNumber: 2)
+      }
+      if !_storage._version.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._version, fieldNumber: 3)
+      }
+      if !_storage._description_p.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._description_p, fieldNumber: 4)
+      }
+      if !_storage._license.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._license, fieldNumber: 5)
+      }
+      if !_storage._url.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._url, fieldNumber: 6)
+      }
+      if !_storage._folder.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._folder, fieldNumber: 7)
+      }
+      if !_storage._sha256.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._sha256, fieldNumber: 8)
+      }
+      if _storage._pinned != false {
+        try visitor.visitSingularBoolField(value: _storage._pinned, fieldNumber: 9)
+      }
+      if !_storage._readable.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._readable, fieldNumber: 10)
+      }
+      if _storage._enabled != false {
+        try visitor.visitSingularBoolField(value: _storage._enabled, fieldNumber: 11)
+      }
+      if !_storage._disabledBy.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._disabledBy, fieldNumber: 12)
+      }
+      if _storage._disabledAtUs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._disabledAtUs, fieldNumber: 13)
+      }
+      if !_storage._problem.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._problem, fieldNumber: 14)
+      }
+      if !_storage._flavors.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._flavors, fieldNumber: 15)
+      }
+      if _storage._calls != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._calls, fieldNumber: 16)
+      }
+      if _storage._failures != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._failures, fieldNumber: 17)
+      }
+      if !_storage._lastFailure.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._lastFailure, fieldNumber: 18)
+      }
+      if _storage._processes != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._processes, fieldNumber: 19)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_PluginReport, rhs: Linaje_V1_PluginReport) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._kind != rhs_storage._kind {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._description_p != rhs_storage._description_p {return false}
+        if _storage._license != rhs_storage._license {return false}
+        if _storage._url != rhs_storage._url {return false}
+        if _storage._folder != rhs_storage._folder {return false}
+        if _storage._sha256 != rhs_storage._sha256 {return false}
+        if _storage._pinned != rhs_storage._pinned {return false}
+        if _storage._readable != rhs_storage._readable {return false}
+        if _storage._enabled != rhs_storage._enabled {return false}
+        if _storage._disabledBy != rhs_storage._disabledBy {return false}
+        if _storage._disabledAtUs != rhs_storage._disabledAtUs {return false}
+        if _storage._problem != rhs_storage._problem {return false}
+        if _storage._flavors != rhs_storage._flavors {return false}
+        if _storage._calls != rhs_storage._calls {return false}
+        if _storage._failures != rhs_storage._failures {return false}
+        if _storage._lastFailure != rhs_storage._lastFailure {return false}
+        if _storage._processes != rhs_storage._processes {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

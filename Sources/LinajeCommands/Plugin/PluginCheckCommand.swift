@@ -1,0 +1,138 @@
+import ArgumentParser
+import FoundationEssentials
+import LinajeConformance
+import LinajeDomain
+import LinajePluginKit
+
+/// `linaje plugin check`
+struct PluginCheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Try whether a plugin does what every plugin must.",
+        discussion: """
+            Starts the plugin locked up, as the daemon would, and runs the conformance suite: it is \
+            asked about models that it must know (conformance/good/*, one folder each), about models \
+            that it must refuse or warn of (conformance/bad/*), and about these torn, damaged and made \
+            of noise, where anything but an answer or an error is a failure. No daemon is needed.
+
+            EXAMPLES
+              linaje plugin check demo/
+              linaje plugin check demo/ --good ~/models/iris --json
+            """)
+
+    @Flag(help: "Print JSON for programs instead of text for people.")
+    var json = false
+    @Argument(help: "The folder with its plugin.json.", completion: .directory)
+    var path: String
+    @Option(
+        help: "The folder of a model that it must know; may be given many times.",
+        completion: .directory)
+    var good: [String] = []
+    @Option(help: "The folder of a model that it must refuse or warn of.", completion: .directory)
+    var bad: [String] = []
+    @Option(help: "Another seed for the damage.")
+    var seed: UInt64 = 20_260_101
+
+    func run() async throws {
+        let package = try PluginPackage(path)
+        let manifest = package.manifest
+        guard manifest.descriptor.kind == .modelFlavor else {
+            throw LinajeError(
+                .invalidArgument,
+                "plugin \(manifest.descriptor.name) is of kind \"\(manifest.descriptor.kind.rawValue)\"; this "
+                    + "version checks model flavors")
+        }
+        let good = try models(good, usual: "\(package.folder)/conformance/good")
+        let bad = try models(bad, usual: "\(package.folder)/conformance/bad")
+        guard !good.isEmpty else {
+            throw LinajeError(
+                .invalidArgument,
+                "there is no model that plugin \(manifest.descriptor.name) must know; put one into "
+                    + "conformance/good/NAME/ or give --good FOLDER")
+        }
+        let process = FlavorProcess(
+            executable: try PluginPackage.host(),
+            arguments: ["confine"] + manifest.readable.flatMap { ["--read", $0] }
+                + ["--", package.program],
+            name: manifest.descriptor.name)
+        let greeting = ConformanceCase("it starts, speaks the protocol and has flavors") {
+            let flavors = try await process.start()
+            guard !flavors.isEmpty else { throw ConformanceFailure("it has no flavors") }
+        }
+        let suite = ModelFlavorSuite.cases(flavor: process, good: good, bad: bad, seed: seed)
+        let failed = await run([greeting] + suite)
+        await process.shutdown()
+        if !json {
+            Output.line(
+                failed == 0
+                    ? "plugin \(manifest.descriptor.name): all \(suite.count + 1) cases pass"
+                    : "plugin \(manifest.descriptor.name): \(failed) of \(suite.count + 1) cases fail"
+            )
+        }
+        if failed > 0 { throw ExitCode(1) }
+    }
+
+    /// - Returns: how many fail.
+    private func run(_ cases: [ConformanceCase]) async -> Int {
+        var failed = 0
+        for each in cases {
+            var problem: String?
+            do {
+                try await each.body()
+            } catch {
+                problem = (error as? LinajeError)?.message ?? "\(error)"
+                failed += 1
+            }
+            if json {
+                Output.line(
+                    JSONValue.object([
+                        ("case", .string(each.name)), ("passed", .bool(problem == nil)),
+                        ("problem", .optional(problem)),
+                    ]).text)
+            } else {
+                Output.line("\(problem == nil ? "ok    " : "FAILED")  \(each.name)")
+                if let problem { Output.line("        \(printable(problem))") }
+            }
+        }
+        return failed
+    }
+
+    private func models(_ given: [String], usual: String) throws -> [ConformanceModel] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: usual))?.sorted() ?? []
+        return try (names.filter { !$0.hasPrefix(".") }.map { "\(usual)/\($0)" } + given).map {
+            try ModelFolder.read($0)
+        }
+    }
+}
+
+/// A model in a folder, for the suite.
+enum ModelFolder {
+    /// Most bytes of one: it is torn and damaged many times.
+    private static let mostBytes = 16 << 20
+
+    static func read(_ path: String) throws -> ConformanceModel {
+        var files: [String: [UInt8]] = [:]
+        var bytes = 0
+        guard let walk = try? FileManager.default.subpathsOfDirectory(atPath: path) else {
+            throw LinajeError(.notFound, "folder \(path) of a model cannot be read")
+        }
+        for name in walk.sorted() {
+            var isFolder = false
+            guard FileManager.default.fileExists(atPath: "\(path)/\(name)", isDirectory: &isFolder),
+                !isFolder
+            else { continue }
+            guard let content = FileManager.default.contents(atPath: "\(path)/\(name)") else {
+                throw LinajeError(.readOnly, "file \(path)/\(name) cannot be read")
+            }
+            bytes += content.count
+            guard bytes <= mostBytes else {
+                throw LinajeError(
+                    .limitExceeded,
+                    "model \(path) has more than \(ByteCount(UInt64(mostBytes))); use a small one")
+            }
+            files[name] = Array(content)
+        }
+        guard !files.isEmpty else { throw LinajeError(.notFound, "model \(path) has no files") }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        return ConformanceModel(name, files: files)
+    }
+}
