@@ -221,6 +221,11 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
 
+        // An example of what third parties write, built and tested like everything else.
+        .executableTarget(
+            name: "linaje-flavor-libsvm", dependencies: ["LinajeDomain", "LinajePluginKit"],
+            path: "Plugins/Examples/libsvm-swift/Sources", swiftSettings: house),
+
         // Tests, one target for each layer. The real programs together: Tests/System.
         tests("LinajeAgentTests", ["LinajeAgent"]),
         tests(

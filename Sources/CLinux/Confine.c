@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -169,6 +170,18 @@ static void clinux_allow_if(
     clinux_add(program, ALLOW);
 }
 
+/* A call that is allowed when its argument, all 64 bits of it, is zero: a pointer to nothing. */
+static void clinux_allow_if_null(struct program *program, int call, int argument) {
+    unsigned offset = (unsigned)offsetof(struct seccomp_data, args) + 8u * (unsigned)argument;
+    clinux_add(program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 6));
+    clinux_add(program, STATEMENT(BPF_LD | BPF_W | BPF_ABS, offset));
+    clinux_add(program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2));
+    clinux_add(program, STATEMENT(BPF_LD | BPF_W | BPF_ABS, offset + 4));
+    clinux_add(program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0));
+    clinux_add(program, REFUSE(EPERM));
+    clinux_add(program, ALLOW);
+}
+
 /* The first instructions: a call of another architecture, or of the 32-bit pointers of this one, ends
  * the process, because its number means something else. */
 static void clinux_begin(struct program *program) {
@@ -183,10 +196,11 @@ static void clinux_begin(struct program *program) {
 }
 
 static void clinux_add_conditions(struct program *program) {
-    uint32_t mine[] = {(uint32_t)getpid()}, this_or_mine[] = {0, (uint32_t)getpid()};
+    uint32_t mine[] = {(uint32_t)getpid()};
     clinux_allow_if(program, SYS_kill, 0, ~0u, mine, 1, EPERM);
     clinux_allow_if(program, SYS_tgkill, 0, ~0u, mine, 1, EPERM);
-    clinux_allow_if(program, SYS_prlimit64, 0, ~0u, this_or_mine, 2, EPERM);
+    /* Limits are asked for, not set: root could lift them. */
+    clinux_allow_if_null(program, SYS_prlimit64, 2);
     /* Threads, no processes. */
     uint32_t thread[] = {CLONE_THREAD};
     uint32_t kinds = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC
@@ -236,4 +250,12 @@ int clinux_confine_calls(void) {
     return syscall(SYS_seccomp, 1u, 1u, &filter) == 0 ? 0 : -1;
 }
 
-int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+int clinux_give_up_privileges(void) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+    /* Of the bounding set first, so that the program that takes our place has none as root either. Who
+     * may not do that has none to lose. */
+    for (unsigned long number = 0; number < 64; number++) prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+    return (int)syscall(SYS_capset, &header, none);
+}

@@ -55,7 +55,7 @@ package struct Confinement: Sendable {
         try limit(RLIMIT_NOFILE, to: descriptors, "limit descriptors")
         try limit(RLIMIT_FSIZE, to: 0, "limit the size of files")
         try limit(RLIMIT_CORE, to: 0, "limit core files")
-        try check(clinux_no_new_privileges(), "give up new privileges")
+        try check(clinux_give_up_privileges(), "give up privileges")
         let version = Self.withStrings(readable) { readable in
             Self.withStrings(Self.unlisted) { unlisted in
                 Self.withStrings(executable) { clinux_confine_files(readable, unlisted, $0) }

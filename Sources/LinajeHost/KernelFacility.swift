@@ -45,8 +45,9 @@ package enum KernelFacility: String, CaseIterable, Sendable {
     package var lostWithout: String {
         switch self {
         case .processDescriptors: "the end of a run's owner is noticed a moment later"
-        case .beneath, .landlock, .seccomp:
-            "nothing in this version; later ones confine the examining of models with it"
+        case .beneath: "linaje artifact get looks at each folder of a path by itself"
+        case .landlock: "what examines models may read the files that the daemon may read"
+        case .seccomp: "models are not examined"
         case .memoryEvents: "runs killed for lack of memory show as killed by a signal"
         case .peerDescriptors: "owners of runs in containers are watched by heartbeat"
         case .exitInformation:

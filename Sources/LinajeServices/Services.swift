@@ -86,7 +86,8 @@ package struct Services: Sendable {
             uses: uses)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
-            backups: backups, plugins: linked, kernel: kernel, telemetry: telemetry, clock: clock,
+            backups: backups, plugins: linked + [flavors.builtinDescriptor].compactMap { $0 },
+            kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }
 }

@@ -178,8 +178,8 @@ int clinux_confine_files(
  * What is refused fails with an error. */
 int clinux_confine_calls(void);
 
-/* Gives up for good what set-user-ID programs and file capabilities would grant. */
-int clinux_no_new_privileges(void);
+/* Gives up for good all capabilities, and what set-user-ID programs would grant. */
+int clinux_give_up_privileges(void);
 
 /* Keeps glibc's heap small in a process of many threads: large blocks are mapped by themselves and
  * go back to the kernel when they are freed, and there are at most two arenas, which keep up to

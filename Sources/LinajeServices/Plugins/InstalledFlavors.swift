@@ -74,12 +74,18 @@ package actor InstalledFlavors: ModelFlavor {
         let timeout = configuration.timeout
         builtin = configuration.host.map { host in
             let name = host.split(separator: "/").last.map(String.init) ?? host
-            return FlavorPool(PluginDescriptor(name: name, kind: .modelFlavor, version: "")) {
+            return FlavorPool(
+                PluginDescriptor(
+                    name: name, kind: .modelFlavor, version: LinajeVersion.current)
+            ) {
                 FlavorProcess(
                     executable: host, configuration: FlavorProcessConfiguration(deadline: timeout))
             }
         }
     }
+
+    /// The flavors in the box; `nil`: there are none.
+    package nonisolated var builtinDescriptor: PluginDescriptor? { builtin?.descriptor }
 
     // MARK: Models
 

@@ -1,0 +1,263 @@
+"""Plugins: found, asked, switched off, replaced; and locked up, whatever they try."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from support import LINAJE, ROOT, Daemon, eventually
+
+EXAMPLES = ROOT / "Plugins/Examples"
+PYTHON = os.path.realpath(sys.executable)
+
+
+@pytest.fixture
+def daemon(folder):
+    """A daemon with a plugin directory of its own, not started."""
+    daemon = Daemon(folder)
+    os.makedirs(plugins(daemon))
+    yield daemon
+    if daemon.process:
+        daemon.finish()
+
+
+def plugins(daemon):
+    """The plugin directory of the daemon's user."""
+    return os.path.join(daemon.folder, ".local/share/linaje/plugins")
+
+
+def linaje(daemon, *words, code=0):
+    """What `linaje plugin …` says; JSON where it is asked for."""
+    done = subprocess.run(
+        [LINAJE, *words], capture_output=True, text=True, timeout=300, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": daemon.folder, "LINAJE_SOCKET": daemon.socket})
+    assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
+    if "--json" not in words:
+        return done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def listed(daemon):
+    return {each["name"]: each for each in linaje(daemon, "plugin", "list", "--json")[0]}
+
+
+def place(daemon, name, program, /, *, reads=(), files=(), **manifest):
+    """Puts a plugin into the daemon's directory by hand."""
+    folder = os.path.join(plugins(daemon), name)
+    os.makedirs(folder)
+    for path in [program, *files]:
+        shutil.copy(path, folder)
+    path = os.path.join(folder, os.path.basename(program))
+    with open(path, "rb") as file:
+        content = file.read()
+    if content.startswith(b"#!"):  # The Python of the tests, wherever it is.
+        with open(path, "wb") as file:
+            file.write(f"#!{PYTHON}\n".encode() + content.split(b"\n", 1)[1])
+    os.chmod(path, 0o755)
+    prefix = os.path.dirname(os.path.dirname(PYTHON))
+    described = {
+        "name": name, "kind": "model flavor", "version": "1.0.0", "protocol": 1,
+        "executable": os.path.basename(program),
+        "read": [*reads, *([] if prefix == "/usr" else [prefix])], **manifest}
+    with open(os.path.join(folder, "plugin.json"), "w", encoding="utf-8") as file:
+        json.dump(described, file)
+    return folder
+
+
+def register(daemon, name, files):
+    """Registers a model of these files; what is said of it."""
+    folder = os.path.join(daemon.folder, f"model-{time.monotonic_ns()}")
+    os.makedirs(folder)
+    for path, content in files.items():
+        with open(os.path.join(folder, path), "wb") as file:
+            file.write(content)
+    uri = linaje(daemon, "model", "register", folder, name).split()[0]
+    return linaje(daemon, "model", "show", uri, "--json")[0]
+
+
+def facts(shown, flavor):
+    found = [each for each in shown["model"]["flavors"] if each["name"] == flavor]
+    assert found, shown["model"]
+    return found[0]
+
+
+VECTORS = {"words.vec": b"2 3\nthe 0.5 1 2\nof 1 2 3\n"}
+
+
+def test_a_plugin_in_plain_python_is_found_asked_disabled_and_enabled(daemon):
+    daemon.start()
+    shown = register(daemon, "words", VECTORS)
+    assert shown["model"]["flavors"] == []
+    place(daemon, "wordvectors", EXAMPLES / "wordvectors-python/wordvectors.py")
+    assert listed(daemon)["wordvectors"]["problem"] == ""
+    shown = register(daemon, "words", VECTORS)
+    assert facts(shown, "wordvectors") and shown["model"]["parameters"] == 6
+    info = linaje(daemon, "plugin", "info", "wordvectors", "--json")[0][0]
+    assert info["flavors"] == ["wordvectors"] and info["calls"] == 1 and info["failures"] == 0
+
+    assert "disabled" in linaje(daemon, "plugin", "disable", "wordvectors")
+    assert register(daemon, "words", VECTORS)["model"]["flavors"] == []
+    daemon.restart()
+    assert listed(daemon)["wordvectors"]["state"] == "disabled"
+    assert listed(daemon)["wordvectors"]["disabled_by"] == f"uid:{os.getuid()}"
+    linaje(daemon, "plugin", "enable", "wordvectors")
+    assert facts(register(daemon, "words", VECTORS), "wordvectors")
+    events = linaje(daemon, "ledger", "list")
+    assert "plugin.disable" in events and "plugin.enable" in events
+
+
+def test_a_malformed_model_is_a_finding_that_names_plugin_and_file(daemon):
+    place(daemon, "wordvectors", EXAMPLES / "wordvectors-python/wordvectors.py")
+    daemon.start()
+    shown = register(daemon, "words", {"words.vec": b"no numbers\n"})
+    [finding] = shown["model"]["findings"]
+    assert finding["severity"] == "warning"
+    assert "wordvectors" in finding["message"] and "words.vec" in finding["message"]
+
+
+def test_what_cannot_be_used_says_why_and_is_not_run(daemon):
+    program = EXAMPLES / "wordvectors-python/wordvectors.py"
+    place(daemon, "newer", program, protocol=2)
+    place(daemon, "pinned", program, sha256=hashlib.sha256(b"another").hexdigest())
+    place(daemon, "store", program, kind="artifact backend")
+    place(daemon, "strange", program, kind="toaster")
+    place(daemon, "outside", program, executable="../wordvectors.py")
+    os.chmod(place(daemon, "open", program), 0o777)
+    place(daemon, "first", program)
+    place(daemon, "second", program, name="first")
+    gone = place(daemon, "gone", program)
+    os.unlink(os.path.join(gone, "wordvectors.py"))
+    with open(os.path.join(place(daemon, "noise", program), "plugin.json"), "wb") as file:
+        file.write(b"\xff" * 100)
+    daemon.start()
+    found = {os.path.basename(each["folder"]): each
+             for each in linaje(daemon, "plugin", "list", "--json")[0] if each["folder"]}
+    assert found["first"]["state"] == "enabled"
+    wanted = {"newer": "protocol 2", "pinned": "SHA-256", "store": "only model flavors",
+              "strange": "toaster", "outside": "beside the manifest", "open": "by others",
+              "second": "is there already", "gone": "has no wordvectors.py", "noise": "plugin.json"}
+    for name, words in wanted.items():
+        assert found[name]["state"] == "unusable", found[name]
+        assert words in found[name]["problem"], found[name]
+    assert linaje(daemon, "plugin", "info", "nobody", code=1).count("linaje plugin list") == 1
+    refused = linaje(daemon, "plugin", "disable", "linaje-flavor-host", code=1)
+    assert "in the box" in refused
+
+
+def test_a_program_that_changes_under_its_pin_is_not_run_any_more(daemon):
+    done = linaje(daemon, "plugin", "install", str(EXAMPLES / "wordvectors-python"), "--directory",
+                  plugins(daemon), "--json")[0]
+    folder = done["folder"]
+    with open(os.path.join(folder, "plugin.json"), encoding="utf-8") as file:
+        assert json.load(file)["sha256"] == done["sha256"]
+    daemon.start()
+    assert listed(daemon)["wordvectors"]["state"] == "enabled"
+    with open(os.path.join(folder, "wordvectors.py"), "ab") as file:
+        file.write(b"# changed\n")
+    assert listed(daemon)["wordvectors"]["state"] == "unusable"
+    assert register(daemon, "words", VECTORS)["model"]["flavors"] == []
+
+
+def test_nothing_gets_out_of_a_plugin(daemon):
+    daemon.start()
+    secret = os.path.join(daemon.folder, "secret")
+    with open(secret, "w", encoding="utf-8") as file:
+        file.write("token")
+    folder = place(daemon, "hostile", ROOT / "Tests/System/hostile_plugin.py",
+                   files=[EXAMPLES / "wordvectors-python/wordvectors.py"])
+    os.symlink(secret, os.path.join(folder, "link"))
+    with open(os.path.join(folder, "settings.json"), "w", encoding="utf-8") as file:
+        json.dump({"catalog": os.path.join(daemon.state, "catalog.db"), "secret": secret,
+                   "socket": daemon.socket}, file)
+    before = sorted(os.listdir(folder))
+    assert listed(daemon)["hostile"]["state"] == "enabled"
+    told = facts(register(daemon, "trap", {"x.hostile": b"x"}), "hostile")["facts"]
+    escaped = {name for name, outcome in told.items() if not outcome.startswith("denied")}
+    assert len(told) >= 60, sorted(told)
+    assert escaped == set()
+    assert sorted(os.listdir(folder)) == before
+    assert stat.S_IMODE(os.stat(os.path.join(folder, "hostile_plugin.py")).st_mode) == 0o755
+    assert not os.path.exists("/tmp/linaje-hostile") and not os.path.exists("/dev/shm/linaje-hostile")
+    # All of it was tried, and by the process that the daemon runs.
+    assert listed(daemon)["hostile"]["failures"] == 0
+
+
+def test_a_plugin_that_spins_costs_its_own_part_only(folder):
+    configuration = os.path.join(folder, "linaje.toml")
+    with open(configuration, "w", encoding="utf-8") as file:
+        file.write("[flavors]\ntimeout_seconds = 2\n")
+    daemon = Daemon(folder, arguments=["--config", configuration])
+    os.makedirs(plugins(daemon))
+    spinning = place(daemon, "hostile", ROOT / "Tests/System/hostile_plugin.py",
+                     files=[EXAMPLES / "wordvectors-python/wordvectors.py"])
+    with open(os.path.join(spinning, "on.spin"), "wb"):
+        pass
+    place(daemon, "wordvectors", EXAMPLES / "wordvectors-python/wordvectors.py")
+    daemon.start()
+    shown = register(daemon, "words", VECTORS)
+    assert shown["model"]["parameters"] == 6
+    assert any("hostile" in each["message"] and "in time" in each["message"]
+               for each in shown["model"]["findings"]), shown["model"]["findings"]
+    assert listed(daemon)["hostile"]["failures"] == 1
+
+    def ended():
+        return not [pid for pid in os.listdir("/proc") if pid.isdigit()
+                    and spinning in command(pid)]
+    eventually(ended, 10, "the spinning process was not ended")
+
+
+def command(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def test_the_examples_pass_the_conformance_suite(daemon, tmp_path):
+    said = linaje(daemon, "plugin", "check", str(EXAMPLES / "wordvectors-python"))
+    assert "plugin wordvectors: all" in said
+    broken = tmp_path / "broken"
+    shutil.copytree(EXAMPLES / "wordvectors-python", broken)
+    program = broken / "wordvectors.py"
+    program.write_text(program.read_text().replace("parameters = 0", "parameters = id(parts)"))
+    said = linaje(daemon, "plugin", "check", str(broken), code=1)
+    assert "FAILED  small is described the same each time" in said
+    said = linaje(daemon, "plugin", "check", str(tmp_path), code=1)
+    assert "plugin.json" in said
+
+
+def test_the_swift_example_is_built_by_the_package_and_serves(daemon):
+    program = os.path.join(os.path.dirname(LINAJE), "linaje-flavor-libsvm")
+    listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    libraries = {os.path.dirname(line.split()[2]) for line in listing.splitlines()
+                 if "=> /" in line}
+    reads = [each for each in sorted(libraries) if not each.startswith(("/lib", "/usr/lib"))]
+    place(daemon, "libsvm", program, reads=reads)
+    daemon.start()
+    good = EXAMPLES / "libsvm-swift/conformance/good/rbf/iris.model"
+    shown = register(daemon, "svm", {"iris.model": good.read_bytes()})
+    assert facts(shown, "libsvm")["facts"]["kernel_type"] == "rbf"
+
+
+def test_a_new_flavor_is_a_package_with_models_to_try_it_on(daemon, tmp_path):
+    target = tmp_path / "demo"
+    linaje(daemon, "plugin", "new", "flavor", "demo", "--directory", str(target), "--package",
+           str(ROOT))
+    manifest = json.loads((target / "plugin.json").read_text())
+    assert manifest["executable"] == "linaje-flavor-demo"
+    assert (target / "conformance/good/small/model.demo.json").is_file()
+    dumped = subprocess.run(
+        ["swift", "package", "--package-path", str(target), "dump-package"], capture_output=True,
+        text=True, check=False, timeout=300, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert dumped.returncode == 0, dumped.stderr
+    for refused in ["Demo", "9lives", "a/b", "../x", "a.b"]:
+        assert "no name" in linaje(daemon, "plugin", "new", "flavor", refused, code=1)
+    said = linaje(daemon, "plugin", "new", "flavor", "demo", "--directory", str(target), code=1)
+    assert "is there already" in said
+
