@@ -28,9 +28,9 @@ public struct PyTorchFlavor: ModelFlavor {
             let model = ModelFile(file, in: source)
             let prefix = try await model.upTo(4, at: 0)
             if ZIPArchive.isLikely(prefix), try await Self.isLikely(model) {
-                guard let torch = TorchArchive(try await ZIPArchive(reading: model)) else {
-                    continue
-                }
+                // Only what is read: a storage is described by the pickle and the directory.
+                let archive = try await ZIPArchive(reading: model) { !$0.name.contains("/data/") }
+                guard let torch = TorchArchive(archive) else { continue }
                 try await summary.add(torch, of: file)
             } else if let legacy = try await TorchLegacyFile(reading: model) {
                 guard let object = legacy.object else {
@@ -51,7 +51,7 @@ public struct PyTorchFlavor: ModelFlavor {
         guard ZIPArchive.isLikely(prefix) else {
             return try await TorchLegacyFile.isLikely(file)
         }
-        guard let archive = try? await ZIPArchive(reading: file, comparesHeaders: false) else {
+        guard let archive = try? await ZIPArchive(reading: file, entries: { _ in false }) else {
             return TorchArchive.endings.contains { file.path.lowercased().hasSuffix($0) }
         }
         return TorchArchive(archive) != nil

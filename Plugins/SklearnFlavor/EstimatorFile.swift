@@ -65,9 +65,7 @@ struct EstimatorFile {
     }
 
     private static func skops(_ file: ModelFile) async throws -> EstimatorFacts? {
-        let names = try await ZIPArchive(reading: file, comparesHeaders: false)
-        guard names.entry(SkopsSchema.path) != nil else { return nil }
-        let archive = try await ZIPArchive(reading: file)
+        let archive = try await ZIPArchive(reading: file) { $0.name == SkopsSchema.path }
         guard let entry = archive.entry(SkopsSchema.path) else { return nil }
         let bytes = try await archive.content(of: entry, limit: mostSchemaBytes)
         let schema = try SkopsSchema(parsing: bytes, name: "\(file.path): schema.json")

@@ -18,6 +18,8 @@ package struct ZIPArchive: Sendable {
     /// Most reads for local headers; those of further entries are not compared.
     static let mostHeaderReads = 2_048
     private static let windowBytes = 64 << 10
+    /// Reads that are under way at the same time.
+    private static let readsAtOnce = 32
 
     package let file: ModelFile
     /// In the order of the directory.
@@ -35,10 +37,12 @@ package struct ZIPArchive: Sendable {
 
     /// Reads the directory and compares it with the local headers.
     ///
-    /// - Parameter comparesHeaders: False for a look at the names only, which costs two reads; then no
-    ///   entry can be read.
+    /// - Parameter isWanted: Which entries are compared; each may cost a read, and others cannot be
+    ///   read.
     /// - Throws: `invalidArgument` or `limitExceeded` naming the file.
-    package init(reading file: ModelFile, comparesHeaders: Bool = true) async throws {
+    package init(
+        reading file: ModelFile, entries isWanted: (ZIPEntry) -> Bool = { _ in true }
+    ) async throws {
         self.file = file
         let end = try await ZIPEndRecord(reading: file)
         guard end.entries <= UInt64(Self.mostEntries) else {
@@ -71,7 +75,7 @@ package struct ZIPArchive: Sendable {
         self.entries = entries
         self.problems = problems
         self.places = places
-        if comparesHeaders { try await compareHeaders(directory: end.directoryOffset) }
+        try await compareHeaders(directory: end.directoryOffset, of: isWanted)
     }
 
     /// The entry of that name.
@@ -98,43 +102,86 @@ package struct ZIPArchive: Sendable {
 
     // MARK: Local headers
 
-    /// Reads the local header of each entry: where its data begins, and whether it says the same.
-    private mutating func compareHeaders(directory: UInt64) async throws {
+    /// Bytes that are read at once, and the entries whose local headers are in them.
+    private struct Window: Sendable {
+        var start: UInt64
+        var count: Int
+        var entries: [Int] = []
+    }
+
+    /// Reads the local headers of entries: where their data begins, and whether they say the same.
+    private mutating func compareHeaders(
+        directory: UInt64, of isWanted: (ZIPEntry) -> Bool
+    ) async throws {
         let order = entries.indices.sorted { entries[$0].header < entries[$1].header }
-        var window = (start: UInt64(0), bytes: [UInt8]())
-        var reads = 0
-        var expected: UInt64 = 0
-        for (rank, index) in order.enumerated() {
-            let start = entries[index].header
-            let end = rank + 1 < order.count ? entries[order[rank + 1]].header : directory
-            guard start < directory, rank == 0 || start >= expected else {
-                throw file.failure("has entries whose bytes overlap, at byte \(start)")
+        guard let first = order.first, let last = order.last else { return }
+        guard entries[last].header < directory else {
+            throw file.failure("has an entry at byte \(entries[last].header), which cannot be")
+        }
+        if entries[first].header > 0 {
+            problems.append("\(entries[first].header) bytes stand before its first entry")
+        }
+        var nexts = [UInt64](repeating: directory, count: entries.count)
+        for (place, index) in order.dropLast().enumerated() {
+            nexts[index] = entries[order[place + 1]].header
+        }
+        let windows = plan(order.filter { isWanted(entries[$0]) }, nexts)
+        var place = 0
+        while place < windows.count {
+            let batch = Array(windows[place..<min(windows.count, place + Self.readsAtOnce)])
+            let contents = try await Self.read(batch, of: file)
+            for (window, bytes) in zip(batch, contents) {
+                for index in window.entries {
+                    try compare(index, in: bytes, from: window.start, before: nexts[index])
+                }
             }
-            if start > expected, rank == 0 {
-                problems.append("\(start) bytes stand before its first entry")
-            }
-            let needed = UInt64(ZIPEntry.headerBytes + entries[index].rawNameCount)
-            let windowEnd = window.start + UInt64(window.bytes.count)
-            if start < window.start || start + needed > windowEnd {
-                guard reads < Self.mostHeaderReads else { return }
-                reads += 1
-                // The headers of small entries lie close together and come with one read.
-                let isSmall = end - start <= UInt64(Self.windowBytes) / 2
-                let count = isSmall ? Self.windowBytes : Int(needed)
-                window = (start, try await file.upTo(count, at: start))
-            }
-            let offset = Int(start - window.start)
-            guard offset <= window.bytes.count else { throw file.failure("ends inside an entry") }
-            var cursor = ByteCursor(window.bytes[offset...], name: file.path, base: start)
-            problems += try entries[index].compare(with: &cursor)
-            expected = try reach(of: entries[index], before: end)
+            place += batch.count
+        }
+        // Of those that were not read at least the shortest they can be must fit.
+        for index in order where !entries[index].isCompared {
+            try checkFit(index, before: nexts[index])
         }
     }
 
-    /// Where the bytes of an entry end, with the descriptor after them.
-    ///
-    /// - Parameter next: Where the next entry or the directory begins.
-    private mutating func reach(of entry: ZIPEntry, before next: UInt64) throws -> UInt64 {
+    /// The windows to read. The headers of small entries lie close together and share one.
+    private func plan(_ order: [Int], _ nexts: [UInt64]) -> [Window] {
+        var windows: [Window] = []
+        for index in order {
+            let start = entries[index].header
+            let needed = UInt64(ZIPEntry.headerBytes + entries[index].rawNameCount)
+            if let last = windows.last, start + needed <= last.start + UInt64(last.count) {
+                windows[windows.count - 1].entries.append(index)
+                continue
+            }
+            guard windows.count < Self.mostHeaderReads else { break }
+            let isSmall = nexts[index] - start <= UInt64(Self.windowBytes) / 2
+            let count = isSmall ? Self.windowBytes : Int(needed)
+            windows.append(Window(start: start, count: count, entries: [index]))
+        }
+        return windows
+    }
+
+    private static func read(_ windows: [Window], of file: ModelFile) async throws -> [[UInt8]] {
+        try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+            for (number, window) in windows.enumerated() {
+                group.addTask { (number, try await file.upTo(window.count, at: window.start)) }
+            }
+            var contents = [[UInt8]](repeating: [], count: windows.count)
+            for try await (number, bytes) in group { contents[number] = bytes }
+            return contents
+        }
+    }
+
+    private mutating func compare(
+        _ index: Int, in bytes: [UInt8], from start: UInt64, before next: UInt64
+    ) throws {
+        guard let offset = Int(exactly: entries[index].header - start), offset <= bytes.count else {
+            throw file.failure("ends inside an entry")
+        }
+        var cursor = ByteCursor(
+            bytes[offset...], name: file.path, base: entries[index].header)
+        problems += try entries[index].compare(with: &cursor)
+        let entry = entries[index]
         let (end, overflow) = entry.data.addingReportingOverflow(entry.packedSize)
         guard !overflow, end <= next else {
             throw file.failure("has entries whose bytes overlap, at byte \(entry.data)")
@@ -143,6 +190,14 @@ package struct ZIPArchive: Sendable {
         if gap > 0, !(entry.hasDescriptor && ZIPEntry.descriptorBytes.contains(gap)) {
             problems.append("\(gap) bytes after entry \"\(entry.shown)\" belong to none")
         }
-        return end
+    }
+
+    private func checkFit(_ index: Int, before next: UInt64) throws {
+        let entry = entries[index]
+        let head = entry.header + UInt64(ZIPEntry.headerBytes + entry.rawNameCount)
+        let (end, overflow) = head.addingReportingOverflow(entry.packedSize)
+        guard !overflow, end <= next else {
+            throw file.failure("has entries whose bytes overlap, at byte \(entry.header)")
+        }
     }
 }
