@@ -63,7 +63,7 @@ struct ConformanceTests {
     @Test(
         "a flavor process is a model flavor like any other",
         arguments: ModelFlavorSuite.cases(
-            flavor: FlavorProcess(executable: PluginScript.host),
+            flavor: PluginScript.process(),
             good: [
                 ConformanceModel(
                     "a safetensors file", files: ["m.safetensors": SafetensorsBytes.good]),

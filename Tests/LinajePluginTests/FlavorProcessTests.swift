@@ -15,7 +15,7 @@ struct FlavorProcessTests {
 
     @Test("the built flavor host describes models, one process for many")
     func good() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         #expect(
             try await process.start() == [
                 "python_function", "onnx", "xgboost", "lightgbm", "catboost", "keras", "tensorflow",
@@ -36,7 +36,7 @@ struct FlavorProcessTests {
 
     @Test("files that no flavor recognises are not recognised")
     func unknown() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let nothing = MemoryModelSource(["readme.txt": [1]])
         #expect(try await process.recognizes(nothing) == false)
         #expect(try await process.describe(nothing) == ModelDescription())
@@ -46,7 +46,7 @@ struct FlavorProcessTests {
 
     @Test("a malformed model is a warning, and the process goes on")
     func malformed() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let bad = MemoryModelSource(["m.safetensors": SafetensorsBytes.length(.max)])
         let description = try await process.describe(bad)
         #expect(description.findings.map(\.severity) == [.warning])
@@ -65,7 +65,7 @@ struct FlavorProcessTests {
                 throw LinajeError(.corrupt, "chunk 12 does not match its digest")
             }
         }
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let description = try await process.describe(Failing())
         #expect(
             description.findings.map(\.message) == [
@@ -81,7 +81,7 @@ struct FlavorProcessTests {
 
     @Test("calls at the same time are served one after the other")
     func concurrent() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         try await withThrowingTaskGroup(of: UInt64.self) { group in
             for count in 1...12 {
                 let header = "{\(SafetensorsBytes.entry("t", "U8", "\(count)", "0,\(count)"))}"
@@ -104,7 +104,7 @@ struct FlavorProcessTests {
         let entry = SafetensorsBytes.entry("t", "U8", "2", "0,2")
         let header = "{\"__metadata__\":{\"note\":\"\(note)\"},\(entry)}"
         let source = MemoryModelSource(["m.safetensors": SafetensorsBytes.file(header, data: 2)])
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         #expect(try await process.describe(source).parameters == 2)
         #expect(source.reads.longest == 1 << 20)
         await process.shutdown()
@@ -112,7 +112,7 @@ struct FlavorProcessTests {
 
     @Test("a cancelled call ends at once, and the next one works")
     func cancelled() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let slow = StuckSource()
         let call = Task { try await process.describe(slow, deadline: .seconds(300)) }
         await slow.waitUntilAsked()
@@ -125,7 +125,7 @@ struct FlavorProcessTests {
 
     @Test("a call that waits for its turn keeps to its deadline")
     func waitingDeadline() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let slow = StuckSource()
         let call = Task { try await process.describe(slow, deadline: .seconds(300)) }
         await slow.waitUntilAsked()
@@ -141,7 +141,7 @@ struct FlavorProcessTests {
 
     @Test("after shutdown every call throws, the one under way too")
     func shutdown() async throws {
-        let process = FlavorProcess(executable: PluginScript.host)
+        let process = PluginScript.process()
         let slow = StuckSource()
         let call = Task { try await process.describe(slow, deadline: .seconds(300)) }
         await slow.waitUntilAsked()

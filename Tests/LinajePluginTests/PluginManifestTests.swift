@@ -76,7 +76,7 @@ struct FlavorPoolTests {
     private func pool(width: Int) -> FlavorPool {
         FlavorPool(
             PluginDescriptor(name: "box", kind: .modelFlavor, version: "1"), width: width
-        ) { FlavorProcess(executable: PluginScript.host) }
+        ) { PluginScript.process() }
     }
 
     @Test("calls at once share its processes, and one after the other need one")

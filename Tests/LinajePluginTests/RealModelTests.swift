@@ -56,7 +56,7 @@ struct RealModelTests {
 
     @Test("the flavors say what safetensors and scikit-learn wrote, alone and in their process")
     func describe() async throws {
-        let host = FlavorProcess(executable: PluginScript.host)
+        let host = PluginScript.process()
         let inProcess = CompositeFlavor([PyFuncFlavor(), SafetensorsFlavor()])
         for flavor in [inProcess, host] as [any ModelFlavor] {
             let single = try await flavor.describe(

@@ -162,19 +162,17 @@ struct SafetensorsFlavorTests {
             "no tensors but data", SafetensorsBytes.file("{}", data: 1), says: "followed by"),
     ]
 
-    @Test("a hostile file is refused by name, quickly", arguments: lengths + texts + layouts)
+    @Test("a hostile file is refused by name", arguments: lengths + texts + layouts)
     func hostile(file: Hostile) async throws {
         let source = MemoryModelSource(
             ["m.safetensors": file.bytes],
             sizes: file.size.map { ["m.safetensors": $0] } ?? [:])
-        let start = ContinuousClock.now
         let error = await #expect(throws: LinajeError.self) {
             try await flavor.describe(source)
         }
         #expect(error?.code == .invalidArgument)
         #expect(error?.message.contains("m.safetensors") == true, "\(error?.message ?? "")")
         #expect(error?.message.contains(file.says) == true, "\(error?.message ?? "")")
-        #expect(ContinuousClock.now - start < .seconds(20))
         #expect(source.reads.bytes <= 8 + file.bytes.count)
     }
 

@@ -70,7 +70,7 @@ struct RealFlavorTests {
 
     @Test("the flavor host says of each model what its library says, and the table is up to date")
     func describe() async throws {
-        let host = FlavorProcess(executable: PluginScript.host)
+        let host = PluginScript.process()
         var table = FlavorTable()
         var described: Set<String> = []
         for (name, path) in try folders() {

@@ -26,15 +26,12 @@ struct HostileModel: Sendable, CustomTestStringConvertible {
         sizes.isEmpty ? ConformanceModel(what, files: files) : nil
     }
 
-    /// Checks that the flavor refuses it by name, quickly and without reading more than there is.
+    /// Checks that the flavor refuses it by name, without reading more than there is.
     func expectRefusal(by flavor: any ModelFlavor) async throws {
         let source = MemoryModelSource(files, sizes: sizes)
-        let start = ContinuousClock.now
         let error = await #expect(throws: LinajeError.self) {
             try await flavor.describe(source)
         }
-        // The bound is 50 ms; debug builds on a busy machine get more.
-        #expect(ContinuousClock.now - start < .seconds(5))
         #expect(error?.code == .invalidArgument)
         let path = try #require(files.keys.first)
         #expect(error?.message.contains(path) == true, "\(error?.message ?? "")")

@@ -17,6 +17,13 @@ struct PluginScript {
         return "\(current)/.build/debug/linaje-flavor-host"
     }()
 
+    /// The built flavor host, not started. It has all the time it wants: tests that compute run beside it.
+    static func process() -> FlavorProcess {
+        FlavorProcess(
+            executable: host,
+            configuration: .init(deadline: .seconds(300), handshake: .seconds(300)))
+    }
+
     /// A process that runs `misbehaviour` (Python) when it is started first, and is the real
     /// flavor host afterwards.
     ///
