@@ -144,6 +144,8 @@ def describe(source):
     given = settings()
     parts = [wordvectors.field(1, "hostile")]
     for name, attempt in TRIES.items():
+        if name == "become a shell" and not given["executes"]:
+            continue
         try:
             attempt(given)
             outcome = "ESCAPED"

@@ -1,5 +1,6 @@
 """Plugins: found, asked, switched off, replaced; and locked up, whatever they try."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import time
 
 import pytest
-from support import LINAJE, ROOT, Daemon, eventually
+from support import LINAJE, ROOT, Daemon, eventually, may_trace
 
 EXAMPLES = ROOT / "Plugins/Examples"
 PYTHON = os.path.realpath(sys.executable)
@@ -163,7 +164,17 @@ def test_a_program_that_changes_under_its_pin_is_not_run_any_more(daemon):
     assert register(daemon, "words", VECTORS)["model"]["flavors"] == []
 
 
-def test_nothing_gets_out_of_a_plugin(daemon):
+@pytest.mark.parametrize("landlock", [True, False])
+def test_nothing_gets_out_of_a_plugin(daemon, landlock):
+    """Without Landlock files can be read, and programs executed in its place; nothing else."""
+    if landlock and not has_landlock():
+        pytest.skip("this kernel has no Landlock")
+    if not landlock:
+        if not may_trace():
+            pytest.skip("needs strace and the right to trace")
+        daemon.wrapper = ["strace", "-f", "-qq", "-D", "-o", "/dev/null", "-e", "signal=none", "-e",
+                          "trace=landlock_create_ruleset",
+                          "--inject=landlock_create_ruleset:error=EOPNOTSUPP"]
     daemon.start()
     secret = os.path.join(daemon.folder, "secret")
     with open(secret, "w", encoding="utf-8") as file:
@@ -173,18 +184,26 @@ def test_nothing_gets_out_of_a_plugin(daemon):
     os.symlink(secret, os.path.join(folder, "link"))
     with open(os.path.join(folder, "settings.json"), "w", encoding="utf-8") as file:
         json.dump({"catalog": os.path.join(daemon.state, "catalog.db"), "secret": secret,
-                   "socket": daemon.socket}, file)
+                   "socket": daemon.socket, "executes": landlock}, file)
     before = sorted(os.listdir(folder))
     assert listed(daemon)["hostile"]["state"] == "enabled"
     told = facts(register(daemon, "trap", {"x.hostile": b"x"}), "hostile")["facts"]
     escaped = {name for name, outcome in told.items() if not outcome.startswith("denied")}
     assert len(told) >= 60, sorted(told)
+    if not landlock:
+        assert {"read /etc/passwd", "list the root"} <= escaped, "Landlock was there"
+        escaped = {name for name in escaped if not name.startswith(("read ", "list "))}
     assert escaped == set()
     assert sorted(os.listdir(folder)) == before
     assert stat.S_IMODE(os.stat(os.path.join(folder, "hostile_plugin.py")).st_mode) == 0o755
     assert not os.path.exists("/tmp/linaje-hostile") and not os.path.exists("/dev/shm/linaje-hostile")
     # All of it was tried, and by the process that the daemon runs.
     assert listed(daemon)["hostile"]["failures"] == 0
+
+
+def has_landlock():
+    """Asks for its version (LANDLOCK_CREATE_RULESET_VERSION)."""
+    return ctypes.CDLL(None).syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), 1) > 0
 
 
 def test_a_plugin_that_spins_costs_its_own_part_only(folder):
