@@ -93,13 +93,15 @@ package actor InstalledFlavors: ModelFlavor {
         try await describeIfRecognized(source) != nil
     }
 
-    /// - Throws: as `FlavorProcess.describe` while there are only the flavors in the box; a plugin that
-    ///   fails is a finding.
+    /// - Throws: as `FlavorProcess.describe` when the flavors in the box fail, whatever plugins say: a
+    ///   model that ends the scan must not pass for one that was scanned. A plugin that fails is a finding.
     package func describe(_ source: any ModelSource) async throws -> ModelDescription {
-        let pools = plugins.compactMap(\.pool)
         guard let builtin else { return ModelDescription() }
-        guard !pools.isEmpty else { return try await builtin.describe(source) }
-        return try await CompositeFlavor([builtin] + pools).describe(source)
+        var whole = try await builtin.describe(source)
+        let pools = plugins.compactMap(\.pool)
+        guard !pools.isEmpty else { return whole }
+        whole.merge(try await CompositeFlavor(pools).describe(source))
+        return whole.bounded()
     }
 
     // MARK: Plugins

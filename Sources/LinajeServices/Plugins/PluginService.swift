@@ -33,7 +33,9 @@ package struct PluginService: Sendable {
         _ name: String, enabled: Bool, _ change: Change<Void>
     ) async throws -> PluginReport {
         try await refresh()
-        guard let plugin = await reports().first(where: { $0.name == name }) else {
+        // One in a folder may be called as one in the box of another kind.
+        let named = await reports().filter { $0.name == name }
+        guard let plugin = named.first(where: { !$0.folder.isEmpty }) ?? named.first else {
             throw Self.notFound(name)
         }
         guard !plugin.folder.isEmpty else {
@@ -49,7 +51,7 @@ package struct PluginService: Sendable {
             try $0.setPlugin(name, kind: plugin.kind, enabled: enabled)
         }
         try await refresh()
-        return await reports().first { $0.name == name } ?? plugin
+        return await reports().first { $0.folder == plugin.folder } ?? plugin
     }
 
     /// Looks at the plugin directories and at what is disabled.
