@@ -20,9 +20,17 @@ public protocol ModelFlavor: Sendable {
     /// Both in one call: `nil` when the files are no model of this flavor. A flavor that runs
     /// elsewhere answers it without asking twice.
     func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription?
+
+    /// What computes the model's predictions without its library; `nil` when this flavor, or this
+    /// model, needs the library. Called only after `recognizes` said yes.
+    ///
+    /// - Throws: `invalidArgument` naming the file when the model is malformed.
+    func scorer(for source: any ModelSource) async throws -> (any ModelScorer)?
 }
 
 extension ModelFlavor {
+    public func scorer(for source: any ModelSource) async throws -> (any ModelScorer)? { nil }
+
     public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
         try await recognizes(source) ? try await describe(source) : nil
     }

@@ -20,8 +20,6 @@ package final class MetricIndexService: Service, Sendable {
     static let delay = Duration.milliseconds(100)
     /// Least time between two passes that searches asked for.
     static let urgentDelay = Duration.milliseconds(10)
-    /// How long a search waits for what was durable before it.
-    static let patience = Duration.seconds(1)
     /// How long nothing is tried after a failure.
     static let retryInterval = Duration.seconds(5)
     /// The rest after a long pass, as that over an older store.
@@ -44,12 +42,18 @@ package final class MetricIndexService: Service, Sendable {
     private let catalog: CatalogStore
     private let metrics: MetricStore
     private let logger: Logger
+    /// How long a search waits for what was durable before it.
+    private let patience: Duration
     private let state = Mutex(State())
 
-    package init(catalog: CatalogStore, metrics: MetricStore, logger: Logger) {
+    package init(
+        catalog: CatalogStore, metrics: MetricStore, logger: Logger,
+        patience: Duration = .seconds(1)
+    ) {
         self.catalog = catalog
         self.metrics = metrics
         self.logger = logger
+        self.patience = patience
     }
 
     /// Makes passes until graceful shutdown, first over what an earlier daemon left.
@@ -84,7 +88,7 @@ package final class MetricIndexService: Service, Sendable {
             return state.begun + 1
         }
         metrics.wakeIndexer()
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + patience
         while state.withLock({ $0.finished < number }), ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(2))
         }

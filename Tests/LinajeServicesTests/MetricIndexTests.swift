@@ -203,7 +203,9 @@ private struct Stores: Sendable {
         try await metrics.prepare()
         let stores = Stores(
             catalog: catalog, metrics: metrics,
-            index: MetricIndexService(catalog: catalog, metrics: metrics, logger: logger))
+            // What a search waits for is tested, not how long on a busy machine.
+            index: MetricIndexService(
+                catalog: catalog, metrics: metrics, logger: logger, patience: .seconds(600)))
         let value = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await metrics.run() }
             let value = try await body(stores)
