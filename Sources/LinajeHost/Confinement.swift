@@ -27,20 +27,23 @@ package struct Confinement: Sendable {
     package var executable: [String]
     /// Most bytes of address space.
     package var memory: UInt64
-    /// Most seconds of a processor, of all threads together.
+    /// Most seconds of a processor, of all threads together; the largest number: no end.
     package var processorSeconds: UInt64
     /// Most open descriptors.
     package var descriptors: UInt64
+    /// Whether it is the last to get a processor, beside trainings.
+    package var givesWay: Bool
 
     package init(
         readable: [String] = [], executable: [String] = [], memory: UInt64 = 1 << 30,
-        processorSeconds: UInt64 = 600, descriptors: UInt64 = 64
+        processorSeconds: UInt64 = 600, descriptors: UInt64 = 64, givesWay: Bool = true
     ) {
         self.readable = readable
         self.executable = executable
         self.memory = memory
         self.processorSeconds = processorSeconds
         self.descriptors = descriptors
+        self.givesWay = givesWay
     }
 
     /// Locks up this process. To be called before it has other threads: they would stay free.
@@ -48,8 +51,7 @@ package struct Confinement: Sendable {
     /// - Throws: when the kernel refuses a part of it. A kernel without Landlock is no reason: then
     ///   files can be read that this user may read, but not written.
     package func apply() throws(Failure) {
-        // Beside trainings it is the last to get a processor.
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        if givesWay { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
         try limit(RLIMIT_AS, to: memory, "limit memory")
         try limit(RLIMIT_CPU, to: processorSeconds, "limit processor time")
         try limit(RLIMIT_NOFILE, to: descriptors, "limit descriptors")

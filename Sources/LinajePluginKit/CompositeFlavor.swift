@@ -42,6 +42,36 @@ public struct CompositeFlavor: ModelFlavor {
         return description == ModelDescription() ? nil : description
     }
 
+    /// The first scorer that a flavor has for the model.
+    ///
+    /// - Throws: when there is none, what the first flavor threw that found the model malformed.
+    public func scorer(for source: any ModelSource) async throws -> (any ModelScorer)? {
+        try await namedScorer(for: source)?.scorer
+    }
+
+    /// The same, with the name of the flavor.
+    func namedScorer(
+        for source: any ModelSource
+    ) async throws -> (flavor: String, scorer: any ModelScorer)? {
+        var failure: (any Error)?
+        for flavor in flavors {
+            do {
+                if try await flavor.recognizes(source),
+                    let scorer = try await flavor.scorer(for: source)
+                {
+                    return (flavor.descriptor.name, scorer)
+                }
+            } catch {
+                if error is CancellationError || (error as? LinajeError)?.code == .cancelled {
+                    throw error
+                }
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+        return nil
+    }
+
     private static func finding(of flavor: any ModelFlavor, _ error: any Error) -> Finding {
         let message = (error as? LinajeError)?.message ?? "failed: \(error)"
         return Finding(severity: .warning, message: "\(flavor.descriptor.name): \(message)")

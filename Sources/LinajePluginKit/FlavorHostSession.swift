@@ -26,6 +26,7 @@ actor FlavorHostSession {
     private let channel: FrameChannel
     private let flavors: CompositeFlavor
     private var machine = ServerConnectionStateMachine()
+    private var scorers = HostedScorers()
     private var questions: [UInt32: Question] = [:]
     /// Questions whose asker is gone; their answers are still on the way.
     private var abandoned: Set<UInt32> = []
@@ -212,13 +213,7 @@ actor FlavorHostSession {
         switch call.opcode {
         case Methods.describePlugin.opcode:
             _ = try Linaje_V1_DescribePluginRequest(payload: message)
-            var descriptor = Linaje_V1_PluginDescriptor()
-            descriptor.name = flavors.descriptor.name
-            descriptor.kind = flavors.descriptor.kind.rawValue
-            descriptor.version = flavors.descriptor.version
-            descriptor.minorVersion = 0
-            descriptor.flavors = flavors.flavors.map(\.descriptor.name)
-            return try descriptor.payload()
+            return try descriptor().payload()
         case Methods.describeModel.opcode:
             let request = try Linaje_V1_DescribeModelRequest(payload: message)
             let source = FramedModelSource(
@@ -226,16 +221,50 @@ actor FlavorHostSession {
             var response = Linaje_V1_DescribeModelResponse()
             response.model = Linaje_V1_ModelDescription(try await flavors.describe(source))
             return try response.payload()
+        case Methods.openScorer.opcode:
+            let request = try Linaje_V1_OpenScorerRequest(payload: message)
+            return try await openScorer(
+                FramedModelSource(session: self, stream: call.stream, number: request.source)
+            ).payload()
+        case Methods.score.opcode:
+            let request = try Linaje_V1_ScoreRequest(payload: message)
+            let scorer = try scorers.find(request.scorer)
+            return try await HostedScorers.score(request.rows, with: scorer).payload()
+        case Methods.closeScorer.opcode:
+            try scorers.close(try Linaje_V1_CloseScorerRequest(payload: message).scorer)
+            return try Linaje_V1_CloseScorerResponse().payload()
         default:
             throw LinajeError(
                 .unknownMethod, "a plugin of model flavors has no method \(call.opcode)")
         }
     }
 
+    private func descriptor() -> Linaje_V1_PluginDescriptor {
+        var descriptor = Linaje_V1_PluginDescriptor()
+        descriptor.name = flavors.descriptor.name
+        descriptor.kind = flavors.descriptor.kind.rawValue
+        descriptor.version = flavors.descriptor.version
+        descriptor.minorVersion = 0
+        descriptor.flavors = flavors.flavors.map(\.descriptor.name)
+        return descriptor
+    }
+
+    private func openScorer(
+        _ source: FramedModelSource
+    ) async throws -> Linaje_V1_OpenScorerResponse {
+        try scorers.checkRoom()
+        guard let (flavor, scorer) = try await flavors.namedScorer(for: source),
+            // A row that fits into no frame is left to the library.
+            scorer.layout.rowsPerRequest > 0
+        else { return Linaje_V1_OpenScorerResponse() }
+        let number = try scorers.add(scorer)
+        return Linaje_V1_OpenScorerResponse(scorer.layout, scorer: number, flavor: flavor)
+    }
+
     private func send(_ message: [UInt8], to call: Call) {
         guard message.count <= Limits.frameBytes else {
             let error = LinajeError(
-                .limitExceeded, "description of \(message.count) bytes does not fit into a frame")
+                .limitExceeded, "answer of \(message.count) bytes does not fit into a frame")
             return close(call.stream, with: error, returning: call.payload.count)
         }
         let frame = Frame(

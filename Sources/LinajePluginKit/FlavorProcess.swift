@@ -10,13 +10,15 @@ import Synchronization
 public actor FlavorProcess: ModelFlavor {
     private let executable: String
     private let arguments: [String]
-    private let configuration: FlavorProcessConfiguration
+    let configuration: FlavorProcessConfiguration
     private nonisolated let identity: Mutex<PluginDescriptor>
     /// Where starting a process and waiting for its end block.
     private let lane = BlockingLane()
 
     private var session: FlavorSession?
     private var greeting: FlavorSession.Greeting?
+    /// How often the process was started: what one life knows is nothing to the next.
+    private(set) var life: UInt64 = 0
     private var failures = 0
     private var notBefore = ContinuousClock.now
     private var isShutDown = false
@@ -105,7 +107,7 @@ public actor FlavorProcess: ModelFlavor {
     // MARK: One call at a time
 
     /// Runs `body` when no other call runs, in the order of the calls.
-    private func exclusively<Value: Sendable>(
+    func exclusively<Value: Sendable>(
         until end: ContinuousClock.Instant,
         _ body: (isolated FlavorProcess) async throws -> Value
     ) async throws -> Value {
@@ -172,7 +174,7 @@ public actor FlavorProcess: ModelFlavor {
     // MARK: The process
 
     /// A session that has been greeted.
-    private func running(until end: ContinuousClock.Instant) async throws -> FlavorSession {
+    func running(until end: ContinuousClock.Instant) async throws -> FlavorSession {
         guard !isShutDown else { throw shutDownError }
         if let session {
             if await session.isUsable { return session }
@@ -202,6 +204,7 @@ public actor FlavorProcess: ModelFlavor {
             throw shutDownError
         }
         session = started
+        life += 1
         let handshakeEnd = min(end, ContinuousClock.now + configuration.handshake)
         let greeting = try await guarding(started, until: handshakeEnd) {
             try await started.greet()
@@ -212,7 +215,7 @@ public actor FlavorProcess: ModelFlavor {
     }
 
     /// Runs a request on a session; whatever it throws except a refusal ends the process.
-    private func guarding<Value: Sendable>(
+    func guarding<Value: Sendable>(
         _ session: FlavorSession, until end: ContinuousClock.Instant,
         _ body: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {

@@ -27,6 +27,9 @@ actor FlavorSession {
     private var lastPluginStream: UInt32 = 0
     private var sources: UInt64 = 0
     private var isDraining = false
+    /// Streams of ours that wait for their answer, and answers that came while none was awaited.
+    private var waiting: Set<UInt32> = []
+    private var early: [UInt32: Frame] = [:]
 
     /// Takes over a process that was just started.
     init(_ child: ChildProcess) {
@@ -96,30 +99,65 @@ actor FlavorSession {
 
     /// Asks what a model is, and serves its bytes meanwhile.
     func describe(_ source: any ModelSource) async throws -> ModelDescription {
-        sources += 1
+        let number = nextSource()
         var request = Linaje_V1_DescribeModelRequest()
-        request.source = sources
-        let serving = ServedModel(source, number: sources)
+        request.source = number
+        let serving = ServedModel(source, number: number)
         let response = try await call(Methods.describeModel, request, serving: serving)
         return try ModelDescription(response.model).bounded()
     }
 
-    private func call<Request, Response>(
+    /// What the next model is called.
+    func nextSource() -> UInt64 {
+        sources += 1
+        return sources
+    }
+
+    func call<Request, Response>(
         _ method: LinajeWire.Method<Request, Response>, _ request: Request, serving: ServedModel?
     ) async throws -> Response {
+        let stream = try await send(method, request)
+        return try await answer(on: stream, to: method, serving: serving)
+    }
+
+    /// Sends a request. It must be followed by the taking of its answer, in the order of the requests.
+    ///
+    /// - Returns: Its stream.
+    func send<Request, Response>(
+        _ method: LinajeWire.Method<Request, Response>, _ request: Request
+    ) async throws -> UInt32 {
         let stream = nextStream
         nextStream += 2
         let payload = try CallPayload.encode(header: Linaje_V1_CallHeader(), message: request)
         while credit < payload.count {
-            try await take(try await next(), serving: nil)
+            let frame = try await next()
+            if waiting.contains(frame.header.stream), early[frame.header.stream] == nil {
+                early[frame.header.stream] = frame
+            } else {
+                try await take(frame, serving: nil)
+            }
         }
         credit -= payload.count
         let frame = Frame(
             .request, stream: stream, flags: FrameHeader.endFlag, opcode: method.opcode,
             payload: payload)
+        waiting.insert(stream)
         await send(frame.bytes)
+        return stream
+    }
+
+    /// Waits for the answer to the request on `stream`, and serves the model's bytes meanwhile.
+    func answer<Request, Response>(
+        on stream: UInt32, to method: LinajeWire.Method<Request, Response>, serving: ServedModel?
+    ) async throws -> Response {
+        defer { waiting.remove(stream) }
         while true {
-            let frame = try await next()
+            let frame: Frame
+            if let known = early.removeValue(forKey: stream) {
+                frame = known
+            } else {
+                frame = try await next()
+            }
             guard frame.header.stream == stream else {
                 try await take(frame, serving: serving)
                 continue

@@ -252,6 +252,14 @@ package enum Methods {
     package static let describeModel = Method<
         Linaje_V1_DescribeModelRequest, Linaje_V1_DescribeModelResponse
     >(0x0B02, "DescribeModel", role: nil)
+    package static let openScorer = Method<
+        Linaje_V1_OpenScorerRequest, Linaje_V1_OpenScorerResponse
+    >(0x0B03, "OpenScorer", role: nil)
+    package static let score = Method<Linaje_V1_ScoreRequest, Linaje_V1_ScoreResponse>(
+        0x0B04, "Score", role: nil)
+    package static let closeScorer = Method<
+        Linaje_V1_CloseScorerRequest, Linaje_V1_CloseScorerResponse
+    >(0x0B05, "CloseScorer", role: nil)
     package static let listSource = Method<
         Linaje_V1_ListSourceRequest, Linaje_V1_ListSourceResponse
     >(0x0B81, "ListSource", role: nil)

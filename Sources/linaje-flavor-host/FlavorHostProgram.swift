@@ -2,30 +2,50 @@ import Glibc
 import LinajeHost
 import LinajePluginKit
 
-/// The flavors in the box, locked up; or, as a launcher, somebody else's plugin, locked up:
+/// The flavors in the box, locked up; the same for whom scoring is the work, with no limit of
+/// processor time; or, as a launcher, somebody else's plugin, locked up:
 ///
 /// ```
 /// linaje-flavor-host
+/// linaje-flavor-host score [--memory BYTES]
 /// linaje-flavor-host confine [--read PATH]… [--memory BYTES] -- EXECUTABLE [ARGUMENT]…
 /// ```
 ///
-/// Started by linajed and by `linaje plugin check`, not by people.
+/// Started by linajed and by commands of linaje, not by people.
 enum FlavorHostProgram {
     /// Address space of a plugin, and of the flavors in the box.
     static let memory: UInt64 = 1 << 30
 
     static func run(_ words: [String]) async -> Int32 {
         do {
-            guard words.isEmpty else { try launch(words) }
+            let confinement: Confinement
+            switch words.first {
+            case nil: confinement = Confinement(memory: memory)
+            case "score": confinement = try scoring(words)
+            default: try launch(words)
+            }
             let flavors = try BuiltinFlavors.catalog().flavors
             // No files: all that it needs is loaded by now.
-            try Confinement(memory: memory).apply()
+            try confinement.apply()
             return await FlavorHost.serve(flavors)
         } catch {
             let line = Array("linaje-flavor-host: \(error)\n".utf8)
             _ = write(STDERR_FILENO, line, line.count)
             return 1
         }
+    }
+
+    /// A process that scores works for whoever started it, for as long as that wants.
+    private static func scoring(_ words: [String]) throws -> Confinement {
+        var memory = memory
+        switch (words.count, words.dropFirst().first) {
+        case (1, _): break
+        case (3, "--memory"):
+            guard let bytes = UInt64(words[2]) else { throw Usage() }
+            memory = bytes
+        default: throw Usage()
+        }
+        return Confinement(memory: memory, processorSeconds: .max, givesWay: false)
     }
 
     private static func launch(_ words: [String]) throws -> Never {
@@ -49,6 +69,6 @@ enum FlavorHostProgram {
 
     private struct Usage: Error, CustomStringConvertible {
         let description =
-            "usage: linaje-flavor-host confine [--read PATH]… [--memory BYTES] -- /EXECUTABLE …"
+            "usage: linaje-flavor-host [score [--memory BYTES]] | confine [--read PATH]… [--memory BYTES] -- /EXECUTABLE …"
     }
 }

@@ -52,7 +52,8 @@ struct MethodTableTests {
             row(Methods.getLoggedModel), row(Methods.searchLoggedModels),
             row(Methods.updateLoggedModel), row(Methods.deleteLoggedModel),
             row(Methods.getLineage), row(Methods.listEvents), row(Methods.verifyLedger),
-            row(Methods.describePlugin), row(Methods.describeModel), row(Methods.listSource),
+            row(Methods.describePlugin), row(Methods.describeModel), row(Methods.openScorer),
+            row(Methods.score), row(Methods.closeScorer), row(Methods.listSource),
             row(Methods.readSource),
         ]
     }

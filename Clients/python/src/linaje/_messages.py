@@ -535,6 +535,35 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     "ReadSourceResponse": [
         (1, "data", "bytes", ""),
     ],
+    "OpenScorerRequest": [
+        (1, "source", "uint64", ""),
+    ],
+    "OpenScorerResponse": [
+        (1, "scorer", "uint64", ""),
+        (2, "flavor", "string", ""),
+        (3, "features", "string", "repeated"),
+        (4, "has_names", "bool", ""),
+        (5, "outputs", "ScorerOutput", "repeated"),
+    ],
+    "ScorerOutput": [
+        (1, "name", "string", ""),
+        (2, "width", "uint32", ""),
+        (3, "is_vector", "bool", ""),
+        (4, "kind", "string", ""),
+        (5, "labels", "string", "repeated"),
+    ],
+    "ScoreRequest": [
+        (1, "scorer", "uint64", ""),
+        (2, "rows", "bytes", ""),
+    ],
+    "ScoreResponse": [
+        (1, "values", "bytes", ""),
+    ],
+    "CloseScorerRequest": [
+        (1, "scorer", "uint64", ""),
+    ],
+    "CloseScorerResponse": [
+    ],
     "RegisteredModel": [
         (1, "name", "string", ""),
         (2, "description", "string", ""),
@@ -1407,6 +1436,9 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "VerifyLedger": (0x0902, "U", False, "VerifyLedgerRequest", "VerifyLedgerResponse"),
     "DescribePlugin": (0x0B01, "U", False, "DescribePluginRequest", "PluginDescriptor"),
     "DescribeModel": (0x0B02, "U", False, "DescribeModelRequest", "DescribeModelResponse"),
+    "OpenScorer": (0x0B03, "U", False, "OpenScorerRequest", "OpenScorerResponse"),
+    "Score": (0x0B04, "U", False, "ScoreRequest", "ScoreResponse"),
+    "CloseScorer": (0x0B05, "U", False, "CloseScorerRequest", "CloseScorerResponse"),
     "ListSource": (0x0B81, "U", False, "ListSourceRequest", "ListSourceResponse"),
     "ReadSource": (0x0B82, "U", False, "ReadSourceRequest", "ReadSourceResponse"),
 }
