@@ -62,14 +62,15 @@ static int clinux_allow(int ruleset, const char *path, uint64_t allowed) {
 }
 
 int clinux_confine_files(
-    const char *const *readable, const char *const *unlisted, const char *const *executable) {
+    const char *const *readable, const char *const *unlisted, const char *const *executable,
+    bool network) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, 1u);
     /* Containers answer EPERM to calls that they do not know. */
     if (version < 0) return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
     struct ruleset wanted = {FS_OF_VERSION_1, 0, 0};
     if (version >= 2) wanted.files |= FS_REFER;
     if (version >= 3) wanted.files |= FS_TRUNCATE;
-    if (version >= 4) wanted.net = NET_ALL;
+    if (version >= 4 && !network) wanted.net = NET_ALL;
     if (version >= 5) wanted.files |= FS_IOCTL_DEV;
     if (version >= 6) wanted.scoped = SCOPE_ALL;
     size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
@@ -183,6 +184,25 @@ static void clinux_allow_if_null(struct program *program, int call, int argument
     clinux_add(program, ALLOW);
 }
 
+/* Clients of the internet, none of this machine: a socket of AF_UNIX would reach its services, and
+ * nobody can call where nothing listens. Names are resolved with a look at the interfaces
+ * (AF_NETLINK), which are changed by nobody without a capability. */
+static const int clinux_allowed_with_network[] = {
+    SYS_connect, SYS_bind, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_recvmsg, SYS_recvmmsg,
+    SYS_setsockopt,
+};
+
+static void clinux_allow_network(struct program *program) {
+    size_t count = sizeof clinux_allowed_with_network / sizeof *clinux_allowed_with_network;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t call = (uint32_t)clinux_allowed_with_network[i];
+        clinux_add(program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+        clinux_add(program, ALLOW);
+    }
+    uint32_t families[] = {2 /* AF_INET */, 10 /* AF_INET6 */, 16 /* AF_NETLINK */};
+    clinux_allow_if(program, SYS_socket, 0, ~0u, families, 3, EAFNOSUPPORT);
+}
+
 /* The first instructions: a call of another architecture, or of the 32-bit pointers of this one, ends
  * the process, because its number means something else. */
 static void clinux_begin(struct program *program) {
@@ -225,13 +245,14 @@ static void clinux_add_conditions(struct program *program) {
     clinux_allow_if(program, SYS_prctl, 0, ~0u, options, 8, EINVAL);
 }
 
-int clinux_confine_calls(void) {
+int clinux_confine_calls(bool network) {
     struct program program = {.count = 0};
     clinux_begin(&program);
     for (size_t i = 0; i < sizeof clinux_allowed / sizeof *clinux_allowed; i++) {
         clinux_add(&program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)clinux_allowed[i], 0, 1));
         clinux_add(&program, ALLOW);
     }
+    if (network) clinux_allow_network(&program);
     clinux_add_conditions(&program);
     /* Runtimes give their threads priorities and do not bear a refusal: it is as if they had. */
     clinux_add(&program, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setpriority, 0, 1));

@@ -80,6 +80,8 @@ package struct CachingBackend: ArtifactBackend {
         await cache.forget(key)
     }
 
+    package func close() async { await backend.close() }
+
     /// Blocks side by side: from the cache, or else all that are missing between the first and the
     /// last of them in one request.
     private func blocks(

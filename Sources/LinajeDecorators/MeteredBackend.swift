@@ -36,6 +36,8 @@ package struct MeteredBackend: ArtifactBackend {
     package func remove(_ key: String) async throws {
         try await meter.measure(.remove) { try await backend.remove(key) }
     }
+
+    package func close() async { await backend.close() }
 }
 
 /// An object counts when it is committed: writes before that may only have filled a buffer.

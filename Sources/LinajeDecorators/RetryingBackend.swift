@@ -84,6 +84,8 @@ package struct RetryingBackend: ArtifactBackend {
     package func remove(_ key: String) async throws {
         try await policy.run { try await backend.remove(key) }
     }
+
+    package func close() async { await backend.close() }
 }
 
 /// An object on its way that is begun again when its writer fails. What was written is kept until

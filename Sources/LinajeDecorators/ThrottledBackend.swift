@@ -45,6 +45,8 @@ package struct ThrottledBackend: ArtifactBackend {
     }
 
     package func remove(_ key: String) async throws { try await backend.remove(key) }
+
+    package func close() async { await backend.close() }
 }
 
 private struct ThrottledWriter: ArtifactWriter {

@@ -1,8 +1,9 @@
-/// Where a remote is: "s3://BUCKET/PREFIX/?region=…", or "file:///FOLDER".
+/// Where a remote is: "s3://BUCKET/PREFIX/?region=…", "plugin:NAME/PLACE?…" of a storage plugin, or
+/// "file:///FOLDER".
 ///
 /// It names no credentials: whoever opens it finds them where it runs.
 public struct RemoteAddress: Sendable, Hashable, CustomStringConvertible {
-    public enum Scheme: String, Sendable, Hashable { case s3, file }
+    public enum Scheme: String, Sendable, Hashable { case s3, file, plugin }
 
     /// Longest address in bytes.
     public static let maximumBytes = 1_024
@@ -12,9 +13,10 @@ public struct RemoteAddress: Sendable, Hashable, CustomStringConvertible {
     ]
 
     public let scheme: Scheme
-    /// The bucket; "" of a folder.
+    /// The bucket, or the name of the plugin; "" of a folder.
     public let bucket: String
-    /// What all names begin with, "" or ending with "/"; of a folder, its absolute path.
+    /// What all names begin with, "" or ending with "/"; of a folder, its absolute path; of a plugin,
+    /// what it alone understands.
     public let path: String
     public let options: [String: String]
     /// As it was given.
@@ -37,8 +39,21 @@ public struct RemoteAddress: Sendable, Hashable, CustomStringConvertible {
             (scheme, bucket, path, options) = (.file, "", String(folder), [:])
             return
         }
+        if place.hasPrefix("plugin:") {
+            let names = place.dropFirst("plugin:".count)
+                .split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            guard !names[0].isEmpty, names.count == 2 else {
+                throw Self.invalid(text, "a storage plugin's is plugin:NAME/PLACE")
+            }
+            guard !names[1].prefix(while: { $0 != "@" }).contains(":") || !names[1].contains("@")
+            else { throw Self.invalid(text, "it names credentials, which do not belong here") }
+            scheme = .plugin
+            (bucket, path) = (String(names[0]), String(names[1]))
+            options = try Self.options(parts.count > 1 ? parts[1] : "", of: text, known: nil)
+            return
+        }
         guard place.hasPrefix("s3://") else {
-            throw Self.invalid(text, "it begins with neither s3:// nor file://")
+            throw Self.invalid(text, "it begins with none of s3://, plugin: and file://")
         }
         let names = place.dropFirst("s3://".count)
             .split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
@@ -50,18 +65,20 @@ public struct RemoteAddress: Sendable, Hashable, CustomStringConvertible {
         scheme = .s3
         bucket = String(names[0])
         path = prefix
-        options = try Self.options(parts.count > 1 ? parts[1] : "", of: text)
+        options = try Self.options(
+            parts.count > 1 ? parts[1] : "", of: text, known: Self.s3Options)
     }
 
+    /// - Parameter known: names that there are; `nil`: whoever opens the remote knows.
     private static func options(
-        _ query: Substring, of text: String
+        _ query: Substring, of text: String, known: Set<String>?
     ) throws -> [String: String] {
         var out: [String: String] = [:]
         for pair in query.split(separator: "&") {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(sides[0])
-            guard s3Options.contains(name) else {
-                let known = s3Options.sorted().joined(separator: ", ")
+            if let known, !known.contains(name) {
+                let known = known.sorted().joined(separator: ", ")
                 throw invalid(text, "\"\(name.prefix(40))\" is none of \(known)")
             }
             guard sides.count == 2, !sides[1].isEmpty, out[name] == nil else {

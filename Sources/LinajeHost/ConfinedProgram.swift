@@ -9,6 +9,12 @@ package enum ConfinedProgram {
         "/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/zero", "/dev/urandom",
         "/sys/devices/system/cpu",
     ]
+    /// How names of the internet are resolved and certificates are checked.
+    static let resolvers = [
+        "/etc/resolv.conf", "/run/systemd/resolve", "/etc/hosts", "/etc/host.conf",
+        "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services", "/etc/ssl", "/etc/pki",
+        "/usr/share/ca-certificates",
+    ]
     /// The loaders of dynamically linked programs.
     private static let loaders = [
         "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
@@ -24,17 +30,20 @@ package enum ConfinedProgram {
     /// - Parameters:
     ///   - words: absolute path of the program, and its arguments.
     ///   - readable: what else it may read.
+    ///   - network: whether it may be a client of the internet, for as long as it likes.
     /// - Throws: when that cannot be done. It does not return otherwise.
     package static func replaceThisProcess(
-        by words: [String], readable: [String] = [], memory: UInt64
+        by words: [String], readable: [String] = [], network: Bool = false, memory: UInt64
     ) throws(Confinement.Failure) -> Never {
         guard let program = words.first else {
             throw Confinement.Failure(what: "no program to start", number: EINVAL)
         }
         let folder = program.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         let confinement = Confinement(
-            readable: libraries + [folder.isEmpty ? program : folder] + readable,
-            executable: [program] + loaders + interpreters(of: program), memory: memory)
+            readable: libraries + [folder.isEmpty ? program : folder] + readable
+                + (network ? resolvers : []),
+            executable: [program] + loaders + interpreters(of: program), memory: memory,
+            processorSeconds: network ? .max : 600, network: network)
         try confinement.apply()
         var arguments = words.map { word in word.withCString { strdup($0) } }
         arguments.append(nil)

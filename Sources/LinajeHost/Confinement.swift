@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// What a process that reads untrusted files is locked up in: it computes and speaks on the
-/// descriptors it was given, and nothing else.
+/// descriptors it was given, and nothing else; one that keeps files elsewhere also calls there.
 ///
 /// Made of three things of the kernel: Landlock (files and TCP, Linux 5.13 and later, more of it in
 /// later ones), a seccomp filter (system calls), and limits (memory, processor, files). Whatever the
@@ -33,10 +33,13 @@ package struct Confinement: Sendable {
     package var descriptors: UInt64
     /// Whether it is the last to get a processor, beside trainings.
     package var givesWay: Bool
+    /// Whether it may be a client of the internet.
+    package var network: Bool
 
     package init(
         readable: [String] = [], executable: [String] = [], memory: UInt64 = 1 << 30,
-        processorSeconds: UInt64 = 600, descriptors: UInt64 = 64, givesWay: Bool = true
+        processorSeconds: UInt64 = 600, descriptors: UInt64 = 64, givesWay: Bool = true,
+        network: Bool = false
     ) {
         self.readable = readable
         self.executable = executable
@@ -44,6 +47,7 @@ package struct Confinement: Sendable {
         self.processorSeconds = processorSeconds
         self.descriptors = descriptors
         self.givesWay = givesWay
+        self.network = network
     }
 
     /// Locks up this process. To be called before it has other threads: they would stay free.
@@ -60,11 +64,13 @@ package struct Confinement: Sendable {
         try check(clinux_give_up_privileges(), "give up privileges")
         let version = Self.withStrings(readable) { readable in
             Self.withStrings(Self.unlisted) { unlisted in
-                Self.withStrings(executable) { clinux_confine_files(readable, unlisted, $0) }
+                Self.withStrings(executable) {
+                    clinux_confine_files(readable, unlisted, $0, network)
+                }
             }
         }
         try check(version, "close the file system (Landlock)")
-        try check(clinux_confine_calls(), "filter system calls (seccomp)")
+        try check(clinux_confine_calls(network), "filter system calls (seccomp)")
     }
 
     private func check(_ result: Int32, _ what: String) throws(Failure) {

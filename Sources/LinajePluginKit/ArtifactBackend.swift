@@ -28,6 +28,13 @@ public protocol ArtifactBackend: Sendable {
 
     /// Removes the object; one that is not there is no error.
     func remove(_ key: String) async throws
+
+    /// Gives up what the backend holds: processes, connections. Nothing is asked of it afterwards.
+    func close() async
+}
+
+extension ArtifactBackend {
+    public func close() async {}
 }
 
 /// An object on its way into an `ArtifactBackend`. Used by one task at a time.

@@ -1,4 +1,3 @@
-import Glibc
 public import LinajeDomain
 
 /// Runs flavors in a process of their own: what the `main` of a plugin executable calls.
@@ -16,30 +15,7 @@ public enum FlavorHost {
         _ flavors: [any ModelFlavor], name: String = "linaje-flavor-host",
         version: String = LinajeVersion.current
     ) async -> Int32 {
-        signal(SIGPIPE, SIG_IGN)
-        let output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-        guard output >= 0, dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 else {
-            report("cannot keep standard output for the protocol: errno \(errno)")
-            return 1
-        }
-        let channel = FrameChannel(
-            input: STDIN_FILENO, output: output, ownership: .borrowed,
-            // A flavor in an endless loop may hold every thread of the pool: the reading thread
-            // must be able to end the process by itself.
-            inputEnded: { _exit(0) })
-        let session = FlavorHostSession(
-            channel: channel, flavors: CompositeFlavor(flavors, name: name, version: version))
-        do {
-            try await session.run()
-            return 0
-        } catch {
-            report("\(name): \((error as? LinajeError)?.message ?? "\(error)")")
-            return 1
-        }
-    }
-
-    private static func report(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        await PluginHost.serve(
+            HostedFlavors(CompositeFlavor(flavors, name: name, version: version)))
     }
 }

@@ -11,6 +11,8 @@ public actor FlavorProcess: ModelFlavor {
     private let executable: String
     private let arguments: [String]
     let configuration: FlavorProcessConfiguration
+    /// What is said to a process after the greeting.
+    private let prepare: (@Sendable (FlavorSession) async throws -> Void)?
     private nonisolated let identity: Mutex<PluginDescriptor>
     /// Where starting a process and waiting for its end block.
     private let lane = BlockingLane()
@@ -38,12 +40,55 @@ public actor FlavorProcess: ModelFlavor {
         executable: String, arguments: [String] = [], name: String? = nil,
         configuration: FlavorProcessConfiguration = FlavorProcessConfiguration()
     ) {
+        let fileName = executable.split(separator: "/").last.map(String.init) ?? executable
+        self.init(
+            executable, arguments,
+            PluginDescriptor(name: name ?? fileName, kind: .modelFlavor, version: ""),
+            configuration, prepare: nil)
+    }
+
+    private init(
+        _ executable: String, _ arguments: [String], _ descriptor: PluginDescriptor,
+        _ configuration: FlavorProcessConfiguration,
+        prepare: (@Sendable (FlavorSession) async throws -> Void)?
+    ) {
         self.executable = executable
         self.arguments = arguments
         self.configuration = configuration
-        let fileName = executable.split(separator: "/").last.map(String.init) ?? executable
-        identity = Mutex(
-            PluginDescriptor(name: name ?? fileName, kind: .modelFlavor, version: ""))
+        self.prepare = prepare
+        identity = Mutex(descriptor)
+    }
+
+    /// A plugin that is locked up when it starts.
+    ///
+    /// - Parameters:
+    ///   - program: Absolute path of the plugin's program.
+    ///   - host: Absolute path of `linaje-flavor-host`, which locks it up.
+    ///   - memory: Its address space in bytes; `nil`: as much as the host gives by itself.
+    public init(
+        confined program: String, of manifest: PluginManifest, by host: String,
+        memory: UInt64? = nil,
+        configuration: FlavorProcessConfiguration = FlavorProcessConfiguration()
+    ) {
+        self.init(
+            confined: program, of: manifest, by: host, memory: memory,
+            configuration: configuration, prepare: nil)
+    }
+
+    /// - Parameter prepare: Says to a process what it must know, after the greeting.
+    init(
+        confined program: String, of manifest: PluginManifest, by host: String, memory: UInt64?,
+        configuration: FlavorProcessConfiguration,
+        prepare: (@Sendable (FlavorSession) async throws -> Void)?
+    ) {
+        let bound = memory.map { ["--memory", "\($0)"] } ?? []
+        let network = manifest.network ? ["--network"] : []
+        let reads = manifest.readable.flatMap { ["--read", $0] }
+        let descriptor = PluginDescriptor(
+            name: manifest.descriptor.name, kind: manifest.descriptor.kind, version: "")
+        self.init(
+            host, ["confine"] + network + bound + reads + ["--", program], descriptor,
+            configuration, prepare: prepare)
     }
 
     /// The name given to it; the version is empty until the process has said it.
@@ -132,7 +177,7 @@ public actor FlavorProcess: ModelFlavor {
             guard error is DeadlineExpired else { throw error }
             throw LinajeError(
                 .pluginFailed,
-                "flavor plugin \"\(descriptor.name)\" is busy with other models; try again later")
+                "\(title) is busy with other models; try again later")
         }
     }
 
@@ -185,7 +230,7 @@ public actor FlavorProcess: ModelFlavor {
         guard notBefore < end else {
             throw LinajeError(
                 .pluginFailed,
-                "flavor plugin \"\(descriptor.name)\" failed \(failures) times in a row and rests "
+                "\(title) failed \(failures) times in a row and rests "
                     + "before it is started again; try again later")
         }
         try await Task.sleep(until: notBefore, clock: .continuous)
@@ -194,7 +239,7 @@ public actor FlavorProcess: ModelFlavor {
         let started: FlavorSession
         do {
             let child = try await lane.run { try ChildProcess.spawn(executable, arguments) }
-            started = FlavorSession(child)
+            started = FlavorSession(child, kind: descriptor.kind)
         } catch {
             throw failed("\((error as? LinajeError)?.message ?? "\(error)")", lastLine: "")
         }
@@ -206,8 +251,11 @@ public actor FlavorProcess: ModelFlavor {
         session = started
         life += 1
         let handshakeEnd = min(end, ContinuousClock.now + configuration.handshake)
+        let prepare = prepare
         let greeting = try await guarding(started, until: handshakeEnd) {
-            try await started.greet()
+            let greeting = try await started.greet()
+            try await prepare?(started)
+            return greeting
         }
         self.greeting = greeting
         identity.withLock { $0.version = greeting.version }
@@ -232,7 +280,7 @@ public actor FlavorProcess: ModelFlavor {
         } catch let refusal as FlavorSession.Refusal {
             throw LinajeError(
                 refusal.error.code,
-                "flavor plugin \"\(descriptor.name)\": \(refusal.error.message)")
+                "\(title): \(refusal.error.message)")
         } catch {
             let isCancelled = Task.isCancelled
             let hungUp = error is FlavorSession.HungUp || Self.isGone(error)
@@ -262,12 +310,19 @@ public actor FlavorProcess: ModelFlavor {
         failures += 1
         notBefore = ContinuousClock.now + configuration.backOff(after: failures)
         let said = lastLine.isEmpty ? "" : "; it said: \(lastLine)"
-        return LinajeError(.pluginFailed, "flavor plugin \"\(descriptor.name)\" \(what)\(said)")
+        return LinajeError(.pluginFailed, "\(title) \(what)\(said)")
+    }
+
+    /// What errors call it.
+    private nonisolated var title: String {
+        let descriptor = descriptor
+        let noun = descriptor.kind == .modelFlavor ? "flavor plugin" : "storage plugin"
+        return "\(noun) \"\(descriptor.name)\""
     }
 
     private var shutDownError: LinajeError {
         LinajeError(
             .unavailable,
-            "flavor plugin \"\(descriptor.name)\" is shut down, as the daemon is stopping")
+            "\(title) is shut down, as the daemon is stopping")
     }
 }

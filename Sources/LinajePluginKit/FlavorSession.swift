@@ -19,6 +19,7 @@ actor FlavorSession {
         var flavors: [String]
     }
 
+    private let kind: PluginDescriptor.Kind
     private let child: ChildProcess
     private let channel: FrameChannel
     private let errors: StandardErrorTail
@@ -32,7 +33,10 @@ actor FlavorSession {
     private var early: [UInt32: Frame] = [:]
 
     /// Takes over a process that was just started.
-    init(_ child: ChildProcess) {
+    ///
+    /// - Parameter kind: What it must say it is.
+    init(_ child: ChildProcess, kind: PluginDescriptor.Kind) {
+        self.kind = kind
         self.child = child
         channel = FrameChannel(input: child.socket, output: child.socket, ownership: .owned)
         errors = StandardErrorTail(child.errors)
@@ -87,10 +91,10 @@ actor FlavorSession {
 
         let descriptor = try await call(
             Methods.describePlugin, Linaje_V1_DescribePluginRequest(), serving: nil)
-        guard descriptor.kind == PluginDescriptor.Kind.modelFlavor.rawValue else {
+        guard descriptor.kind == kind.rawValue else {
             throw LinajeError(
-                .badMessage, "it says it is a \"\(descriptor.kind.prefix(40))\", not a model flavor"
-            )
+                .badMessage,
+                "it says it is of kind \"\(descriptor.kind.prefix(40))\", not \"\(kind.rawValue)\"")
         }
         return Greeting(
             version: String(descriptor.version.prefix(80)),
@@ -166,8 +170,7 @@ actor FlavorSession {
             case .response where frame.header.isEnd && frame.header.opcode == method.opcode:
                 return try Response(payload: frame.payload)
             case .error:
-                throw Refusal(
-                    error: Self.refusal(in: try Linaje_V1_Failure(payload: frame.payload)))
+                throw Refusal(error: refusal(in: try Linaje_V1_Failure(payload: frame.payload)))
             default:
                 throw LinajeError(
                     .badFrame, "a \(frame.header.type) frame does not answer \(method.name)")
@@ -252,13 +255,19 @@ actor FlavorSession {
         return LinajeError(.pluginFailed, "it ended the connection: \(text(failure.message))")
     }
 
-    /// A plugin may speak of requests only; numbers that say something of the connection or the
-    /// daemon are not its to use.
-    private static func refusal(in failure: Linaje_V1_Failure) -> LinajeError {
-        let isOfRequest = (100..<200).contains(failure.code)
-        return LinajeError(
-            isOfRequest ? .init(rawValue: failure.code) : .pluginFailed, text(failure.message))
+    /// A plugin may speak of requests only, and one that keeps a store of that store; numbers that say
+    /// something of the connection or the daemon are not its to use.
+    private func refusal(in failure: Linaje_V1_Failure) -> LinajeError {
+        let code = LinajeError.Code(rawValue: failure.code)
+        let isItsOwn =
+            (100..<200).contains(failure.code)
+            || (kind == .artifactBackend && Self.ofStores.contains(code))
+        return LinajeError(isItsOwn ? code : .pluginFailed, Self.text(failure.message))
     }
+
+    private static let ofStores: [LinajeError.Code] = [
+        .unavailable, .overloaded, .storageFull, .storageFailed, .readOnly,
+    ]
 
     private static func text(_ message: String) -> String {
         let line = message.unicodeScalars.prefix(1_000).map { scalar -> Character in

@@ -7,7 +7,7 @@ final class FramedModelSource: ModelSource {
     /// Most bytes asked for at once (`plugin.proto`, ReadSourceRequest).
     static let readBytes = 1 << 20
 
-    private let session: FlavorHostSession
+    private let session: PluginHostSession
     private let stream: UInt32
     private let number: UInt64
     private let known = Mutex<[ModelSourceFile]?>(nil)
@@ -15,7 +15,7 @@ final class FramedModelSource: ModelSource {
     /// - Parameters:
     ///   - stream: The daemon's stream that asks for the description.
     ///   - number: What the daemon calls the model.
-    init(session: FlavorHostSession, stream: UInt32, number: UInt64) {
+    init(session: PluginHostSession, stream: UInt32, number: UInt64) {
         self.session = session
         self.stream = stream
         self.number = number

@@ -115,6 +115,12 @@ public struct JSONReader {
         return value
     }
 
+    /// Takes true or false.
+    public mutating func bool() throws -> Bool {
+        guard try kind() == .bool else { throw failure("has no true or false where one belongs") }
+        return try raw() == "true"
+    }
+
     /// Takes the next value, whatever it is, and returns its text.
     @discardableResult
     public mutating func raw() throws -> String {

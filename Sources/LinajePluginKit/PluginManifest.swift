@@ -5,7 +5,8 @@ public import LinajeDomain
 /// ```
 /// {"name": "demo", "kind": "model flavor", "version": "0.1.0", "protocol": 1,
 ///  "executable": "linaje-demo-flavor",
-///  "sha256": "…", "description": "…", "license": "…", "url": "…", "read": ["/opt/demo"]}
+///  "sha256": "…", "description": "…", "license": "…", "url": "…", "read": ["/opt/demo"],
+///  "network": true}
 /// ```
 /// The second half may be left out. Other members are passed over, so that newer ones are no error.
 public struct PluginManifest: Sendable, Hashable {
@@ -29,11 +30,13 @@ public struct PluginManifest: Sendable, Hashable {
     public var url: String
     /// Absolute paths that the plugin may read besides its folder and the system's libraries.
     public var readable: [String]
+    /// Whether the plugin may be a client of the internet; only an artifact backend may.
+    public var network: Bool
 
     public init(
         descriptor: PluginDescriptor, protocolVersion: UInt64 = PluginManifest.protocolVersion,
         executable: String, sha256: SHA256Digest? = nil, summary: String = "",
-        license: String = "", url: String = "", readable: [String] = []
+        license: String = "", url: String = "", readable: [String] = [], network: Bool = false
     ) {
         self.descriptor = descriptor
         self.protocolVersion = protocolVersion
@@ -43,6 +46,7 @@ public struct PluginManifest: Sendable, Hashable {
         self.license = license
         self.url = url
         self.readable = readable
+        self.network = network
     }
 
     /// - Parameter path: what errors call it.
@@ -52,6 +56,7 @@ public struct PluginManifest: Sendable, Hashable {
         var texts: [String: String] = [:]
         var version: UInt64?
         var readable: [String] = []
+        var network = false
         try reader.object(limit: 100) { key, reader in
             switch key {
             case "name", "kind", "version", "executable", "sha256", "description", "license", "url":
@@ -59,6 +64,7 @@ public struct PluginManifest: Sendable, Hashable {
             case "protocol": version = try reader.unsigned()
             case "read":
                 try reader.array(limit: Self.mostPaths) { readable.append(try $0.string()) }
+            case "network": network = try reader.bool()
             default: try reader.skip()
             }
         }
@@ -89,6 +95,9 @@ public struct PluginManifest: Sendable, Hashable {
         for path in readable where !path.hasPrefix("/") || path == "/" || path.utf8.contains(0) {
             throw invalid("\"read\" must hold absolute paths, and not \"/\"")
         }
+        guard !network || kind == .artifactBackend else {
+            throw invalid("\"network\" is for artifact backends; a \(kind.rawValue) has none")
+        }
         self.init(
             descriptor: PluginDescriptor(
                 name: name, kind: kind, version: String(try text("version").prefix(80))),
@@ -101,7 +110,8 @@ public struct PluginManifest: Sendable, Hashable {
             },
             summary: String((texts["description"] ?? "").prefix(1_000)),
             license: String((texts["license"] ?? "").prefix(200)),
-            url: String((texts["url"] ?? "").prefix(1_000)), readable: readable)
+            url: String((texts["url"] ?? "").prefix(1_000)), readable: readable,
+            network: network)
     }
 
     /// Whether a text can name a plugin.

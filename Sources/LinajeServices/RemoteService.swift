@@ -10,11 +10,11 @@ package struct RemoteService: Sendable {
         /// Name to address.
         package var remotes: [String: String]
         /// Opens a store; asks it for nothing yet.
-        package var open: @Sendable (RemoteAddress) throws -> any ArtifactBackend
+        package var open: @Sendable (RemoteAddress) async throws -> any ArtifactBackend
 
         package init(
             remotes: [String: String],
-            open: @Sendable @escaping (RemoteAddress) throws -> any ArtifactBackend
+            open: @Sendable @escaping (RemoteAddress) async throws -> any ArtifactBackend
         ) {
             self.remotes = remotes
             self.open = open
@@ -56,7 +56,7 @@ package struct RemoteService: Sendable {
             )
         }
         try requireNotConfigured(name)
-        _ = try configuration.open(address)
+        try await configuration.open(address).close()
         try await catalog.change(change) { try $0.addRemote(name, address) }
     }
 
@@ -78,9 +78,15 @@ package struct RemoteService: Sendable {
                 .notFound,
                 "remote \"\(name.prefix(80))\" is not known; see linaje remote list, or add it")
         }
-        let backend = try configuration.open(try RemoteAddress(parsing: remote.address))
-        try await store.exchange(
-            action, with: backend, readingData: readingData, report: report)
+        let backend = try await configuration.open(try RemoteAddress(parsing: remote.address))
+        do {
+            try await store.exchange(
+                action, with: backend, readingData: readingData, report: report)
+        } catch {
+            await backend.close()
+            throw error
+        }
+        await backend.close()
     }
 
     private func requireNotConfigured(_ name: String) throws {

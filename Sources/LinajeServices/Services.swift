@@ -43,7 +43,8 @@ package struct Services: Sendable {
         upkeep upkeepConfiguration: ArtifactUpkeepService.Configuration,
         databases: [MaintenanceService.Database],
         remotes remoteStores: RemoteService.Configuration,
-        plugins linked: [PluginDescriptor], flavors: InstalledFlavors, telemetry: TelemetryRegistry,
+        plugins linked: [PluginDescriptor], installed: InstalledPlugins,
+        telemetry: TelemetryRegistry,
         clock: any WallClock, stateDirectory: String, version: String, logger: Logger
     ) {
         self.access = access
@@ -53,7 +54,7 @@ package struct Services: Sendable {
             logStore.endTails($0)
         }
         let uses = RunUses()
-        plugins = PluginService(catalog: catalog, flavors: flavors, linked: linked)
+        plugins = PluginService(catalog: catalog, installed: installed, linked: linked)
         purges = RunPurgeService(
             catalog: catalog, metrics: metricStore, logs: logStore, owners: owners, uses: uses,
             clock: clock, logger: logger)
@@ -64,7 +65,7 @@ package struct Services: Sendable {
         experiments = ExperimentService(catalog: catalog)
         maintenance = MaintenanceService(databases: databases, logger: logger)
         ledger = LedgerService(catalog: catalog, metrics: metricStore)
-        let inspection = ModelInspection(store: store, flavor: flavors, logger: logger)
+        let inspection = ModelInspection(store: store, flavor: installed, logger: logger)
         imports = ImportService(catalog: catalog, store: store, inspection: inspection)
         index = MetricIndexService(catalog: catalog, metrics: metricStore, logger: logger)
         loggedModels = LoggedModelService(
@@ -86,7 +87,7 @@ package struct Services: Sendable {
             uses: uses)
         status = StatusService(
             catalog: catalog, store: store, metrics: metricStore, logs: logStore, owners: owners,
-            backups: backups, plugins: linked + [flavors.builtinDescriptor].compactMap { $0 },
+            backups: backups, plugins: linked + [installed.builtinDescriptor].compactMap { $0 },
             kernel: kernel, telemetry: telemetry, clock: clock,
             stateDirectory: stateDirectory, version: version)
     }

@@ -260,6 +260,33 @@ package enum Methods {
     package static let closeScorer = Method<
         Linaje_V1_CloseScorerRequest, Linaje_V1_CloseScorerResponse
     >(0x0B05, "CloseScorer", role: nil)
+    package static let openBackend = Method<
+        Linaje_V1_OpenBackendRequest, Linaje_V1_Done
+    >(0x0B21, "OpenBackend", role: nil)
+    package static let putObject = Method<
+        Linaje_V1_PutObjectRequest, Linaje_V1_Done
+    >(0x0B22, "PutObject", role: nil)
+    package static let appendObject = Method<
+        Linaje_V1_AppendObjectRequest, Linaje_V1_Done
+    >(0x0B23, "AppendObject", role: nil)
+    package static let commitObject = Method<
+        Linaje_V1_CommitObjectRequest, Linaje_V1_Done
+    >(0x0B24, "CommitObject", role: nil)
+    package static let abortObject = Method<
+        Linaje_V1_AbortObjectRequest, Linaje_V1_Done
+    >(0x0B25, "AbortObject", role: nil)
+    package static let getObject = Method<
+        Linaje_V1_GetObjectRequest, Linaje_V1_GetObjectResponse
+    >(0x0B26, "GetObject", role: nil)
+    package static let statObject = Method<
+        Linaje_V1_StatObjectRequest, Linaje_V1_StatObjectResponse
+    >(0x0B27, "StatObject", role: nil)
+    package static let listObjects = Method<
+        Linaje_V1_ListObjectsRequest, Linaje_V1_ListObjectsResponse
+    >(0x0B28, "ListObjects", role: nil)
+    package static let removeObject = Method<
+        Linaje_V1_RemoveObjectRequest, Linaje_V1_Done
+    >(0x0B29, "RemoveObject", role: nil)
     package static let listSource = Method<
         Linaje_V1_ListSourceRequest, Linaje_V1_ListSourceResponse
     >(0x0B81, "ListSource", role: nil)

@@ -8,7 +8,7 @@ import LinajePluginKit
 /// ```
 /// linaje-flavor-host
 /// linaje-flavor-host score [--memory BYTES]
-/// linaje-flavor-host confine [--read PATH]… [--memory BYTES] -- EXECUTABLE [ARGUMENT]…
+/// linaje-flavor-host confine [--network] [--read PATH]… [--memory BYTES] -- EXECUTABLE [ARGUMENT]…
 /// ```
 ///
 /// Started by linajed and by commands of linaje, not by people.
@@ -49,10 +49,14 @@ enum FlavorHostProgram {
     }
 
     private static func launch(_ words: [String]) throws -> Never {
-        var (readable, memory) = ([String](), memory)
+        var (readable, network, memory) = ([String](), false, memory)
         var rest = words.dropFirst()
         guard words.first == "confine" else { throw Usage() }
         while let word = rest.popFirst(), word != "--" {
+            if word == "--network" {
+                network = true
+                continue
+            }
             guard let value = rest.popFirst() else { throw Usage() }
             switch word {
             case "--read": readable.append(value)
@@ -64,11 +68,12 @@ enum FlavorHostProgram {
         }
         guard rest.first?.hasPrefix("/") == true else { throw Usage() }
         try ConfinedProgram.replaceThisProcess(
-            by: Array(rest), readable: readable, memory: memory)
+            by: Array(rest), readable: readable, network: network, memory: memory)
     }
 
     private struct Usage: Error, CustomStringConvertible {
         let description =
-            "usage: linaje-flavor-host [score [--memory BYTES]] | confine [--read PATH]… [--memory BYTES] -- /EXECUTABLE …"
+            "usage: linaje-flavor-host [score [--memory BYTES]] | confine [--network] [--read PATH]… "
+            + "[--memory BYTES] -- /EXECUTABLE …"
     }
 }

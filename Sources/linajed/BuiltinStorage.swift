@@ -40,11 +40,18 @@ enum BuiltinStorage {
         if settings.backend == .s3 { _ = try bucket(settings.s3, environment: [:]) }
         for (name, text) in settings.remotes {
             _ = try Names.remote(name)
-            _ = try open(try RemoteAddress(parsing: text), environment: [:])
+            let address = try RemoteAddress(parsing: text)
+            // Whether there is such a plugin is seen when the daemon runs.
+            if address.scheme != .plugin { _ = try open(address, environment: [:]) }
         }
     }
 
-    /// A store of packs beside the daemon's own.
+    /// A store that a plugin keeps, with counters, and another try where it fails for a moment.
+    static func wrapped(_ backend: any ArtifactBackend) -> any ArtifactBackend {
+        MeteredBackend(RetryingBackend(backend))
+    }
+
+    /// A store of packs beside the daemon's own, that is not a plugin's.
     ///
     /// - Throws: `invalidArgument` naming what is not possible.
     static func open(
@@ -52,6 +59,9 @@ enum BuiltinStorage {
     ) throws -> any ArtifactBackend {
         switch address.scheme {
         case .file: return FilesystemStorage(root: address.path)
+        case .plugin:
+            throw LinajeError(
+                .invalidArgument, "\(address) is a storage plugin's; it can only be a remote")
         case .s3:
             var settings = DaemonConfiguration.S3()
             settings.bucket = address.bucket

@@ -19,7 +19,7 @@ struct DaemonSettings: Sendable {
     var logBytes: UInt64
     /// How the artifact store is looked after.
     var upkeep: ArtifactUpkeepService.Configuration
-    var flavors: InstalledFlavors.Configuration
+    var flavors: InstalledPlugins.Configuration
     /// How long a client may keep its connection waiting.
     var slowClientPatience: Duration
     /// How long one search may keep the database busy.
@@ -71,7 +71,7 @@ struct DaemonSettings: Sendable {
 
     private static func flavors(
         _ configuration: DaemonConfiguration, environment: [String: String], program: String
-    ) throws -> InstalledFlavors.Configuration {
+    ) throws -> InstalledPlugins.Configuration {
         let host = configuration.flavors.host ?? programBeside(program)
         let memory = configuration.plugins.memory_bytes ?? 1 << 30
         guard (128 << 20...1 << 40).contains(memory) else {
@@ -86,7 +86,7 @@ struct DaemonSettings: Sendable {
                 .invalidArgument,
                 "plugins.directories has \"\(directory)\"; write absolute paths")
         }
-        return InstalledFlavors.Configuration(
+        return InstalledPlugins.Configuration(
             directories: directories, host: host.isEmpty ? nil : host,
             timeout: try seconds(
                 configuration.flavors.timeout_seconds, "flavors.timeout_seconds",

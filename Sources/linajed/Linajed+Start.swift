@@ -56,16 +56,19 @@ extension Linajed {
             try inherited ?? Self.listeningSocket(settings, environment: environment)
         progress.end()
 
-        let flavors = InstalledFlavors(settings.flavors, logger: logger)
+        let installed = InstalledPlugins(settings.flavors, logger: logger)
         let access = AccessControl(settings.access)
         let services = Services(
             access: access, catalog: stores.catalog, metrics: stores.metrics,
             runLogs: stores.runLogs, artifacts: stores.artifacts, upkeep: settings.upkeep,
             databases: stores.databases,
-            remotes: .init(remotes: settings.artifacts.remotes) {
-                try BuiltinStorage.open($0, environment: environment)
+            remotes: .init(remotes: settings.artifacts.remotes) { address in
+                guard address.scheme == .plugin else {
+                    return try BuiltinStorage.open(address, environment: environment)
+                }
+                return BuiltinStorage.wrapped(try await installed.backend(address))
             },
-            plugins: stores.descriptors, flavors: flavors,
+            plugins: stores.descriptors, installed: installed,
             telemetry: telemetry, clock: clock, stateDirectory: state.path,
             version: Self.version, logger: logger)
         try await services.plugins.refresh()
@@ -93,7 +96,7 @@ extension Linajed {
         var running: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(
                 service: ClosingService {
-                    await flavors.shutdown()
+                    await installed.shutdown()
                     await stores.close()
                 }),
             .init(service: stores.metrics),

@@ -51,9 +51,9 @@ struct HostedScorerTests {
         init(model: String) async throws {
             var ends: [Int32] = [-1, -1]
             try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-            let host = FlavorHostSession(
+            let host = PluginHostSession(
                 channel: FrameChannel(input: ends[0], output: ends[0], ownership: .owned),
-                flavors: CompositeFlavor([Adding()]))
+                plugin: HostedFlavors(CompositeFlavor([Adding()])))
             channel = FrameChannel(input: ends[1], output: ends[1], ownership: .owned)
             served = ServedModel(MemoryModelSource(["add": Array(model.utf8)]), number: 1)
             // It ends when this side of the connection is released.

@@ -88,7 +88,7 @@ struct HostileProcessTests {
                 what: "grants more than is allowed", script: say(badCredit) + wait,
                 says: "grants 1048576"),
             Hostile(
-                what: "is no flavor", script: say(badKind) + wait, says: "a \"sql backend\""),
+                what: "is no flavor", script: say(badKind) + wait, says: "of kind \"sql backend\""),
             Hostile(
                 what: "answers before hello",
                 script: frame(Frame(.response, stream: 1, flags: 1, opcode: describeModel)) + wait,

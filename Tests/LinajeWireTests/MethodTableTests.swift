@@ -53,7 +53,10 @@ struct MethodTableTests {
             row(Methods.updateLoggedModel), row(Methods.deleteLoggedModel),
             row(Methods.getLineage), row(Methods.listEvents), row(Methods.verifyLedger),
             row(Methods.describePlugin), row(Methods.describeModel), row(Methods.openScorer),
-            row(Methods.score), row(Methods.closeScorer), row(Methods.listSource),
+            row(Methods.score), row(Methods.closeScorer), row(Methods.openBackend),
+            row(Methods.putObject), row(Methods.appendObject), row(Methods.commitObject),
+            row(Methods.abortObject), row(Methods.getObject), row(Methods.statObject),
+            row(Methods.listObjects), row(Methods.removeObject), row(Methods.listSource),
             row(Methods.readSource),
         ]
     }

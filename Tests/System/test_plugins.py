@@ -125,7 +125,7 @@ def test_what_cannot_be_used_says_why_and_is_not_run(daemon):
     program = EXAMPLES / "wordvectors-python/wordvectors.py"
     place(daemon, "newer", program, protocol=2)
     place(daemon, "pinned", program, sha256=hashlib.sha256(b"another").hexdigest())
-    place(daemon, "store", program, kind="artifact backend")
+    place(daemon, "store", program, kind="sql backend")
     place(daemon, "strange", program, kind="toaster")
     place(daemon, "outside", program, executable="../wordvectors.py")
     os.chmod(place(daemon, "open", program), 0o777)
@@ -264,6 +264,32 @@ def test_the_swift_example_is_built_by_the_package_and_serves(daemon):
     assert facts(shown, "libsvm")["facts"]["kernel_type"] == "rbf"
 
 
+def build(package, manifest):
+    """What `swift build` makes of the package, with the modules of this tree, which stand already."""
+    [target] = manifest["targets"]
+    built = os.path.dirname(os.path.realpath(LINAJE))
+    flags = [flag for each in target["settings"] for flag in each["kind"]["unsafeFlags"]["_0"]]
+    ours = {path.name for path in (ROOT / "Sources").glob("*/**/*") if path.is_file()}
+    objects = [
+        os.path.join(folder, name)
+        for module in ("CLinux", "LinajeDomain", "LinajeHost", "LinajePluginKit", "LinajeWire",
+                       "SwiftProtobuf")
+        for folder, _, names in os.walk(os.path.join(built, f"{module}.build"))
+        # Objects of sources that are gone stay in a build folder.
+        for name in names
+        if name.endswith(".o") and (module == "SwiftProtobuf" or name[:-2] in ours)]
+    program = package / ".build/debug" / target["name"]
+    program.parent.mkdir(parents=True)
+    done = subprocess.run(
+        ["swiftc", "-parse-as-library", "-swift-version", "6", "-warnings-as-errors",
+         "-I", os.path.join(built, "Modules"),
+         "-Xcc", f"-fmodule-map-file={built}/CLinux.build/module.modulemap",
+         *(str(each) for each in (package / target["path"]).glob("*.swift")), *objects, *flags,
+         "-o", str(program)],
+        capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_new_flavor_is_a_package_with_models_to_try_it_on(daemon, tmp_path):
     target = tmp_path / "demo"
     linaje(daemon, "plugin", "new", "flavor", "demo", "--directory", str(target), "--package",
@@ -275,6 +301,13 @@ def test_a_new_flavor_is_a_package_with_models_to_try_it_on(daemon, tmp_path):
         ["swift", "package", "--package-path", str(target), "dump-package"], capture_output=True,
         text=True, check=False, timeout=300, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert dumped.returncode == 0, dumped.stderr
+    build(target, json.loads(dumped.stdout))
+    assert "cases pass" in linaje(daemon, "plugin", "check", str(target))
+    daemon.start()
+    linaje(daemon, "plugin", "install", str(target), "--directory", plugins(daemon))
+    assert listed(daemon)["demo"]["state"] == "enabled"
+    model = (target / "conformance/good/small/model.demo.json").read_bytes()
+    assert facts(register(daemon, "toy", {"model.demo.json": model}), "demo")
     for refused in ["Demo", "9lives", "a/b", "../x", "a.b"]:
         assert "no name" in linaje(daemon, "plugin", "new", "flavor", refused, code=1)
     said = linaje(daemon, "plugin", "new", "flavor", "demo", "--directory", str(target), code=1)

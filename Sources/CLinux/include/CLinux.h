@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -167,16 +168,17 @@ int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /* Lets this thread, and what it starts from now on, see nothing of the file system but these paths and
  * what lies beneath (NULL at the end; those that are not there are passed over), in `unlisted` only
- * files whose names it knows, execute nothing but these files, write nowhere, and make no TCP
- * connection (Landlock; the newer the kernel the more of it). Returns the version of Landlock, 0 on a
- * kernel without, -1 with errno. */
+ * files whose names it knows, execute nothing but these files, write nowhere, and, without `network`,
+ * make no TCP connection (Landlock; the newer the kernel the more of it). Returns the version of
+ * Landlock, 0 on a kernel without, -1 with errno. */
 int clinux_confine_files(
-    const char *const *readable, const char *const *unlisted, const char *const *executable);
+    const char *const *readable, const char *const *unlisted, const char *const *executable,
+    bool network);
 
 /* Lets this process, and the program that takes its place, only compute and speak on descriptors that
  * it has: no sockets, processes, namespaces, signals to others, devices, changes of files (seccomp).
- * What is refused fails with an error. */
-int clinux_confine_calls(void);
+ * With `network` it may be a client of the internet too. What is refused fails with an error. */
+int clinux_confine_calls(bool network);
 
 /* Gives up for good all capabilities, and what set-user-ID programs would grant. */
 int clinux_give_up_privileges(void);

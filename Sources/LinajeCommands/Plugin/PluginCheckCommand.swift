@@ -12,11 +12,13 @@ struct PluginCheckCommand: AsyncParsableCommand {
             Starts the plugin locked up, as the daemon would, and runs the conformance suite: it is \
             asked about models that it must know (conformance/good/*, one folder each), about models \
             that it must refuse or warn of (conformance/bad/*), and about these torn, damaged and made \
-            of noise, where anything but an answer or an error is a failure. No daemon is needed.
+            of noise, where anything but an answer or an error is a failure. A storage plugin is tried \
+            in folders of a place that it can write to, and leaves them empty. No daemon is needed.
 
             EXAMPLES
               linaje plugin check demo/
               linaje plugin check demo/ --good ~/models/iris --json
+              linaje plugin check sftp-python/ --place "me@nas/tmp/check?identity=/etc/linaje/key"
             """)
 
     @Flag(help: "Print JSON for programs instead of text for people.")
@@ -29,18 +31,36 @@ struct PluginCheckCommand: AsyncParsableCommand {
     var good: [String] = []
     @Option(help: "The folder of a model that it must refuse or warn of.", completion: .directory)
     var bad: [String] = []
+    @Option(
+        help: "For a storage plugin: what stands after plugin:NAME/ in an address of it.")
+    var place: String?
     @Option(help: "Another seed for the damage.")
     var seed: UInt64 = 20_260_101
 
     func run() async throws {
         let package = try PluginPackage(path)
         let manifest = package.manifest
-        guard manifest.descriptor.kind == .modelFlavor else {
+        let name = manifest.descriptor.name
+        switch manifest.descriptor.kind {
+        case .modelFlavor: try await checkFlavor(package)
+        case .artifactBackend:
+            guard let place else {
+                throw ValidationError("Say by --place where storage plugin \(name) may write.")
+            }
+            let check = try StorageCheck(package, place: place)
+            let failed = await run(check.cases)
+            await check.close()
+            try report(failed, of: check.cases.count, name)
+        case .sqlBackend:
             throw LinajeError(
                 .invalidArgument,
-                "plugin \(manifest.descriptor.name) is of kind \"\(manifest.descriptor.kind.rawValue)\"; this "
-                    + "version checks model flavors")
+                "plugin \(name) is a SQL backend; this version checks model flavors and artifact "
+                    + "backends")
         }
+    }
+
+    private func checkFlavor(_ package: PluginPackage) async throws {
+        let manifest = package.manifest
         let good = try models(good, usual: "\(package.folder)/conformance/good")
         let bad = try models(bad, usual: "\(package.folder)/conformance/bad")
         guard !good.isEmpty else {
@@ -50,10 +70,7 @@ struct PluginCheckCommand: AsyncParsableCommand {
                     + "conformance/good/NAME/ or give --good FOLDER")
         }
         let process = FlavorProcess(
-            executable: try PluginPackage.host(),
-            arguments: ["confine"] + manifest.readable.flatMap { ["--read", $0] }
-                + ["--", package.program],
-            name: manifest.descriptor.name)
+            confined: package.program, of: manifest, by: try PluginPackage.host())
         let greeting = ConformanceCase("it starts, speaks the protocol and has flavors") {
             let flavors = try await process.start()
             guard !flavors.isEmpty else { throw ConformanceFailure("it has no flavors") }
@@ -61,12 +78,15 @@ struct PluginCheckCommand: AsyncParsableCommand {
         let suite = ModelFlavorSuite.cases(flavor: process, good: good, bad: bad, seed: seed)
         let failed = await run([greeting] + suite)
         await process.shutdown()
+        try report(failed, of: suite.count + 1, manifest.descriptor.name)
+    }
+
+    private func report(_ failed: Int, of count: Int, _ name: String) throws {
         if !json {
             Output.line(
                 failed == 0
-                    ? "plugin \(manifest.descriptor.name): all \(suite.count + 1) cases pass"
-                    : "plugin \(manifest.descriptor.name): \(failed) of \(suite.count + 1) cases fail"
-            )
+                    ? "plugin \(name): all \(count) cases pass"
+                    : "plugin \(name): \(failed) of \(count) cases fail")
         }
         if failed > 0 { throw ExitCode(1) }
     }

@@ -117,6 +117,7 @@ extension PluginManifest {
             ("version", .string(descriptor.version)), ("protocol", .uint(protocolVersion)),
             ("executable", .string(executable)),
         ]
+        if network { members.append(("network", .bool(true))) }
         if let sha256 { members.append(("sha256", .string("\(sha256)"))) }
         for (key, text) in [("description", summary), ("license", license), ("url", url)]
         where !text.isEmpty {

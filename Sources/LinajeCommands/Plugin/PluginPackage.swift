@@ -32,7 +32,8 @@ struct PluginPackage {
         guard let found else {
             throw LinajeError(
                 .notFound,
-                "program \(executable) is neither in \(path) nor in its .build; run swift build there"
+                "no program \(executable) that may be executed is in \(path) or its .build; build it there, or "
+                    + "chmod +x it"
             )
         }
         program = found

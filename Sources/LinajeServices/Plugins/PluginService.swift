@@ -5,7 +5,7 @@ import LinajePluginKit
 /// The plugins of the daemon: which there are, and whether they are used.
 package struct PluginService: Sendable {
     let catalog: CatalogStore
-    let flavors: InstalledFlavors
+    let installed: InstalledPlugins
     /// Those that are a part of the daemon.
     let linked: [PluginDescriptor]
 
@@ -21,7 +21,7 @@ package struct PluginService: Sendable {
         guard !found.isEmpty else { throw Self.notFound(name) }
         for report in found where report.isEnabled && report.problem.isEmpty {
             // Why it does not start is a part of what is told.
-            try? await flavors.start(report.name, kind: report.kind)
+            try? await installed.start(report.name, kind: report.kind)
         }
         return await self.reports().filter { $0.name == name }
     }
@@ -57,7 +57,7 @@ package struct PluginService: Sendable {
     /// Looks at the plugin directories and at what is disabled.
     package func refresh() async throws {
         let catalog = catalog
-        try await flavors.refresh { try await catalog.read { try $0.disabledPlugins() } }
+        try await installed.refresh { try await catalog.read { try $0.disabledPlugins() } }
     }
 
     private func reports() async -> [PluginReport] {
@@ -65,7 +65,7 @@ package struct PluginService: Sendable {
             PluginReport(
                 name: $0.name, kind: $0.kind.rawValue, version: $0.version,
                 summary: "a part of linajed")
-        } + (await flavors.reports())
+        } + (await installed.reports())
     }
 
     private static func notFound(_ name: String) -> LinajeError {

@@ -235,6 +235,53 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (6, "finding", "string", ""),
         (7, "finished", "bool", ""),
     ],
+    "OpenBackendRequest": [
+        (1, "place", "string", ""),
+        (2, "options", "map", ""),
+    ],
+    "PutObjectRequest": [
+        (1, "upload", "uint64", ""),
+        (2, "key", "string", ""),
+    ],
+    "AppendObjectRequest": [
+        (1, "upload", "uint64", ""),
+        (2, "data", "bytes", ""),
+    ],
+    "CommitObjectRequest": [
+        (1, "upload", "uint64", ""),
+    ],
+    "AbortObjectRequest": [
+        (1, "upload", "uint64", ""),
+    ],
+    "GetObjectRequest": [
+        (1, "key", "string", ""),
+        (2, "offset", "uint64", ""),
+        (3, "length", "uint32", ""),
+    ],
+    "GetObjectResponse": [
+        (1, "data", "bytes", ""),
+    ],
+    "StatObjectRequest": [
+        (1, "key", "string", ""),
+    ],
+    "StatObjectResponse": [
+        (1, "size", "uint64", "optional"),
+    ],
+    "ListObjectsRequest": [
+        (1, "prefix", "string", ""),
+        (2, "after", "string", ""),
+    ],
+    "ListObjectsResponse": [
+        (1, "objects", "StoredObject", "repeated"),
+        (2, "is_end", "bool", ""),
+    ],
+    "StoredObject": [
+        (1, "key", "string", ""),
+        (2, "size", "uint64", ""),
+    ],
+    "RemoveObjectRequest": [
+        (1, "key", "string", ""),
+    ],
     "OpenBackupRequest": [
     ],
     "BackupOpened": [
@@ -1439,6 +1486,15 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "OpenScorer": (0x0B03, "U", False, "OpenScorerRequest", "OpenScorerResponse"),
     "Score": (0x0B04, "U", False, "ScoreRequest", "ScoreResponse"),
     "CloseScorer": (0x0B05, "U", False, "CloseScorerRequest", "CloseScorerResponse"),
+    "OpenBackend": (0x0B21, "U", False, "OpenBackendRequest", "Done"),
+    "PutObject": (0x0B22, "U", False, "PutObjectRequest", "Done"),
+    "AppendObject": (0x0B23, "U", False, "AppendObjectRequest", "Done"),
+    "CommitObject": (0x0B24, "U", False, "CommitObjectRequest", "Done"),
+    "AbortObject": (0x0B25, "U", False, "AbortObjectRequest", "Done"),
+    "GetObject": (0x0B26, "U", False, "GetObjectRequest", "GetObjectResponse"),
+    "StatObject": (0x0B27, "U", False, "StatObjectRequest", "StatObjectResponse"),
+    "ListObjects": (0x0B28, "U", False, "ListObjectsRequest", "ListObjectsResponse"),
+    "RemoveObject": (0x0B29, "U", False, "RemoveObjectRequest", "Done"),
     "ListSource": (0x0B81, "U", False, "ListSourceRequest", "ListSourceResponse"),
     "ReadSource": (0x0B82, "U", False, "ReadSourceRequest", "ReadSourceResponse"),
 }

@@ -6,7 +6,7 @@ import Logging
 import Testing
 
 @Suite("Installed flavors")
-struct InstalledFlavorsTests {
+struct InstalledPluginsTests {
     @Test("a model that ends the flavors in the box is not examined, whatever plugins there are")
     func failure() async throws {
         let folder = FileManager.default.temporaryDirectory
@@ -24,7 +24,7 @@ struct InstalledFlavorsTests {
             try FileManager.default.setAttributes(
                 [.posixPermissions: mode], ofItemAtPath: plugin.appendingPathComponent(name).path)
         }
-        let flavors = InstalledFlavors(
+        let flavors = InstalledPlugins(
             .init(directories: [folder.path], host: "/bin/false", timeout: .seconds(60)),
             logger: Logger(label: "test"))
         try await flavors.refresh { [] }

@@ -7,11 +7,11 @@ import Testing
 
 @testable import LinajePluginKit
 
-@Suite("FlavorHostSession")
-struct FlavorHostSessionTests {
+@Suite("PluginHostSession")
+struct PluginHostSessionTests {
     /// The two ends of a connection.
     struct Connection {
-        let host: FlavorHostSession
+        let host: PluginHostSession
         let peer: FrameChannel
 
         init() throws {
@@ -19,9 +19,9 @@ struct FlavorHostSessionTests {
             guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
                 throw LinajeError(.unavailable, "no socket")
             }
-            host = FlavorHostSession(
+            host = PluginHostSession(
                 channel: FrameChannel(input: ends[0], output: ends[0], ownership: .owned),
-                flavors: CompositeFlavor([SafetensorsFlavor()]))
+                plugin: HostedFlavors(CompositeFlavor([SafetensorsFlavor()])))
             peer = FrameChannel(input: ends[1], output: ends[1], ownership: .owned)
         }
     }

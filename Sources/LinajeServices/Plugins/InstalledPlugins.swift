@@ -4,9 +4,10 @@ import LinajeHost
 package import LinajePluginKit
 package import Logging
 
-/// The flavors of the daemon: those in the box, and after them the plugins of the plugin directories
-/// that are enabled, by name. Each runs in processes of its own.
-package actor InstalledFlavors: ModelFlavor {
+/// The plugins of the daemon that run in processes of their own: as a flavor, those in the box, and
+/// after them the flavors of the plugin directories that are enabled, by name; and the storage plugins
+/// of these directories, which remotes are opened with.
+package actor InstalledPlugins: ModelFlavor {
     package struct Configuration: Sendable {
         /// Where plugins are looked for: each in a folder of its own.
         package var directories: [String]
@@ -47,11 +48,11 @@ package actor InstalledFlavors: ModelFlavor {
                     .corrupt,
                     "plugin \(folder.path): \(manifest.executable) has SHA-256 \(found), and its "
                         + "manifest wants \(pin); install it again")
-            } else if manifest.descriptor.kind != .modelFlavor {
+            } else if manifest.descriptor.kind == .sqlBackend {
                 self.folder.problem = LinajeError(
                     .versionUnsupported,
                     "plugin \(folder.path) is of kind \"\(manifest.descriptor.kind.rawValue)\"; only "
-                        + "model flavors are loaded by this version")
+                        + "model flavors and artifact backends are loaded by this version")
             }
         }
     }
@@ -130,7 +131,9 @@ package actor InstalledFlavors: ModelFlavor {
         let before = plugins
         plugins = found.map { found in
             var plugin = found
-            guard plugin.folder.problem == nil, disabling(plugin) == nil else { return plugin }
+            guard plugin.folder.problem == nil, disabling(plugin) == nil,
+                plugin.folder.manifest?.descriptor.kind == .modelFlavor
+            else { return plugin }
             let known = before.first { $0.folder.path == plugin.folder.path }
             if let known, let pool = known.pool, known.digest == plugin.digest,
                 known.folder.manifest == plugin.folder.manifest
@@ -193,6 +196,42 @@ package actor InstalledFlavors: ModelFlavor {
         for pool in plugins.compactMap(\.pool) { await pool.shutdown() }
     }
 
+    // MARK: Storage
+
+    /// Opens a store that a storage plugin keeps; asks it for nothing yet.
+    ///
+    /// - Parameter address: one of scheme `plugin`.
+    /// - Throws: `notFound` when there is no such plugin; `failedPrecondition` when it is disabled or no
+    ///   plugin can be locked up; what is wrong with it.
+    package func backend(_ address: RemoteAddress) throws -> any ArtifactBackend {
+        let name = address.bucket
+        guard let place = place(name, kind: PluginDescriptor.Kind.artifactBackend.rawValue),
+            let manifest = plugins[place].folder.manifest,
+            let program = plugins[place].folder.executable
+        else {
+            throw LinajeError(
+                .notFound,
+                "no storage plugin is called \"\(name.prefix(80))\"; linaje plugin list shows all "
+                    + "there are")
+        }
+        if let problem = plugins[place].folder.problem { throw problem }
+        guard disabling(plugins[place]) == nil else {
+            throw LinajeError(
+                .failedPrecondition,
+                "storage plugin \"\(name)\" is disabled; linaje plugin enable \(name) lets it be used"
+            )
+        }
+        guard let host = configuration.host else {
+            throw LinajeError(
+                .failedPrecondition,
+                "storage plugin \"\(name)\" cannot be locked up, as linaje-flavor-host is not there"
+            )
+        }
+        return PluginBackend(
+            program, of: manifest, by: host, memory: configuration.memory, place: address.path,
+            options: address.options)
+    }
+
     private func place(_ name: String, kind: String) -> Int? {
         plugins.firstIndex {
             $0.folder.name == name && $0.folder.manifest?.descriptor.kind.rawValue == kind
@@ -210,13 +249,10 @@ package actor InstalledFlavors: ModelFlavor {
         guard let host = configuration.host, let manifest = folder.manifest,
             let program = folder.executable
         else { return nil }
-        let arguments =
-            ["confine", "--memory", "\(configuration.memory)"]
-            + manifest.readable.flatMap { ["--read", $0] } + ["--", program]
-        let (name, timeout) = (manifest.descriptor.name, configuration.timeout)
+        let (memory, timeout) = (configuration.memory, configuration.timeout)
         return FlavorPool(manifest.descriptor) {
             FlavorProcess(
-                executable: host, arguments: arguments, name: name,
+                confined: program, of: manifest, by: host, memory: memory,
                 configuration: FlavorProcessConfiguration(deadline: timeout))
         }
     }

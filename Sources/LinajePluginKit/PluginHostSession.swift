@@ -3,12 +3,12 @@ import LinajeDomain
 import LinajeWire
 import SwiftProtobuf
 
-/// One connection of a flavor process, seen from the process: the daemon is the client, and while
-/// a model is described this side asks back for its bytes on even streams.
+/// One connection of a plugin's process, seen from the process: the daemon is the client, and while a
+/// model is described this side asks back for its bytes on even streams.
 ///
 /// One loop reads and one works, so an answer to a question of ours is read while the question is
 /// being waited for. Requests are done one after the other.
-actor FlavorHostSession {
+actor PluginHostSession {
     private struct Call: Sendable {
         var stream: UInt32
         var opcode: UInt16
@@ -24,9 +24,8 @@ actor FlavorHostSession {
     }
 
     private let channel: FrameChannel
-    private let flavors: CompositeFlavor
+    private let plugin: any HostedPlugin
     private var machine = ServerConnectionStateMachine()
-    private var scorers = HostedScorers()
     private var questions: [UInt32: Question] = [:]
     /// Questions whose asker is gone; their answers are still on the way.
     private var abandoned: Set<UInt32> = []
@@ -35,9 +34,9 @@ actor FlavorHostSession {
     private var cancelled: Set<UInt32> = []
     private var isOver = false
 
-    init(channel: FrameChannel, flavors: CompositeFlavor) {
+    init(channel: FrameChannel, plugin: any HostedPlugin) {
         self.channel = channel
-        self.flavors = flavors
+        self.plugin = plugin
     }
 
     /// Serves the connection until the peer hangs up.
@@ -148,7 +147,7 @@ actor FlavorHostSession {
         limits.pathBytes = UInt32(Limits.pathBytes)
         var hello = Linaje_V1_ServerHello()
         hello.minorVersion = 0
-        hello.agent = "\(flavors.descriptor.name)/\(flavors.descriptor.version)"
+        hello.agent = "\(plugin.descriptor.name)/\(plugin.descriptor.version)"
         hello.instance = Data(IdempotencyKey.random().array)
         hello.limits = limits
         hello.connectionCredit = UInt32(Limits.firstConnectionCredit)
@@ -202,7 +201,7 @@ actor FlavorHostSession {
                 error as? LinajeError
                 ?? LinajeError(
                     error is CancellationError ? .cancelled : .internalError,
-                    "\(flavors.descriptor.name): \(error)")
+                    "\(plugin.descriptor.name): \(error)")
             close(call.stream, with: failure, returning: call.payload.count)
         }
     }
@@ -210,55 +209,20 @@ actor FlavorHostSession {
     private func answer(_ call: Call) async throws -> [UInt8] {
         guard !cancelled.contains(call.stream) else { throw Self.cancelledError }
         let message = try CallPayload(parsing: call.payload).message
-        switch call.opcode {
-        case Methods.describePlugin.opcode:
-            _ = try Linaje_V1_DescribePluginRequest(payload: message)
-            return try descriptor().payload()
-        case Methods.describeModel.opcode:
-            let request = try Linaje_V1_DescribeModelRequest(payload: message)
-            let source = FramedModelSource(
-                session: self, stream: call.stream, number: request.source)
-            var response = Linaje_V1_DescribeModelResponse()
-            response.model = Linaje_V1_ModelDescription(try await flavors.describe(source))
-            return try response.payload()
-        case Methods.openScorer.opcode:
-            let request = try Linaje_V1_OpenScorerRequest(payload: message)
-            return try await openScorer(
-                FramedModelSource(session: self, stream: call.stream, number: request.source)
-            ).payload()
-        case Methods.score.opcode:
-            let request = try Linaje_V1_ScoreRequest(payload: message)
-            let scorer = try scorers.find(request.scorer)
-            return try await HostedScorers.score(request.rows, with: scorer).payload()
-        case Methods.closeScorer.opcode:
-            try scorers.close(try Linaje_V1_CloseScorerRequest(payload: message).scorer)
-            return try Linaje_V1_CloseScorerResponse().payload()
-        default:
-            throw LinajeError(
-                .unknownMethod, "a plugin of model flavors has no method \(call.opcode)")
+        guard call.opcode == Methods.describePlugin.opcode else {
+            return try await plugin.answer(
+                HostedCall(
+                    opcode: call.opcode, message: Array(message), session: self, stream: call.stream
+                ))
         }
-    }
-
-    private func descriptor() -> Linaje_V1_PluginDescriptor {
+        _ = try Linaje_V1_DescribePluginRequest(payload: message)
         var descriptor = Linaje_V1_PluginDescriptor()
-        descriptor.name = flavors.descriptor.name
-        descriptor.kind = flavors.descriptor.kind.rawValue
-        descriptor.version = flavors.descriptor.version
+        descriptor.name = plugin.descriptor.name
+        descriptor.kind = plugin.descriptor.kind.rawValue
+        descriptor.version = plugin.descriptor.version
         descriptor.minorVersion = 0
-        descriptor.flavors = flavors.flavors.map(\.descriptor.name)
-        return descriptor
-    }
-
-    private func openScorer(
-        _ source: FramedModelSource
-    ) async throws -> Linaje_V1_OpenScorerResponse {
-        try scorers.checkRoom()
-        guard let (flavor, scorer) = try await flavors.namedScorer(for: source),
-            // A row that fits into no frame is left to the library.
-            scorer.layout.rowsPerRequest > 0
-        else { return Linaje_V1_OpenScorerResponse() }
-        let number = try scorers.add(scorer)
-        return Linaje_V1_OpenScorerResponse(scorer.layout, scorer: number, flavor: flavor)
+        descriptor.flavors = plugin.flavors
+        return try descriptor.payload()
     }
 
     private func send(_ message: [UInt8], to call: Call) {
