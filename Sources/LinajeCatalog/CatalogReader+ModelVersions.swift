@@ -121,7 +121,12 @@ extension CatalogReader {
         let ids = found.map { SQLValue.integer($0.id) }
         let tags = try tags(.modelVersions, of: ids)
         let aliases = try aliases(ofVersions: ids)
+        let acceptances = try acceptances(of: ids)
+        let policies = try ownPolicies(of: found.map { .integer($0.model) })
         for index in found.indices {
+            found[index].version.judge(
+                by: (policies[.integer(found[index].model)] ?? ScanPolicy()).over(scanPolicy),
+                acceptances[ids[index]])
             found[index].version.tags = tags[ids[index]] ?? []
             found[index].version.aliases = aliases[ids[index]] ?? []
         }

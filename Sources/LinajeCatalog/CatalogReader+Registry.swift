@@ -119,7 +119,10 @@ extension CatalogReader {
         let tags = try tags(.registeredModels, of: ids)
         let aliases = try aliases(of: ids)
         let latest = try latestVersions(of: ids)
+        let policies = try ownPolicies(of: ids)
         for index in found.indices {
+            found[index].scanPolicy = policies[ids[index]] ?? ScanPolicy()
+            found[index].effectivePolicy = found[index].scanPolicy.over(scanPolicy)
             found[index].tags = tags[ids[index]] ?? []
             found[index].aliases = aliases[ids[index]] ?? [:]
             found[index].latestVersions = latest[ids[index]] ?? []

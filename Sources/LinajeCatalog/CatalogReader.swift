@@ -1,4 +1,4 @@
-import LinajeDomain
+package import LinajeDomain
 package import LinajePluginKit
 
 /// Looks things up in one consistent state of the catalog.
@@ -7,10 +7,13 @@ package import LinajePluginKit
 /// naming it; lists come in pages with a token for the next one.
 package struct CatalogReader {
     let connection: any SQLConnection
+    /// What verdicts block where a model's own policy says nothing.
+    let scanPolicy: ScanPolicy
     var dialect: SQLDialect { connection.dialect }
 
-    package init(connection: any SQLConnection) {
+    package init(connection: any SQLConnection, scanPolicy: ScanPolicy = .standard) {
         self.connection = CheckedConnection(base: connection)
+        self.scanPolicy = scanPolicy
     }
 }
 

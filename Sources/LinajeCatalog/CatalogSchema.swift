@@ -56,6 +56,8 @@ package import LinajePluginKit
 /// artifact_leases  tree*  ends_at_us
 /// retention_policies  (kind subject)*  …                        see RetentionTable
 /// disabled_plugins  (kind name)*  principal  at_us                see PluginTable
+/// scan_policies    model_id*  …                                   see ScanPolicyTable
+/// risk_acceptances  version_id*  …
 /// catalog_counters name*  value                                   internal ids, never used twice
 /// ```
 ///
@@ -85,6 +87,7 @@ package enum CatalogSchema {
         RemoteTable.migration,
         RetentionTable.migration,
         PluginTable.migration,
+        ScanPolicyTable.migration,
     ]
 
     private static let experiments = [

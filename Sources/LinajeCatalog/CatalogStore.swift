@@ -11,13 +11,18 @@ package final class CatalogStore: Sendable {
     private let clock: any WallClock
     /// How long one search may keep the database busy.
     let searchTime: Duration
+    private let scanPolicy: ScanPolicy
     private let expiredKeys = Counter(label: "linaje_idempotency_expired_total")
 
     /// A catalog in `backend`; call `prepare` before anything else.
+    ///
+    /// - Parameter scanPolicy: what verdicts block where a model's own policy says nothing.
     package init(
-        backend: any SQLBackend, clock: any WallClock, searchTime: Duration = Limits.searchTime
+        backend: any SQLBackend, clock: any WallClock, searchTime: Duration = Limits.searchTime,
+        scanPolicy: ScanPolicy = .standard
     ) {
         self.backend = backend
+        self.scanPolicy = scanPolicy
         self.searchTime = searchTime
         self.clock = clock
     }
@@ -58,10 +63,11 @@ package final class CatalogStore: Sendable {
     package func change<R: Sendable>(
         _ change: Change<R>, _ body: @Sendable @escaping (CatalogTransaction) throws -> R
     ) async throws -> R {
-        let clock = clock
+        let (clock, scanPolicy) = (clock, scanPolicy)
         return try await backend.write { connection in
             let transaction = CatalogTransaction(
-                connection: connection, principal: change.principal, now: clock.now())
+                connection: connection, principal: change.principal, now: clock.now(),
+                scanPolicy: scanPolicy)
             guard let idempotency = change.idempotency else { return try body(transaction) }
             if let answer = try transaction.reader.answer(
                 of: idempotency.key, by: change.principal, request: idempotency.request,
@@ -96,8 +102,8 @@ package final class CatalogStore: Sendable {
     package func read<R: Sendable>(
         _ body: @Sendable @escaping (CatalogReader) throws -> R
     ) async throws -> R {
-        try await backend.read { connection in
-            try body(CatalogReader(connection: connection))
+        try await backend.read { [scanPolicy] connection in
+            try body(CatalogReader(connection: connection, scanPolicy: scanPolicy))
         }
     }
 
@@ -107,8 +113,8 @@ package final class CatalogStore: Sendable {
     package func read<R: Sendable>(
         within budget: Duration, _ body: @Sendable @escaping (CatalogReader) throws -> R
     ) async throws -> R {
-        try await backend.read(within: budget) { connection in
-            try body(CatalogReader(connection: connection))
+        try await backend.read(within: budget) { [scanPolicy] connection in
+            try body(CatalogReader(connection: connection, scanPolicy: scanPolicy))
         }
     }
 

@@ -6,9 +6,10 @@ extension CatalogTransaction {
     ///
     /// The caller has made sure that the tree is there and whole.
     /// - Throws: `notFound` for the model (without `createModel`), the run or the logged model;
-    ///   `failedPrecondition` for a logged model that is not READY; `conflict` for one with another
-    ///   tree.
+    ///   `failedPrecondition` for a logged model that is not READY, and for a verdict that blocks it;
+    ///   `conflict` for one with another tree.
     package func createModelVersion(_ new: NewVersion) throws -> ModelVersion {
+        try reader.requireRegistration(of: new)
         let model: Int64
         if let existing = try reader.modelIDIfThere(new.name) {
             model = existing
@@ -71,12 +72,14 @@ extension CatalogTransaction {
     /// Moves a version to a stage; with `archiveExisting`, the other versions of that stage go to
     /// Archived, each with an event of its own.
     ///
-    /// - Throws: `notFound`; `invalidArgument` for `archiveExisting` with None or Archived.
+    /// - Throws: `notFound`; `invalidArgument` for `archiveExisting` with None or Archived;
+    ///   `failedPrecondition` for a version whose verdict blocks it.
     package func transitionStage(
         _ name: String, _ version: UInt64, to stage: Stage, archiveExisting: Bool = false,
         comment: String = ""
     ) throws -> ModelVersion {
         let (model, id) = try ids(name, version)
+        let moved = try reader.modelVersion(name, version)
         let comment = try Names.text(comment, of: "comment")
         guard !archiveExisting || stage.isExclusive else {
             throw LinajeError(
@@ -84,6 +87,7 @@ extension CatalogTransaction {
                 "archive_existing is for Staging and Production, not for \(stage.rawValue); leave "
                     + "it out")
         }
+        if stage.isExclusive, stage != moved.stage { try reader.require(.promotion, of: moved) }
         if archiveExisting {
             let others = try connection.all(
                 """
@@ -97,8 +101,8 @@ extension CatalogTransaction {
                     comment: "version \(version) took its place")
             }
         }
-        let old = try reader.modelVersion(name, version).stage
-        try move(id, of: model, name: name, version, from: old, to: stage, comment: comment)
+        try move(
+            id, of: model, name: name, version, from: moved.stage, to: stage, comment: comment)
         return try reader.modelVersion(name, version)
     }
 
@@ -111,11 +115,13 @@ extension CatalogTransaction {
         ) { try $0.text(0) }
         for alias in aliases { try deleteAlias(name, alias) }
         try removeTags(.modelVersions, of: .integer(id))
+        try connection.execute(
+            "DELETE FROM risk_acceptances WHERE version_id = ?", [.integer(id)])
         try connection.execute("DELETE FROM model_versions WHERE id = ?", [.integer(id)])
         try record(.versionDelete, model: name, version: version)
     }
 
-    private func ids(_ name: String, _ version: UInt64) throws -> (model: Int64, id: Int64) {
+    func ids(_ name: String, _ version: UInt64) throws -> (model: Int64, id: Int64) {
         let model = try reader.modelID(name)
         guard let id = try reader.versionID(model: model, version: version) else {
             throw CatalogReader.noVersion(name, version)
@@ -199,7 +205,7 @@ extension CatalogTransaction {
             ])
     }
 
-    private func touch(version id: Int64, of model: Int64) throws {
+    func touch(version id: Int64, of model: Int64) throws {
         try connection.execute(
             "UPDATE model_versions SET updated_at_us = ? WHERE id = ?",
             [.time(now), .integer(id)])

@@ -58,6 +58,7 @@ extension CatalogTransaction {
         try removeTags(.registeredModels, of: .integer(id))
         try connection.execute(
             "DELETE FROM retention_policies WHERE kind = 'model' AND subject = ?", [.integer(id)])
+        try forgetPolicy(ofModel: id)
         try connection.execute("DELETE FROM registered_models WHERE id = ?", [.integer(id)])
         try record(.modelDelete, model: name)
     }
@@ -66,7 +67,8 @@ extension CatalogTransaction {
     /// else only if it points at that version.
     ///
     /// An alias that points there already stays, and nothing is recorded.
-    /// - Throws: `notFound` for the model or version; `conflict` naming the version it points at.
+    /// - Throws: `notFound` for the model or version; `conflict` naming the version it points at;
+    ///   `failedPrecondition` for a version whose verdict blocks it.
     package func setAlias(
         _ name: String, _ alias: String, _ version: UInt64, expected: UInt64? = nil
     ) throws {
@@ -86,6 +88,7 @@ extension CatalogTransaction {
                 details: ["alias": alias, "version": String(current ?? 0)])
         }
         guard current != version else { return }
+        try reader.require(.promotion, of: try reader.modelVersion(name, version))
         try connection.execute(
             """
             INSERT INTO model_aliases (model_id, alias, version) VALUES (?, ?, ?)

@@ -13,8 +13,11 @@ package struct CatalogTransaction {
     /// The moment of the change, the same for all of it.
     package let now: Timestamp
 
-    package init(connection: any SQLConnection, principal: Principal, now: Timestamp) {
-        self.reader = CatalogReader(connection: connection)
+    package init(
+        connection: any SQLConnection, principal: Principal, now: Timestamp,
+        scanPolicy: ScanPolicy = .standard
+    ) {
+        self.reader = CatalogReader(connection: connection, scanPolicy: scanPolicy)
         self.principal = principal
         self.now = now
     }

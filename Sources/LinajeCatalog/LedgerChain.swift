@@ -70,4 +70,9 @@ enum LedgerOperation: String {
     /// A plugin is used, or not any more; the event is about no model.
     case pluginEnable = "plugin.enable"
     case pluginDisable = "plugin.disable"
+    /// What verdicts block for a model changed: a fact for each verdict that did.
+    case policySet = "policy.set"
+    /// Somebody answers for a version in spite of its verdict, or not any more.
+    case riskAccept = "risk.accept"
+    case riskWithdraw = "risk.withdraw"
 }

@@ -190,9 +190,13 @@ extension LinajeClient {
     }
 
     /// What a models:/ URI points at now.
-    public func resolve(_ uri: ModelURI) async throws -> ResolvedModel {
+    ///
+    /// - Parameter toLook: whether nobody is about to load it. Otherwise a version whose verdict blocks
+    ///   that is `failedPrecondition`.
+    public func resolve(_ uri: ModelURI, toLook: Bool = false) async throws -> ResolvedModel {
         var request = Linaje_V1_ResolveModelRequest()
         request.uri = uri.description
+        request.toLook = toLook
         switch try await call(Methods.resolveModel, request).target {
         case .version(let version): return .version(try ModelVersion(version))
         case .loggedModel(let model): return .loggedModel(try LoggedModel(model))
@@ -200,5 +204,28 @@ extension LinajeClient {
             throw LinajeError(
                 .badMessage, "the daemon's answer for \(uri) is empty; update the client")
         }
+    }
+    /// Changes what verdicts block for a model. Versions that were promoted stay where they are.
+    public func setScanPolicy(
+        of name: String, _ changes: ScanPolicyChanges
+    ) async throws -> RegisteredModel {
+        let request = Linaje_V1_SetScanPolicyRequest(name, changes)
+        return try RegisteredModel(await call(Methods.setScanPolicy, request))
+    }
+
+    /// Accepts the risk of a version, which lifts what its verdict blocks for this version alone.
+    ///
+    /// - Parameters:
+    ///   - reason: why it may be used; with `withdraw`, why not any more.
+    ///   - withdraw: takes an acceptance back; where the version was promoted to, it stays.
+    public func acceptRisk(
+        of name: String, _ version: UInt64, reason: String, withdraw: Bool = false
+    ) async throws -> ModelVersion {
+        var request = Linaje_V1_AcceptRiskRequest()
+        request.name = name
+        request.version = version
+        request.reason = reason
+        request.withdraw = withdraw
+        return try ModelVersion(await call(Methods.acceptRisk, request))
     }
 }

@@ -32,10 +32,15 @@ public struct RegisteredModel: Sendable, Hashable {
     public var aliases: [String: UInt64]
     /// For each stage, the highest version in it.
     public var latestVersions: [ModelVersion]
+    /// What its own policy says of verdicts, which may be nothing.
+    public var scanPolicy: ScanPolicy
+    /// What verdicts block: its own policy, and the daemon's where that says nothing.
+    public var effectivePolicy: ScanPolicy
 
     public init(
         name: String, description: String = "", createdAt: Timestamp, updatedAt: Timestamp,
-        tags: [Tag] = [], aliases: [String: UInt64] = [:], latestVersions: [ModelVersion] = []
+        tags: [Tag] = [], aliases: [String: UInt64] = [:], latestVersions: [ModelVersion] = [],
+        scanPolicy: ScanPolicy = ScanPolicy(), effectivePolicy: ScanPolicy = ScanPolicy()
     ) {
         self.name = name
         self.description = description
@@ -44,6 +49,8 @@ public struct RegisteredModel: Sendable, Hashable {
         self.tags = tags
         self.aliases = aliases
         self.latestVersions = latestVersions
+        self.scanPolicy = scanPolicy
+        self.effectivePolicy = effectivePolicy
     }
 }
 
@@ -80,13 +87,18 @@ public struct ModelVersion: Sendable, Hashable {
     public var model: ModelDescription
     /// Who registered it.
     public var principal: String
+    /// Who answers for it in spite of its verdict.
+    public var acceptance: RiskAcceptance?
+    /// What the policy refuses to do with it now; nothing when the risk was accepted.
+    public var blocked: BlockedUses
 
     public init(
         name: String, version: UInt64, tree: SHA256Digest, size: UInt64, source: String,
         runID: RunID? = nil, loggedModelID: LoggedModelID? = nil, stage: Stage = .none,
         description: String = "", createdAt: Timestamp, updatedAt: Timestamp, tags: [Tag] = [],
         aliases: [String] = [], model: ModelDescription = ModelDescription(),
-        principal: String = ""
+        principal: String = "", acceptance: RiskAcceptance? = nil,
+        blocked: BlockedUses = .nothing
     ) {
         self.name = name
         self.version = version
@@ -103,6 +115,8 @@ public struct ModelVersion: Sendable, Hashable {
         self.aliases = aliases
         self.model = model
         self.principal = principal
+        self.acceptance = acceptance
+        self.blocked = blocked
     }
 }
 

@@ -91,11 +91,16 @@ package struct ArtifactService: Sendable {
 
     /// The tree of a content URI, and the file it names when it names one file.
     ///
-    /// - Throws: `notFound` when nothing is there.
-    package func resolve(_ uri: ContentURI) async throws -> (tree: Tree, file: TreeEntry?) {
+    /// - Parameter toLoad: whether its files are about to be read, which the verdict of a version may
+    ///   block.
+    /// - Throws: `notFound` when nothing is there; `failedPrecondition` for what may not be loaded.
+    package func resolve(
+        _ uri: ContentURI, toLoad: Bool = true
+    ) async throws -> (tree: Tree, file: TreeEntry?) {
         switch uri {
         case .tree(let digest): return (try await leased(digest), nil)
-        case .model(let model): return (try await leased(try await treeOfModel(model)), nil)
+        case .model(let model):
+            return (try await leased(try await treeOfModel(model, toLoad: toLoad)), nil)
         case .run(let run, let path):
             let all = try await runTree(run)
             guard let path else { return (all, nil) }
@@ -197,8 +202,11 @@ package struct ArtifactService: Sendable {
         return try await store.tree(digest)
     }
 
-    private func treeOfModel(_ uri: ModelURI) async throws -> SHA256Digest {
-        switch try await catalog.read({ try $0.resolve(uri) }) {
+    private func treeOfModel(_ uri: ModelURI, toLoad: Bool) async throws -> SHA256Digest {
+        let found = try await catalog.read {
+            toLoad ? try $0.resolveForLoading(uri) : try $0.resolve(uri)
+        }
+        switch found {
         case .version(let version): return version.tree
         case .loggedModel(let model):
             guard let tree = model.tree else {

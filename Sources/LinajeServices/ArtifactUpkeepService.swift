@@ -299,7 +299,7 @@ package final class ArtifactUpkeepService: Service, Sendable {
             if !lifting { try await store.requireComplete(digest) }
             return digest
         }
-        let found = try await artifacts.resolve(uri)
+        let found = try await artifacts.resolve(uri, toLoad: false)
         guard found.file == nil else {
             throw LinajeError(
                 .invalidArgument, "\(uri) is one file; name the folder or the whole run")

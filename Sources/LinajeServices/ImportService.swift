@@ -45,12 +45,12 @@ package struct ImportService: Sendable {
         case .version(var version):
             version.size = size
             let found = await description(of: digest, &known)
-            if !found.flavors.isEmpty { version.model = found }
+            version.model.trust(found)
             return .version(version)
         case .loggedModel(var model):
             model.size = size
             let found = await description(of: digest, &known)
-            if !found.flavors.isEmpty { model.model = found }
+            model.model.trust(found)
             return .loggedModel(model)
         }
     }
@@ -62,5 +62,18 @@ package struct ImportService: Sendable {
         let found = await inspection.describe(digest)
         known[digest] = found
         return found
+    }
+}
+
+extension ModelDescription {
+    /// Takes what was found here in the place of what a bundle says. Where no flavor knew the model,
+    /// the bundle's words stay, but for its verdict: that its files are safe is never taken from it.
+    fileprivate mutating func trust(_ found: ModelDescription) {
+        guard found.flavors.isEmpty else {
+            self = found
+            return
+        }
+        verdict = [found.verdict, verdict == .safe ? nil : verdict].compactMap(\.self).max()
+        findings += found.findings.filter { !findings.contains($0) }
     }
 }

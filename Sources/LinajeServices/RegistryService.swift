@@ -44,7 +44,8 @@ package struct RegistryService: Sendable {
     /// Registers the next version of a model: finds the content, checks that every byte of it is
     /// here, asks the flavors what it is, and only then takes a number.
     ///
-    /// - Throws: `notFound` for a source that does not exist, `incomplete` for one that is not whole.
+    /// - Throws: `notFound` for a source that does not exist, `incomplete` for one that is not whole,
+    ///   `failedPrecondition` for one whose verdict blocks it.
     package func register(
         _ request: VersionRequest, _ change: Change<ModelVersion>
     ) async throws -> ModelVersion {
@@ -119,9 +120,33 @@ package struct RegistryService: Sendable {
     }
 
     /// What a models:/ URI points at now.
-    package func resolve(_ uri: String) async throws -> ResolvedModel {
+    ///
+    /// - Parameter toLook: whether nobody is about to load it.
+    /// - Throws: `notFound`; `failedPrecondition` for a version that may not be loaded.
+    package func resolve(_ uri: String, toLook: Bool) async throws -> ResolvedModel {
         let uri = try ModelURI(parsing: uri)
-        return try await catalog.read { try $0.resolve(uri) }
+        return try await catalog.read {
+            toLook ? try $0.resolve(uri) : try $0.resolveForLoading(uri)
+        }
+    }
+
+    /// Changes what verdicts block for a model.
+    package func setPolicy(
+        of name: String, _ changes: ScanPolicyChanges, _ change: Change<RegisteredModel>
+    ) async throws -> RegisteredModel {
+        try await catalog.change(change) { try $0.setScanPolicy(of: name, changes) }
+    }
+
+    /// Accepts the risk of a version, or withdraws that.
+    package func acceptRisk(
+        of name: String, _ version: UInt64, reason: String, withdraw: Bool,
+        _ change: Change<ModelVersion>
+    ) async throws -> ModelVersion {
+        try await catalog.change(change) {
+            withdraw
+                ? try $0.withdrawAcceptance(of: name, version, reason: reason)
+                : try $0.acceptRisk(of: name, version, reason: reason)
+        }
     }
 
     /// What to register.

@@ -219,6 +219,11 @@ package enum Methods {
     package static let resolveModel = Method<
         Linaje_V1_ResolveModelRequest, Linaje_V1_ResolveModelResponse
     >(0x060E, "ResolveModel", role: .reader)
+    package static let setScanPolicy = Method<
+        Linaje_V1_SetScanPolicyRequest, Linaje_V1_RegisteredModel
+    >(0x060F, "SetScanPolicy", mutation: true, role: .approver)
+    package static let acceptRisk = Method<Linaje_V1_AcceptRiskRequest, Linaje_V1_ModelVersion>(
+        0x0610, "AcceptRisk", mutation: true, role: .approver)
 
     package static let createLoggedModel = Method<
         Linaje_V1_CreateLoggedModelRequest, Linaje_V1_LoggedModel

@@ -15,6 +15,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     var runs = Runs()
     var flavors = Flavors()
     var plugins = Plugins()
+    var registry = Registry()
     var limits = ConnectionLimits()
     var telemetry = Telemetry()
 
@@ -104,6 +105,12 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         var memory_bytes: Int?
     }
 
+    struct Registry: Codable, Sendable, Equatable {
+        /// Verdict ("none", "safe", "unknown", "dangerous") to what it blocks ("promotion",
+        /// "registration", "loading"), where a model's own policy says nothing.
+        var scan_policy: [String: [String]]?
+    }
+
     struct ConnectionLimits: Codable, Sendable, Equatable {
         /// Seconds that a client may keep its connection waiting (PROTOCOL.md, "Slow clients").
         var slow_client_seconds: Int?
@@ -119,7 +126,8 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case daemon, access, artifacts, s3, metrics, runs, flavors, plugins, limits, telemetry
+        case daemon, access, artifacts, s3, metrics, runs, flavors, plugins, registry, limits
+        case telemetry
     }
 
     init() {}
@@ -134,6 +142,7 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
         runs = try values.decodeIfPresent(Runs.self, forKey: .runs) ?? Runs()
         flavors = try values.decodeIfPresent(Flavors.self, forKey: .flavors) ?? Flavors()
         plugins = try values.decodeIfPresent(Plugins.self, forKey: .plugins) ?? Plugins()
+        registry = try values.decodeIfPresent(Registry.self, forKey: .registry) ?? Registry()
         limits =
             try values.decodeIfPresent(ConnectionLimits.self, forKey: .limits) ?? ConnectionLimits()
         telemetry = try values.decodeIfPresent(Telemetry.self, forKey: .telemetry) ?? Telemetry()

@@ -20,6 +20,8 @@ struct DaemonSettings: Sendable {
     /// How the artifact store is looked after.
     var upkeep: ArtifactUpkeepService.Configuration
     var flavors: InstalledPlugins.Configuration
+    /// What verdicts block where a model's own policy says nothing.
+    var scanPolicy: ScanPolicy
     /// How long a client may keep its connection waiting.
     var slowClientPatience: Duration
     /// How long one search may keep the database busy.
@@ -61,6 +63,7 @@ struct DaemonSettings: Sendable {
         logBytes = try Self.logBytes(configuration.runs)
         upkeep = try Self.upkeep(configuration.artifacts)
         flavors = try Self.flavors(configuration, environment: environment, program: program)
+        scanPolicy = try Self.scanPolicy(configuration.registry)
         slowClientPatience = try Self.seconds(
             configuration.limits.slow_client_seconds, "limits.slow_client_seconds",
             else: Limits.slowClientPatience)
@@ -92,6 +95,32 @@ struct DaemonSettings: Sendable {
                 configuration.flavors.timeout_seconds, "flavors.timeout_seconds",
                 else: .seconds(30)),
             memory: UInt64(memory))
+    }
+
+    private static func scanPolicy(
+        _ registry: DaemonConfiguration.Registry
+    ) throws -> ScanPolicy {
+        var policy = ScanPolicy.standard
+        for (verdict, uses) in registry.scan_policy ?? [:] {
+            guard let judged = JudgedAs(rawValue: verdict) else {
+                throw LinajeError(
+                    .invalidArgument,
+                    "registry.scan_policy names verdict \"\(verdict.prefix(80))\"; use none, safe, "
+                        + "unknown or dangerous")
+            }
+            policy[judged] = BlockedUses(
+                Set(
+                    try uses.map { word in
+                        guard let use = ModelUse(rawValue: word) else {
+                            throw LinajeError(
+                                .invalidArgument,
+                                "registry.scan_policy.\(verdict) has \"\(word.prefix(80))\"; use "
+                                    + "promotion, registration or loading")
+                        }
+                        return use
+                    }))
+        }
+        return policy
     }
 
     private static func logBytes(_ runs: DaemonConfiguration.Runs) throws -> UInt64 {

@@ -34,7 +34,8 @@ struct DaemonStores: Sendable {
         let artifactBackend = try BuiltinStorage.artifacts(
             settings.artifacts, stateDirectory: stateDirectory, environment: environment)
         let catalog = CatalogStore(
-            backend: catalogBackend, clock: clock, searchTime: settings.searchTime)
+            backend: catalogBackend, clock: clock, searchTime: settings.searchTime,
+            scanPolicy: settings.scanPolicy)
         let metrics = MetricStore(
             backend: metricsBackend, clock: clock, logger: logger, queueBytes: settings.queueBytes)
         let runLogs = RunLogStore(backend: metricsBackend, limit: settings.logBytes, logger: logger)

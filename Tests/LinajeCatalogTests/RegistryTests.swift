@@ -67,7 +67,7 @@ import Testing
                 source: "runs:/\(RunID.of(1))/model", runID: .of(1), description: "the first",
                 createdAt: fixture.clock.now(), updatedAt: fixture.clock.now(),
                 tags: [Tag(key: "k", value: "v")], model: LoggedModelTests.description,
-                principal: "uid:1001")
+                principal: "uid:1001", blocked: BlockedUses([.promotion]))
             #expect(version == expected)
         }
     }

@@ -224,13 +224,20 @@ enum MappingSamples {
         ModelVersion(
             name: "m", version: .max, tree: digest, size: .max, source: "s", runID: run,
             loggedModelID: logged, stage: .production, description: "d", createdAt: time,
-            updatedAt: later, tags: tags, aliases: ["a"], model: model, principal: "uid:1")
+            updatedAt: later, tags: tags, aliases: ["a"], model: model, principal: "uid:1",
+            acceptance: RiskAcceptance(
+                verdict: .dangerous, reason: "r", principal: "uid:2", at: later),
+            blocked: BlockedUses([.registration, .loading]))
     }
 
     private static var registry: [MappingSample] {
         let registered = RegisteredModel(
             name: "m", description: "d", createdAt: time, updatedAt: later, tags: tags,
-            aliases: ["a": 1, "b": .max], latestVersions: [version])
+            aliases: ["a": 1, "b": .max], latestVersions: [version],
+            scanPolicy: ScanPolicy([
+                .none: .nothing, .unknown: BlockedUses([.promotion]),
+                .dangerous: BlockedUses([.loading]),
+            ]), effectivePolicy: .standard)
         let bare = ModelVersion(
             name: "m", version: 1, tree: digest, size: 0, source: "", createdAt: time,
             updatedAt: time)

@@ -52,6 +52,7 @@ def test_a_reader_may_change_nothing(folder):
 
 def test_a_writer_may_create_and_not_delete(folder):
     said = ask(folder, "writer", "CreateExperiment", "DeleteRegisteredModel",
-               "DeleteModelVersion", "DeleteLoggedModel")
+               "DeleteModelVersion", "DeleteLoggedModel", "SetScanPolicy", "AcceptRisk")
     assert said == {"role": "writer", "CreateExperiment": 0, "DeleteRegisteredModel": 108,
-                    "DeleteModelVersion": 108, "DeleteLoggedModel": 108}
+                    "DeleteModelVersion": 108, "DeleteLoggedModel": 108, "SetScanPolicy": 108,
+                    "AcceptRisk": 108}

@@ -141,7 +141,8 @@ struct ExportModelCommand: AsyncParsableCommand {
             return
         }
         let uri = try ModelURI(parsing: text.hasPrefix("models:/") ? text : "models:/\(text)")
-        switch try await client.resolve(uri) {
+        // Whoever takes the bundle in scans it again, by a policy of their own.
+        switch try await client.resolve(uri, toLook: true) {
         case .version(let version): try await export.add(version)
         case .loggedModel(let model): try await export.add(model)
         }

@@ -43,6 +43,7 @@ struct ModelAliasCommand: AsyncParsableCommand {
             let expecting: AliasExpectation =
                 expect.map { $0 == 0 ? .absent : .version($0) } ?? .any
             try await client.setAlias(alias, of: name, to: version, expecting: expecting)
+            try await client.modelVersion(name, version).warnOfVerdict()
         } else {
             try await client.deleteAlias(alias, of: name)
         }

@@ -8,6 +8,7 @@ struct ModelCommand: AsyncParsableCommand {
             ModelRegisterCommand.self, ModelShowCommand.self, ModelListCommand.self,
             ModelVersionsCommand.self, ModelStageCommand.self, ModelAliasCommand.self,
             ModelHistoryCommand.self, ModelDownloadCommand.self, ModelCreateCommand.self,
-            ModelDescribeCommand.self, ModelTagCommand.self, ModelDeleteCommand.self,
+            ModelDescribeCommand.self, ModelTagCommand.self, ModelPolicyCommand.self,
+            ModelAcceptCommand.self, ModelDeleteCommand.self,
         ], aliases: ["models"])
 }

@@ -45,6 +45,7 @@ struct ModelRegisterCommand: AsyncParsableCommand {
         }
         let version = try await client.createModelVersion(
             name, source: from, run: id, description: description, tags: tags)
+        version.warnOfVerdict()
         Output.line(options.json ? version.json.text : version.uri)
     }
 }

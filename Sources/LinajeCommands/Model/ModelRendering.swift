@@ -16,7 +16,8 @@ extension ModelVersion {
             ] + JSONValue.time("created_at", createdAt) + JSONValue.time("updated_at", updatedAt)
                 + [
                     ("tags", .tags(tags)), ("aliases", .strings(aliases)),
-                    ("principal", .string(principal)), ("model", model.json),
+                    ("principal", .string(principal)), ("blocked", blocked.json),
+                    ("acceptance", acceptance?.json ?? .null), ("model", model.json),
                 ])
     }
 
@@ -35,6 +36,8 @@ extension ModelVersion {
         fields.add("registered", "\(Rendering.time(createdAt)) by \(principal)")
         fields.add("updated", Rendering.time(updatedAt))
         fields.add("tags", Rendering.tags(tags))
+        fields.add("blocked", blocked == .nothing ? nil : "\(blocked), by its verdict")
+        fields.add("accepted", acceptance?.text)
         model.add(to: &fields)
         fields.show(options.style)
     }
@@ -110,7 +113,8 @@ extension RegisteredModel {
                         "aliases",
                         .object(
                             aliases.sorted { $0.key < $1.key }.map { ($0.key, .uint($0.value)) })
-                    ), ("latest_versions", .array(latestVersions.map(\.json))),
+                    ), ("policy", policyJSON),
+                    ("latest_versions", .array(latestVersions.map(\.json))),
                 ])
     }
 
@@ -123,6 +127,7 @@ extension RegisteredModel {
         fields.add("updated", Rendering.time(updatedAt))
         fields.add("tags", Rendering.tags(tags))
         fields.add("aliases", aliasLine)
+        fields.add("policy", ownPolicyText)
         for version in latestVersions {
             fields.add("latest \(version.stage.rawValue)", "version \(version.version)")
         }

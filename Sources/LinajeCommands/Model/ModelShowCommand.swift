@@ -25,7 +25,7 @@ struct ModelShowCommand: AsyncParsableCommand {
         }
         let parsed = try ModelURI(parsing: uri)
         let client = try await options.connect()
-        switch try await client.resolve(parsed) {
+        switch try await client.resolve(parsed, toLook: true) {
         case .version(let version): version.show(options)
         case .loggedModel(let model): model.show(options)
         }

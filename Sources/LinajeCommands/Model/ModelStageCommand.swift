@@ -31,6 +31,7 @@ struct ModelStageCommand: AsyncParsableCommand {
         let client = try await options.connect()
         let moved = try await client.transition(
             name, version, to: stage, archiveExisting: archiveExisting, comment: comment)
+        if moved.stage.isExclusive { moved.warnOfVerdict() }
         Output.line(options.json ? moved.json.text : "\(moved.uri) \(moved.stage.rawValue)")
     }
 }

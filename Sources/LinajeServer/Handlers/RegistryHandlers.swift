@@ -56,11 +56,25 @@ extension MethodTable {
         }
         unary(Methods.resolveModel) { request, _ in
             var answer = Linaje_V1_ResolveModelResponse()
-            switch try await service.resolve(request.uri) {
+            switch try await service.resolve(request.uri, toLook: request.toLook) {
             case .version(let version): answer.version = Linaje_V1_ModelVersion(version)
             case .loggedModel(let model): answer.loggedModel = Linaje_V1_LoggedModel(model)
             }
             return answer
+        }
+        unary(Methods.setScanPolicy) { request, context in
+            let model = try await service.setPolicy(
+                of: request.name, try ScanPolicyChanges(request),
+                context.change(
+                    encode: Linaje_V1_RegisteredModel.init, decode: RegisteredModel.init))
+            return Linaje_V1_RegisteredModel(model)
+        }
+        unary(Methods.acceptRisk) { request, context in
+            let version = try await service.acceptRisk(
+                of: request.name, request.version, reason: request.reason,
+                withdraw: request.withdraw,
+                context.change(encode: Linaje_V1_ModelVersion.init, decode: ModelVersion.init))
+            return Linaje_V1_ModelVersion(version)
         }
     }
 

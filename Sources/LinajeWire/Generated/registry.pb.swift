@@ -140,31 +140,174 @@ package nonisolated enum Linaje_V1_LoggedModelStatus: SwiftProtobuf.Enum, Swift.
 }
 
 /// A model with a name and versions.
-package nonisolated struct Linaje_V1_RegisteredModel: Sendable {
+package nonisolated struct Linaje_V1_RegisteredModel: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Its name: 1 to 500 bytes, no "/" and no ":".
-  package var name: String = String()
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
   /// What it is, for people.
-  package var description_p: String = String()
+  package var description_p: String {
+    get {_storage._description_p}
+    set {_uniqueStorage()._description_p = newValue}
+  }
 
   /// When it was created, in microseconds since 1970 UTC.
-  package var createdAtUs: Int64 = 0
+  package var createdAtUs: Int64 {
+    get {_storage._createdAtUs}
+    set {_uniqueStorage()._createdAtUs = newValue}
+  }
 
   /// When it or one of its versions last changed, in microseconds since 1970 UTC.
-  package var updatedAtUs: Int64 = 0
+  package var updatedAtUs: Int64 {
+    get {_storage._updatedAtUs}
+    set {_uniqueStorage()._updatedAtUs = newValue}
+  }
 
   /// Its tags, by key.
-  package var tags: [Linaje_V1_Tag] = []
+  package var tags: [Linaje_V1_Tag] {
+    get {_storage._tags}
+    set {_uniqueStorage()._tags = newValue}
+  }
 
   /// Its aliases, by name.
-  package var aliases: [Linaje_V1_Alias] = []
+  package var aliases: [Linaje_V1_Alias] {
+    get {_storage._aliases}
+    set {_uniqueStorage()._aliases = newValue}
+  }
 
   /// For each stage, the highest version in it.
-  package var latestVersions: [Linaje_V1_ModelVersion] = []
+  package var latestVersions: [Linaje_V1_ModelVersion] {
+    get {_storage._latestVersions}
+    set {_uniqueStorage()._latestVersions = newValue}
+  }
+
+  /// What its own policy says of verdicts; what is absent is left to the daemon.
+  package var scanPolicy: Linaje_V1_ScanPolicy {
+    get {_storage._scanPolicy ?? Linaje_V1_ScanPolicy()}
+    set {_uniqueStorage()._scanPolicy = newValue}
+  }
+  /// Returns true if `scanPolicy` has been explicitly set.
+  package var hasScanPolicy: Bool {_storage._scanPolicy != nil}
+  /// Clears the value of `scanPolicy`. Subsequent reads from it will return its default value.
+  package mutating func clearScanPolicy() {_uniqueStorage()._scanPolicy = nil}
+
+  /// What verdicts block: its own policy, and the daemon's where that says nothing.
+  package var effectivePolicy: Linaje_V1_ScanPolicy {
+    get {_storage._effectivePolicy ?? Linaje_V1_ScanPolicy()}
+    set {_uniqueStorage()._effectivePolicy = newValue}
+  }
+  /// Returns true if `effectivePolicy` has been explicitly set.
+  package var hasEffectivePolicy: Bool {_storage._effectivePolicy != nil}
+  /// Clears the value of `effectivePolicy`. Subsequent reads from it will return its default value.
+  package mutating func clearEffectivePolicy() {_uniqueStorage()._effectivePolicy = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What can be done with a version, as far as a verdict blocks it. Registration or loading without
+/// promotion count as with it.
+package nonisolated struct Linaje_V1_BlockedUses: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Setting an alias to it, moving it to Staging or Production: error 107.
+  package var promotion: Bool = false
+
+  /// Registering it at all: error 107, and nothing is kept of it.
+  package var registration: Bool = false
+
+  /// Reading its files by its models:/ name: error 107.
+  package var loading: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What verdicts block; what is absent is not decided here.
+package nonisolated struct Linaje_V1_ScanPolicy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Without a verdict: no file can hold code that loading runs, or nothing looked.
+  package var none: Linaje_V1_BlockedUses {
+    get {_none ?? Linaje_V1_BlockedUses()}
+    set {_none = newValue}
+  }
+  /// Returns true if `none` has been explicitly set.
+  package var hasNone: Bool {self._none != nil}
+  /// Clears the value of `none`. Subsequent reads from it will return its default value.
+  package mutating func clearNone() {self._none = nil}
+
+  /// With the verdict "safe".
+  package var safe: Linaje_V1_BlockedUses {
+    get {_safe ?? Linaje_V1_BlockedUses()}
+    set {_safe = newValue}
+  }
+  /// Returns true if `safe` has been explicitly set.
+  package var hasSafe: Bool {self._safe != nil}
+  /// Clears the value of `safe`. Subsequent reads from it will return its default value.
+  package mutating func clearSafe() {self._safe = nil}
+
+  /// With the verdict "unknown".
+  package var unknown: Linaje_V1_BlockedUses {
+    get {_unknown ?? Linaje_V1_BlockedUses()}
+    set {_unknown = newValue}
+  }
+  /// Returns true if `unknown` has been explicitly set.
+  package var hasUnknown: Bool {self._unknown != nil}
+  /// Clears the value of `unknown`. Subsequent reads from it will return its default value.
+  package mutating func clearUnknown() {self._unknown = nil}
+
+  /// With the verdict "dangerous".
+  package var dangerous: Linaje_V1_BlockedUses {
+    get {_dangerous ?? Linaje_V1_BlockedUses()}
+    set {_dangerous = newValue}
+  }
+  /// Returns true if `dangerous` has been explicitly set.
+  package var hasDangerous: Bool {self._dangerous != nil}
+  /// Clears the value of `dangerous`. Subsequent reads from it will return its default value.
+  package mutating func clearDangerous() {self._dangerous = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _none: Linaje_V1_BlockedUses? = nil
+  fileprivate var _safe: Linaje_V1_BlockedUses? = nil
+  fileprivate var _unknown: Linaje_V1_BlockedUses? = nil
+  fileprivate var _dangerous: Linaje_V1_BlockedUses? = nil
+}
+
+/// That somebody answers for a version in spite of its verdict, which lifts what that blocks.
+package nonisolated struct Linaje_V1_RiskAcceptance: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The verdict that was looked at: "none", "safe", "unknown" or "dangerous".
+  package var verdict: String = String()
+
+  /// Why it may be used.
+  package var reason: String = String()
+
+  /// Who said so: "uid:1000".
+  package var principal: String = String()
+
+  /// When, in microseconds since 1970 UTC.
+  package var acceptedAtUs: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -287,6 +430,26 @@ package nonisolated struct Linaje_V1_ModelVersion: @unchecked Sendable {
     get {_storage._principal}
     set {_uniqueStorage()._principal = newValue}
   }
+
+  /// Who answers for it in spite of its verdict; absent: nobody.
+  package var acceptance: Linaje_V1_RiskAcceptance {
+    get {_storage._acceptance ?? Linaje_V1_RiskAcceptance()}
+    set {_uniqueStorage()._acceptance = newValue}
+  }
+  /// Returns true if `acceptance` has been explicitly set.
+  package var hasAcceptance: Bool {_storage._acceptance != nil}
+  /// Clears the value of `acceptance`. Subsequent reads from it will return its default value.
+  package mutating func clearAcceptance() {_uniqueStorage()._acceptance = nil}
+
+  /// What the policy refuses to do with it now; absent: nothing.
+  package var blocked: Linaje_V1_BlockedUses {
+    get {_storage._blocked ?? Linaje_V1_BlockedUses()}
+    set {_uniqueStorage()._blocked = newValue}
+  }
+  /// Returns true if `blocked` has been explicitly set.
+  package var hasBlocked: Bool {_storage._blocked != nil}
+  /// Clears the value of `blocked`. Subsequent reads from it will return its default value.
+  package mutating func clearBlocked() {_uniqueStorage()._blocked = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -846,6 +1009,62 @@ package nonisolated struct Linaje_V1_ResolveModelRequest: Sendable {
   /// models:/NAME/3, models:/NAME/latest, models:/NAME/Production, models:/NAME@alias, models:/m-ID.
   package var uri: String = String()
 
+  /// Whether the caller only looks. Otherwise it is about to load it, and a version whose verdict
+  /// blocks that is error 107.
+  package var toLook: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Changes what verdicts block for a model. Versions that were promoted stay where they are.
+package nonisolated struct Linaje_V1_SetScanPolicyRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The model's name.
+  package var name: String = String()
+
+  /// What its policy decides from now on; what is absent stays.
+  package var set: Linaje_V1_ScanPolicy {
+    get {_set ?? Linaje_V1_ScanPolicy()}
+    set {_set = newValue}
+  }
+  /// Returns true if `set` has been explicitly set.
+  package var hasSet: Bool {self._set != nil}
+  /// Clears the value of `set`. Subsequent reads from it will return its default value.
+  package mutating func clearSet() {self._set = nil}
+
+  /// Verdicts that it leaves to the daemon from now on: "none", "safe", "unknown", "dangerous".
+  package var reset: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _set: Linaje_V1_ScanPolicy? = nil
+}
+
+/// Accepts the risk of a version, which lifts what its verdict blocks for this version alone.
+package nonisolated struct Linaje_V1_AcceptRiskRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The model's name.
+  package var name: String = String()
+
+  /// The version's number.
+  package var version: UInt64 = 0
+
+  /// Why it may be used, or why not any more.
+  package var reason: String = String()
+
+  /// Whether an acceptance is withdrawn instead. Where the version was promoted to, it stays.
+  package var withdraw: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1233,7 +1452,133 @@ nonisolated extension Linaje_V1_LoggedModelStatus: SwiftProtobuf._ProtoNameProvi
 
 nonisolated extension Linaje_V1_RegisteredModel: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RegisteredModel"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}description\0\u{3}created_at_us\0\u{3}updated_at_us\0\u{1}tags\0\u{1}aliases\0\u{3}latest_versions\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}description\0\u{3}created_at_us\0\u{3}updated_at_us\0\u{1}tags\0\u{1}aliases\0\u{3}latest_versions\0\u{3}scan_policy\0\u{3}effective_policy\0")
+
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _description_p: String = String()
+    var _createdAtUs: Int64 = 0
+    var _updatedAtUs: Int64 = 0
+    var _tags: [Linaje_V1_Tag] = []
+    var _aliases: [Linaje_V1_Alias] = []
+    var _latestVersions: [Linaje_V1_ModelVersion] = []
+    var _scanPolicy: Linaje_V1_ScanPolicy? = nil
+    var _effectivePolicy: Linaje_V1_ScanPolicy? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _description_p = source._description_p
+      _createdAtUs = source._createdAtUs
+      _updatedAtUs = source._updatedAtUs
+      _tags = source._tags
+      _aliases = source._aliases
+      _latestVersions = source._latestVersions
+      _scanPolicy = source._scanPolicy
+      _effectivePolicy = source._effectivePolicy
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._description_p) }()
+        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._createdAtUs) }()
+        case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._updatedAtUs) }()
+        case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._tags) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._aliases) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._latestVersions) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._scanPolicy) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._effectivePolicy) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      if !_storage._description_p.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._description_p, fieldNumber: 2)
+      }
+      if _storage._createdAtUs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._createdAtUs, fieldNumber: 3)
+      }
+      if _storage._updatedAtUs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._updatedAtUs, fieldNumber: 4)
+      }
+      if !_storage._tags.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._tags, fieldNumber: 5)
+      }
+      if !_storage._aliases.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._aliases, fieldNumber: 6)
+      }
+      if !_storage._latestVersions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._latestVersions, fieldNumber: 7)
+      }
+      try { if let v = _storage._scanPolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._effectivePolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_RegisteredModel, rhs: Linaje_V1_RegisteredModel) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._description_p != rhs_storage._description_p {return false}
+        if _storage._createdAtUs != rhs_storage._createdAtUs {return false}
+        if _storage._updatedAtUs != rhs_storage._updatedAtUs {return false}
+        if _storage._tags != rhs_storage._tags {return false}
+        if _storage._aliases != rhs_storage._aliases {return false}
+        if _storage._latestVersions != rhs_storage._latestVersions {return false}
+        if _storage._scanPolicy != rhs_storage._scanPolicy {return false}
+        if _storage._effectivePolicy != rhs_storage._effectivePolicy {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_BlockedUses: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".BlockedUses"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}promotion\0\u{1}registration\0\u{1}loading\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1241,51 +1586,125 @@ nonisolated extension Linaje_V1_RegisteredModel: SwiftProtobuf.Message, SwiftPro
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.description_p) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self.createdAtUs) }()
-      case 4: try { try decoder.decodeSingularInt64Field(value: &self.updatedAtUs) }()
-      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.tags) }()
-      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.aliases) }()
-      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.latestVersions) }()
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.promotion) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.registration) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.loading) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    if self.promotion != false {
+      try visitor.visitSingularBoolField(value: self.promotion, fieldNumber: 1)
     }
-    if !self.description_p.isEmpty {
-      try visitor.visitSingularStringField(value: self.description_p, fieldNumber: 2)
+    if self.registration != false {
+      try visitor.visitSingularBoolField(value: self.registration, fieldNumber: 2)
     }
-    if self.createdAtUs != 0 {
-      try visitor.visitSingularInt64Field(value: self.createdAtUs, fieldNumber: 3)
-    }
-    if self.updatedAtUs != 0 {
-      try visitor.visitSingularInt64Field(value: self.updatedAtUs, fieldNumber: 4)
-    }
-    if !self.tags.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.tags, fieldNumber: 5)
-    }
-    if !self.aliases.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.aliases, fieldNumber: 6)
-    }
-    if !self.latestVersions.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.latestVersions, fieldNumber: 7)
+    if self.loading != false {
+      try visitor.visitSingularBoolField(value: self.loading, fieldNumber: 3)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Linaje_V1_RegisteredModel, rhs: Linaje_V1_RegisteredModel) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.description_p != rhs.description_p {return false}
-    if lhs.createdAtUs != rhs.createdAtUs {return false}
-    if lhs.updatedAtUs != rhs.updatedAtUs {return false}
-    if lhs.tags != rhs.tags {return false}
-    if lhs.aliases != rhs.aliases {return false}
-    if lhs.latestVersions != rhs.latestVersions {return false}
+  package static func ==(lhs: Linaje_V1_BlockedUses, rhs: Linaje_V1_BlockedUses) -> Bool {
+    if lhs.promotion != rhs.promotion {return false}
+    if lhs.registration != rhs.registration {return false}
+    if lhs.loading != rhs.loading {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_ScanPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ScanPolicy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}none\0\u{1}safe\0\u{1}unknown\0\u{1}dangerous\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._none) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._safe) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._unknown) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._dangerous) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._none {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._safe {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._unknown {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._dangerous {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_ScanPolicy, rhs: Linaje_V1_ScanPolicy) -> Bool {
+    if lhs._none != rhs._none {return false}
+    if lhs._safe != rhs._safe {return false}
+    if lhs._unknown != rhs._unknown {return false}
+    if lhs._dangerous != rhs._dangerous {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_RiskAcceptance: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RiskAcceptance"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}verdict\0\u{1}reason\0\u{1}principal\0\u{3}accepted_at_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.verdict) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.principal) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.acceptedAtUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.verdict.isEmpty {
+      try visitor.visitSingularStringField(value: self.verdict, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.principal.isEmpty {
+      try visitor.visitSingularStringField(value: self.principal, fieldNumber: 3)
+    }
+    if self.acceptedAtUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.acceptedAtUs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_RiskAcceptance, rhs: Linaje_V1_RiskAcceptance) -> Bool {
+    if lhs.verdict != rhs.verdict {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.principal != rhs.principal {return false}
+    if lhs.acceptedAtUs != rhs.acceptedAtUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1328,7 +1747,7 @@ nonisolated extension Linaje_V1_Alias: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ModelVersion"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}tree\0\u{1}size\0\u{1}source\0\u{3}run_id\0\u{3}logged_model_id\0\u{1}stage\0\u{1}description\0\u{3}created_at_us\0\u{3}updated_at_us\0\u{1}tags\0\u{1}aliases\0\u{1}model\0\u{1}principal\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}tree\0\u{1}size\0\u{1}source\0\u{3}run_id\0\u{3}logged_model_id\0\u{1}stage\0\u{1}description\0\u{3}created_at_us\0\u{3}updated_at_us\0\u{1}tags\0\u{1}aliases\0\u{1}model\0\u{1}principal\0\u{1}acceptance\0\u{1}blocked\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -1346,6 +1765,8 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
     var _aliases: [String] = []
     var _model: Linaje_V1_ModelDescription? = nil
     var _principal: String = String()
+    var _acceptance: Linaje_V1_RiskAcceptance? = nil
+    var _blocked: Linaje_V1_BlockedUses? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1371,6 +1792,8 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       _aliases = source._aliases
       _model = source._model
       _principal = source._principal
+      _acceptance = source._acceptance
+      _blocked = source._blocked
     }
   }
 
@@ -1404,6 +1827,8 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._aliases) }()
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._model) }()
         case 15: try { try decoder.decodeSingularStringField(value: &_storage._principal) }()
+        case 16: try { try decoder.decodeSingularMessageField(value: &_storage._acceptance) }()
+        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._blocked) }()
         default: break
         }
       }
@@ -1461,6 +1886,12 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       if !_storage._principal.isEmpty {
         try visitor.visitSingularStringField(value: _storage._principal, fieldNumber: 15)
       }
+      try { if let v = _storage._acceptance {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      } }()
+      try { if let v = _storage._blocked {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1485,6 +1916,8 @@ nonisolated extension Linaje_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         if _storage._aliases != rhs_storage._aliases {return false}
         if _storage._model != rhs_storage._model {return false}
         if _storage._principal != rhs_storage._principal {return false}
+        if _storage._acceptance != rhs_storage._acceptance {return false}
+        if _storage._blocked != rhs_storage._blocked {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -2384,7 +2817,7 @@ nonisolated extension Linaje_V1_DeleteAliasRequest: SwiftProtobuf.Message, Swift
 
 nonisolated extension Linaje_V1_ResolveModelRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ResolveModelRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uri\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uri\0\u{3}to_look\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2393,6 +2826,7 @@ nonisolated extension Linaje_V1_ResolveModelRequest: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.uri) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.toLook) }()
       default: break
       }
     }
@@ -2402,11 +2836,104 @@ nonisolated extension Linaje_V1_ResolveModelRequest: SwiftProtobuf.Message, Swif
     if !self.uri.isEmpty {
       try visitor.visitSingularStringField(value: self.uri, fieldNumber: 1)
     }
+    if self.toLook != false {
+      try visitor.visitSingularBoolField(value: self.toLook, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Linaje_V1_ResolveModelRequest, rhs: Linaje_V1_ResolveModelRequest) -> Bool {
     if lhs.uri != rhs.uri {return false}
+    if lhs.toLook != rhs.toLook {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_SetScanPolicyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SetScanPolicyRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}set\0\u{1}reset\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._set) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.reset) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if let v = self._set {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.reset.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.reset, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_SetScanPolicyRequest, rhs: Linaje_V1_SetScanPolicyRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs._set != rhs._set {return false}
+    if lhs.reset != rhs.reset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Linaje_V1_AcceptRiskRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AcceptRiskRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}reason\0\u{1}withdraw\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.withdraw) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    if self.withdraw != false {
+      try visitor.visitSingularBoolField(value: self.withdraw, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Linaje_V1_AcceptRiskRequest, rhs: Linaje_V1_AcceptRiskRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.withdraw != rhs.withdraw {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

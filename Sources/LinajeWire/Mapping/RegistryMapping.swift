@@ -41,6 +41,10 @@ extension Linaje_V1_RegisteredModel {
             return message
         }
         latestVersions = model.latestVersions.map(Linaje_V1_ModelVersion.init)
+        if !model.scanPolicy.isEmpty { scanPolicy = Linaje_V1_ScanPolicy(model.scanPolicy) }
+        if !model.effectivePolicy.isEmpty {
+            effectivePolicy = Linaje_V1_ScanPolicy(model.effectivePolicy)
+        }
     }
 }
 
@@ -54,7 +58,9 @@ extension RegisteredModel {
             tags: try message.tags.map { try Tag($0) },
             aliases: Dictionary(
                 message.aliases.map { ($0.name, $0.version) }, uniquingKeysWith: { $1 }),
-            latestVersions: try message.latestVersions.map { try ModelVersion($0) })
+            latestVersions: try message.latestVersions.map { try ModelVersion($0) },
+            scanPolicy: ScanPolicy(message.scanPolicy),
+            effectivePolicy: ScanPolicy(message.effectivePolicy))
     }
 }
 
@@ -90,6 +96,8 @@ extension Linaje_V1_ModelVersion {
         aliases = version.aliases
         model = Linaje_V1_ModelDescription(version.model)
         principal = version.principal
+        if let found = version.acceptance { acceptance = Linaje_V1_RiskAcceptance(found) }
+        if version.blocked != .nothing { blocked = Linaje_V1_BlockedUses(version.blocked) }
     }
 }
 
@@ -106,6 +114,8 @@ extension ModelVersion {
             createdAt: Timestamp(microseconds: message.createdAtUs),
             updatedAt: Timestamp(microseconds: message.updatedAtUs),
             tags: try message.tags.map { try Tag($0) }, aliases: message.aliases,
-            model: try ModelDescription(message.model), principal: message.principal)
+            model: try ModelDescription(message.model), principal: message.principal,
+            acceptance: message.hasAcceptance ? try RiskAcceptance(message.acceptance) : nil,
+            blocked: BlockedUses(message.blocked))
     }
 }

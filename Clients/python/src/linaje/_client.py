@@ -363,15 +363,31 @@ class Client:
             description=description, create_model=create_model,
             tags=[{"key": key_, "value": str(value)} for key_, value in (tags or {}).items()])
 
-    def resolve_model(self, uri: str) -> Tuple[str, Message]:
+    def resolve_model(self, uri: str, *, to_look: bool = False) -> Tuple[str, Message]:
         """What a models:/ URI points at: ("version", ModelVersion) or
-        ("logged_model", LoggedModel)."""
-        answer = self.call("ResolveModel", uri=uri)
+        ("logged_model", LoggedModel). Unless it is only `to_look`, a version whose verdict blocks
+        loading is LinajeError 107."""
+        answer = self.call("ResolveModel", uri=uri, to_look=to_look)
         if answer.version is not None:
             return "version", answer.version
         if answer.logged_model is not None:
             return "logged_model", answer.logged_model
         raise LinajeError(101, f"the daemon's answer about {uri} names nothing")
+
+    def set_scan_policy(self, name: str, *, reset: Iterable[str] = (),
+                        **blocks: Iterable[str]) -> Message:
+        """Says what verdicts ("none", "safe", "unknown", "dangerous") block of a model's versions:
+        any of "promotion", "registration", "loading". The RegisteredModel.
+
+        Verdicts in `reset` are left to the daemon; others stay."""
+        return self.call("SetScanPolicy", name=name, reset=list(reset), set={
+            verdict: {use: True for use in uses} for verdict, uses in blocks.items()})
+
+    def accept_risk(self, name: str, version: int, reason: str, *,
+                    withdraw: bool = False) -> Message:
+        """Answers for a version in spite of its verdict, or takes that back; the ModelVersion."""
+        return self.call("AcceptRisk", name=name, version=version, reason=reason,
+                         withdraw=withdraw)
 
     def lineage(self, uri: str, depth: int = 0) -> Message:
         """The graph (LineageGraph) of where something came from."""

@@ -619,6 +619,25 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (5, "tags", "Tag", "repeated"),
         (6, "aliases", "Alias", "repeated"),
         (7, "latest_versions", "ModelVersion", "repeated"),
+        (8, "scan_policy", "ScanPolicy", ""),
+        (9, "effective_policy", "ScanPolicy", ""),
+    ],
+    "BlockedUses": [
+        (1, "promotion", "bool", ""),
+        (2, "registration", "bool", ""),
+        (3, "loading", "bool", ""),
+    ],
+    "ScanPolicy": [
+        (1, "none", "BlockedUses", ""),
+        (2, "safe", "BlockedUses", ""),
+        (3, "unknown", "BlockedUses", ""),
+        (4, "dangerous", "BlockedUses", ""),
+    ],
+    "RiskAcceptance": [
+        (1, "verdict", "string", ""),
+        (2, "reason", "string", ""),
+        (3, "principal", "string", ""),
+        (4, "accepted_at_us", "int64", ""),
     ],
     "Alias": [
         (1, "name", "string", ""),
@@ -640,6 +659,8 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (13, "aliases", "string", "repeated"),
         (14, "model", "ModelDescription", ""),
         (15, "principal", "string", ""),
+        (16, "acceptance", "RiskAcceptance", ""),
+        (17, "blocked", "BlockedUses", ""),
     ],
     "ModelDescription": [
         (1, "flavors", "FlavorDescription", "repeated"),
@@ -755,6 +776,18 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
     ],
     "ResolveModelRequest": [
         (1, "uri", "string", ""),
+        (2, "to_look", "bool", ""),
+    ],
+    "SetScanPolicyRequest": [
+        (1, "name", "string", ""),
+        (2, "set", "ScanPolicy", ""),
+        (3, "reset", "string", "repeated"),
+    ],
+    "AcceptRiskRequest": [
+        (1, "name", "string", ""),
+        (2, "version", "uint64", ""),
+        (3, "reason", "string", ""),
+        (4, "withdraw", "bool", ""),
     ],
     "ResolveModelResponse": [
         (1, "version", "ModelVersion", "oneof"),
@@ -1472,6 +1505,8 @@ METHODS: Dict[str, Tuple[int, str, bool, str, str]] = {
     "SetAlias": (0x060C, "U", True, "SetAliasRequest", "Done"),
     "DeleteAlias": (0x060D, "U", True, "DeleteAliasRequest", "Done"),
     "ResolveModel": (0x060E, "U", False, "ResolveModelRequest", "ResolveModelResponse"),
+    "SetScanPolicy": (0x060F, "U", True, "SetScanPolicyRequest", "RegisteredModel"),
+    "AcceptRisk": (0x0610, "U", True, "AcceptRiskRequest", "ModelVersion"),
     "CreateLoggedModel": (0x0701, "U", True, "CreateLoggedModelRequest", "LoggedModel"),
     "GetLoggedModel": (0x0702, "U", False, "GetLoggedModelRequest", "LoggedModel"),
     "SearchLoggedModels": (0x0703, "U", False, "SearchLoggedModelsRequest",
