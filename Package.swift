@@ -242,7 +242,7 @@ let package = Package(
             "LinajeClientTests",
             [
                 "LinajeArtifacts", "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost",
-                "LinajeTransport", "LinajeWire",
+                "LinajeTransport", "LinajeWire", crypto,
             ]),
         tests(
             "LinajeDecoratorsTests",

@@ -9,6 +9,6 @@ struct ModelCommand: AsyncParsableCommand {
             ModelVersionsCommand.self, ModelStageCommand.self, ModelAliasCommand.self,
             ModelHistoryCommand.self, ModelDownloadCommand.self, ModelCreateCommand.self,
             ModelDescribeCommand.self, ModelTagCommand.self, ModelPolicyCommand.self,
-            ModelAcceptCommand.self, ModelDeleteCommand.self,
+            ModelAcceptCommand.self, ModelDiffCommand.self, ModelDeleteCommand.self,
         ], aliases: ["models"])
 }
