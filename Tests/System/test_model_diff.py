@@ -78,6 +78,13 @@ def test_two_trained_versions_differ_in_what_made_them_and_in_what_they_take(dae
     assert "model.pkl" in entries(found, "files")
     assert "dependencies" not in found["differences"]
 
+    # A logged model is compared as what became of it is: here they are the same files.
+    with daemon.client() as client:
+        logged = "models:/m-" + client.resolve_model(one)[1].logged_model_id.hex()
+    assert diff(daemon, logged, one, "--json")["same"]
+    assert set(diff(daemon, logged, other, "--json")["differences"]) >= {
+        "signature", "files", "metrics", "params", "data"}
+
     back = diff(daemon, other, one, "--json")
     assert {each["name"]: each["breaking"] for each in back["differences"]["signature"]} == {
         "input income": True, "input debts": False}
