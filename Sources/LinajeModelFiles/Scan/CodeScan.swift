@@ -42,7 +42,7 @@ package struct CodeScan: Sendable {
         }
         if Self.isPickle(prefix) { return try await pickles(file) }
         if let packed = Self.packing(of: prefix) { return try await self.packed(file, packed) }
-        if TarListing.isLikely(prefix) { return try await TarListing.scan(file) }
+        if TarListing.isLikely(prefix) { return try await tar(file, prefix) }
         return try await oldPickle(file, prefix, isDemanded: Self.pickleEndings.contains(ending))
     }
 
@@ -145,6 +145,17 @@ package struct CodeScan: Sendable {
     static func mayBeOld(_ prefix: some Collection<UInt8>) -> Bool {
         guard let first = prefix.first else { return false }
         return "(]}c)NIJKMLSTUVXFGBCP.".utf8.contains(first) || (0x88...0x96).contains(first)
+    }
+
+    /// The first name of a tar archive can be the operations of a pickle that does something.
+    private func tar(_ file: ModelFile, _ prefix: [UInt8]) async throws -> FileScan {
+        var scan = try await TarListing.scan(file)
+        var reader = PickleReader(PickleInput(file), rules: rules)
+        guard Self.mayBeOld(prefix), try await isOldPickle(&reader) else { return scan }
+        let inner = try await pickles(PickleReader(PickleInput(file), rules: rules), "pickle")
+        scan.add(inner, in: "as a pickle:")
+        scan.note(.dangerous, "is a pickle and a tar archive at once")
+        return scan
     }
 
     private func isOldPickle(_ reader: inout PickleReader) async throws -> Bool {
