@@ -7,7 +7,9 @@ struct TorchTensors {
     /// How deep values are looked at, and how many.
     private static let mostDepth = 64
     private static let mostValues = 1_000_000
-    private static let mostDimensions = 64
+    private static let mostDimensions: UInt32 = 64
+    /// Longest name in bytes: a value may be reached by as many names as there are ways to it.
+    private static let mostNameBytes = 2_048
 
     private(set) var tensors: [TensorDescription] = []
     /// All of them, also those past the bounds.
@@ -37,7 +39,9 @@ struct TorchTensors {
 
     private mutating func walk(_ node: PickleNode, _ name: String, _ depth: Int, isModel: Bool) {
         values += 1
-        guard depth < Self.mostDepth, values < Self.mostValues else {
+        guard depth < Self.mostDepth, values < Self.mostValues,
+            name.utf8.count <= Self.mostNameBytes
+        else {
             isCut = true
             return
         }
@@ -100,7 +104,7 @@ struct TorchTensors {
     }
 
     private static func shape(_ node: PickleNode) -> [UInt64]? {
-        guard let parts = node.elements, parts.count <= mostDimensions else { return nil }
+        guard let parts = node.elements(most: mostDimensions) else { return nil }
         let shape = parts.compactMap { $0.int.flatMap { UInt64(exactly: $0) } }
         return shape.count == parts.count ? shape : nil
     }

@@ -39,10 +39,13 @@ struct NumpyType: Sendable {
     /// Whether a type has objects among its elements and its flags do not say so: NumPy would take bytes
     /// of the file for addresses.
     static func hidesObjects(
-        _ object: PickleArena.Object, state: PickleValue, in machine: PickleMachine
+        _ object: PickleArena.Object, state: PickleValue, in machine: PickleMachine,
+        looks left: inout Int
     ) -> Bool {
         let parts = machine.arena.few(state, 16)
-        var budget = mostLooks
+        let most = min(mostLooks, left)
+        var budget = most
+        defer { left -= most - budget }
         guard
             isObject(object, in: machine)
                 || parts.contains(where: { holdsObjects($0, in: machine, 0, &budget) })
@@ -53,6 +56,8 @@ struct NumpyType: Sendable {
 
     /// Most values that are looked at for one type: fields may be the same value many times.
     private static let mostLooks = 20_000
+    /// The same for all types of one pickle, as one type may be given its state again and again.
+    static let mostLooksInAll = 10_000_000
 
     private static func isObject(
         _ object: PickleArena.Object, in machine: PickleMachine

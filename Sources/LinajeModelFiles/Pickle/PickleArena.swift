@@ -59,6 +59,14 @@ struct PickleArena: Sendable {
     private(set) var blobs: [[UInt8]] = []
     private var blobBytes = 0
 
+    /// About how many bytes a copy takes.
+    var weight: Int {
+        texts.count + items.count * MemoryLayout<PickleValue>.stride
+            + segments.count * MemoryLayout<Segment>.stride
+            + containers.count * MemoryLayout<Container>.stride
+            + objects.count * MemoryLayout<Object>.stride
+    }
+
     // MARK: Making
 
     mutating func text(_ bytes: ArraySlice<UInt8>) -> PickleValue {

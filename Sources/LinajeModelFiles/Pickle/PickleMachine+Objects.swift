@@ -242,10 +242,12 @@ extension PickleMachine {
             globals.indices.contains(Int(object.global))
         else { return nil }
         let maker = globals[Int(object.global)]
-        if maker.module == "numpy", maker.name == "dtype",
-            NumpyType.hidesObjects(object, state: state, in: self)
-        {
-            note(.dangerous, "has a NumPy type that takes numbers for objects", at: offset)
+        if maker.module == "numpy", maker.name == "dtype" {
+            var left = typeLooks
+            if NumpyType.hidesObjects(object, state: state, in: self, looks: &left) {
+                note(.dangerous, "has a NumPy type that takes numbers for objects", at: offset)
+            }
+            typeLooks = left
         }
         guard maker.module == JoblibArray.module, maker.name == JoblibArray.name else { return nil }
         guard position >= frameEnd else {

@@ -49,6 +49,8 @@ struct PickleMachine: Sendable {
     /// Calls, instances and states: what makes bytes a pickle that does something.
     var actions = 0
     var operations: UInt64 = 0
+    /// How many values types may still be searched for.
+    var typeLooks = NumpyType.mostLooksInAll
     var protocolVersion = 0
     /// Blobs that are loaded as files.
     var loadedBlobs: Set<Int> = []
@@ -209,6 +211,11 @@ struct PickleMachine: Sendable {
             value = value << 8 | UInt64(window[place])
         }
         return value
+    }
+
+    /// About how many bytes a copy takes.
+    var weight: Int {
+        arena.weight + (stack.count + memo.count) * MemoryLayout<PickleValue>.stride
     }
 
     // MARK: Stack

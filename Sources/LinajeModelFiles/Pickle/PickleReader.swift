@@ -6,6 +6,8 @@ package struct PickleReader {
     static let mostDepth = 4
     /// Most joblib arrays of objects in one pickle: each is a pickle that is read twice.
     static let mostObjectArrays = 4_096
+    /// Most bytes that are copied to read them twice.
+    private static let mostCopiedBytes = 16 << 30
 
     private var input: PickleInput
     private var window: [UInt8] = []
@@ -15,6 +17,7 @@ package struct PickleReader {
     private(set) package var position: UInt64 = 0
     private let rules: GlobalRules
     private var objectArrays = 0
+    private var copiedBytes = 0
 
     package init(
         _ input: PickleInput, at position: UInt64 = 0, rules: GlobalRules = .standard
@@ -126,6 +129,10 @@ package struct PickleReader {
         objectArrays += 1
         guard objectArrays <= Self.mostObjectArrays else {
             throw PickleFault("has more than \(Self.mostObjectArrays) joblib arrays of objects")
+        }
+        copiedBytes += machine.weight
+        guard copiedBytes <= Self.mostCopiedBytes else {
+            throw PickleFault("has too many joblib arrays of objects for its length")
         }
         var other = machine
         other.problems = []

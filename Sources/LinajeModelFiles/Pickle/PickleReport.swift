@@ -100,10 +100,22 @@ package struct PickleNode: Sendable {
         return machine.globals[Int(object.global)]
     }
 
-    /// The arguments of the call that made an object.
+    /// The arguments of the call that made an object; none of them when there are more than any such
+    /// call has, as an object may be looked at as often as the file names it.
     package var arguments: [PickleNode] {
         guard let object = machine.arena.object(of: value) else { return [] }
-        return nodes(machine.arena.elements(of: object.args))
+        return nodes(machine.arena.few(object.args, Self.mostArguments))
+    }
+
+    /// Most arguments that are looked at.
+    private static let mostArguments: UInt32 = 64
+
+    /// The elements, when there are at most so many.
+    package func elements(most: UInt32) -> [PickleNode]? {
+        guard let container = machine.arena.container(of: value), container.count <= most else {
+            return nil
+        }
+        return elements
     }
 
     /// The state that an object was given.

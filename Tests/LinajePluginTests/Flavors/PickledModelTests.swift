@@ -56,6 +56,21 @@ struct PickledModelTests {
         #expect(model.findings.map(\.message) == ["1 of 1 storages are missing or of another size"])
     }
 
+    @Test("arguments that a file names again and again are not copied as often")
+    func namedAgain() async throws {
+        let arguments =
+            PickleBytes.ops("(") + [UInt8](repeating: UInt8(ascii: "N"), count: 400_000)
+        let tensor =
+            PickleBytes.global("torch._utils", "_rebuild_tensor_v2") + arguments
+            + PickleBytes.ops("tRq") + [0]
+        let again = (0..<20_000).flatMap { _ in [UInt8(ascii: "h"), 0] }
+        let object = PickleBytes.pickle(tensor, PickleBytes.ops("0]("), again, PickleBytes.ops("e"))
+        let bytes = ZIPBytes.of(("m/data.pkl", object), ("m/version", [0x33]))
+        let model = try await PyTorchFlavor().describe(MemoryModelSource(["m.pt": bytes]))
+        #expect(model.flavors.first?.facts["tensors"] == "20000")
+        #expect(model.tensors == [])
+    }
+
     @Test("storages are not read")
     func storagesAreNotRead() async throws {
         let bytes = ZIPBytes.of(
