@@ -89,7 +89,8 @@ public struct PluginManifest: Sendable, Hashable {
         }
         guard let version else { throw invalid("has no \"protocol\"; this version speaks 1") }
         let executable = try text("executable")
-        guard !executable.contains("/"), executable != ".", executable != "..",
+        // By bytes: with an accent after it a slash is another character, and still a slash.
+        guard !executable.utf8.contains(UInt8(ascii: "/")), executable != ".", executable != "..",
             !executable.utf8.contains(0)
         else { throw invalid("\"executable\" must be the name of a file beside the manifest") }
         for path in readable where !path.hasPrefix("/") || path == "/" || path.utf8.contains(0) {

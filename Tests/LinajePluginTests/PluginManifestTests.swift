@@ -33,6 +33,7 @@ struct PluginManifestTests {
             ("model flavor", "toaster", "kind"), ("\"version\": \"0.1.0\",", "", "version"),
             ("\"protocol\": 1,", "", "protocol"), ("linaje-flavor-demo", "../demo", "executable"),
             ("linaje-flavor-demo", "..", "executable"), ("0a0a", "0a0g", "sha256"),
+            ("linaje-flavor-demo", "../\u{301}demo", "executable"),
             ("/opt/x", "opt/x", "read"), ("/opt/x", "/", "read"),
         ])
     func wrong(from: String, to: String, member: String) throws {
@@ -60,7 +61,7 @@ struct PluginManifestTests {
             }
             do {
                 let manifest = try PluginManifest(parsing: changed, path: "changed")
-                #expect(!manifest.executable.contains("/"))
+                #expect(!manifest.executable.utf8.contains(UInt8(ascii: "/")))
                 #expect(PluginManifest.isName(manifest.descriptor.name))
             } catch {
                 #expect(error is LinajeError)
