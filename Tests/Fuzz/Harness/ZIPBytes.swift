@@ -1,0 +1,1 @@
+../../LinajePluginTests/Support/ZIPBytes.swift
