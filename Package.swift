@@ -33,9 +33,10 @@ func layer(_ name: String, _ dependencies: [Target.Dependency], path: String? = 
 }
 
 /// A flavor of models: it sees a model by the plugin kit and reads its bytes with LinajeModelFiles.
-func flavor(_ name: String) -> Target {
+func flavor(_ name: String, _ more: [Target.Dependency] = []) -> Target {
     layer(
-        name, ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"], path: "Plugins/\(name)")
+        name, ["LinajeDomain", "LinajeModelFiles", "LinajePluginKit"] + more,
+        path: "Plugins/\(name)")
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -113,6 +114,7 @@ let package = Package(
         // The protocols plugins implement, and the plugins in the box.
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeModelFiles", ["CZlib", "LinajeDomain", "LinajePluginKit"]),
+        layer("LinajeScoring", ["LinajeDomain"]),
         layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
         flavor("CatBoostFlavor"),
         layer(
@@ -120,8 +122,8 @@ let package = Package(
             path: "Plugins/FilesystemStorage"),
         flavor("GGUFFlavor"),
         flavor("KerasFlavor"),
-        flavor("LightGBMFlavor"),
-        flavor("ONNXFlavor"),
+        flavor("LightGBMFlavor", ["LinajeScoring"]),
+        flavor("ONNXFlavor", ["LinajeScoring"]),
         layer(
             "PyFuncFlavor",
             ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
@@ -156,7 +158,7 @@ let package = Package(
             path: "Plugins/SQLiteBackend"),
         flavor("TensorFlowFlavor"),
         flavor("TransformersFlavor"),
-        flavor("XGBoostFlavor"),
+        flavor("XGBoostFlavor", ["LinajeScoring"]),
 
         // The engines of the daemon, its use cases and its door.
         layer(
@@ -263,8 +265,9 @@ let package = Package(
             [
                 "CatBoostFlavor", "FilesystemStorage", "GGUFFlavor", "KerasFlavor",
                 "LightGBMFlavor", "LinajeConformance", "LinajeDecorators", "LinajeDomain",
-                "LinajeModelFiles", "LinajePluginKit", "LinajeWire", "ONNXFlavor", "PyFuncFlavor",
-                "PyTorchFlavor", "S3Storage", "SafetensorsFlavor", "ScanFlavor", "SklearnFlavor",
+                "LinajeModelFiles", "LinajePluginKit", "LinajeScoring", "LinajeWire", "ONNXFlavor",
+                "PyFuncFlavor", "PyTorchFlavor", "S3Storage", "SafetensorsFlavor", "ScanFlavor",
+                "SklearnFlavor",
                 "SQLiteBackend", "TensorFlowFlavor", "TransformersFlavor", "XGBoostFlavor",
             ], exclude: ["Fixtures"]),
         tests(

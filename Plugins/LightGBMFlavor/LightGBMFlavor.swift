@@ -32,6 +32,23 @@ public struct LightGBMFlavor: ModelFlavor {
         return model
     }
 
+    /// What predicts as the library does; `nil` for what `LightGBMModel` does not know, for files
+    /// that are too large, and where more than one could be the model.
+    ///
+    /// - Throws: `invalidArgument` naming the file when it is malformed.
+    public func scorer(for source: any ModelSource) async throws -> (any ModelScorer)? {
+        let models = try await Self.models(in: source)
+        // Which of several is the model, only the library's user knows.
+        guard let file = models.first, models.count == 1, file.size <= LightGBMModel.mostBytes
+        else { return nil }
+        let bytes = try await ModelFile(file, in: source).bytes(at: 0, Int(file.size))
+        do {
+            return try LightGBMModel(bytes, path: file.path).scorer()
+        } catch let error as LinajeError where error.code == .limitExceeded {
+            return nil
+        }
+    }
+
     private static func models(in source: any ModelSource) async throws -> [ModelSourceFile] {
         let suffixes = [".txt", ".lgb", ".lgbm", ".model"]
         return try await FileCandidates.find(in: source, suffixes: suffixes, first: 64) { bytes in

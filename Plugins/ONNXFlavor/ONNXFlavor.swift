@@ -41,5 +41,28 @@ public struct ONNXFlavor: ModelFlavor {
         return summary.description
     }
 
+    /// What computes the graph where all its nodes are known; `nil` else, for more than one file
+    /// and for weights in other files.
+    ///
+    /// - Throws: `invalidArgument` naming the file when it is malformed.
+    public func scorer(for source: any ModelSource) async throws -> (any ModelScorer)? {
+        let models = try await source.files().filter { Self.isModel($0.path) }
+        guard let file = models.first, models.count == 1 else { return nil }
+        do {
+            let window = FileWindow(file, in: source, budget: Self.mostBytesRead)
+            var summary = ONNXReader(ProtobufReader(window))
+            try await summary.read()
+            guard summary.model.externals.isEmpty, summary.model.functions.isEmpty else {
+                return nil
+            }
+            let again = FileWindow(file, in: source, budget: Self.mostBytesRead)
+            var reader = ONNXGraphReader(ProtobufReader(again))
+            guard let graph = try await reader.read() else { return nil }
+            return try ONNXCompiler.scorer(graph, of: summary.model, path: file.path)
+        } catch let error as LinajeError where error.code == .limitExceeded {
+            return nil
+        }
+    }
+
     private static func isModel(_ path: String) -> Bool { path.lowercased().hasSuffix(".onnx") }
 }

@@ -15,17 +15,27 @@ struct UBJReader {
     private let window: FileWindow
     private var position: UInt64 = 0
     private var left = XGBoostJSON.mostValues
+    private var kept: XGBoostTreeList
 
-    init(_ window: FileWindow) { self.window = window }
+    /// - Parameter keepsTrees: Whether the trees are read and not only counted.
+    init(_ window: FileWindow, keepsTrees: Bool = false) {
+        self.window = window
+        kept = XGBoostTreeList(trees: keepsTrees ? [] : nil)
+    }
 
     /// - Throws: `invalidArgument` naming the file and the place.
-    func read() async throws -> JSONValue {
+    func read() async throws -> JSONValue { try await readAll().root }
+
+    /// The model, and the trees if they are kept.
+    ///
+    /// - Throws: `limitExceeded` when they have more nodes than are scored.
+    func readAll() async throws -> (root: JSONValue, trees: [XGBoostTree]) {
         var reader = self
         let value = try await reader.value(try await reader.marker(), keeps: true, depth: 0)
         guard reader.position == window.size else {
             throw reader.failure("has \(window.size - reader.position) bytes after its value")
         }
-        return value
+        return (value, reader.kept.trees ?? [])
     }
 
     /// A value after its marker; `.null` where it is not to be kept.
@@ -155,14 +165,48 @@ struct UBJReader {
     /// How many nodes a tree has.
     private mutating func tree(depth: Int) async throws -> Int64? {
         var nodes: Int64?
+        var tree = XGBoostTree()
         while true {
             let marker = try await marker()
-            if marker == UInt8(ascii: "}") { return nodes }
+            if marker == UInt8(ascii: "}") { break }
             let key = try await text(try await length(after: marker), limit: Self.mostKeyBytes)
+            if kept.trees != nil, XGBoostTree.keys.contains(key) {
+                guard tree.take(key, try await column()) else {
+                    throw failure("has a tree with damaged \(key)")
+                }
+                continue
+            }
             let keeps = key == "tree_param"
             let value = try await value(try await self.marker(), keeps: keeps, depth: depth + 1)
-            if keeps { nodes = value["num_nodes"]?.integer }
+            guard keeps else { continue }
+            nodes = value["num_nodes"]?.integer
+            tree.leafWidth = value["size_leaf_vector"]?.integer ?? 1
         }
+        try kept.append(tree)
+        return nodes
+    }
+
+    /// A column of a tree: an array of numbers, mostly of one type.
+    private mutating func column() async throws -> [Double] {
+        guard try await marker() == UInt8(ascii: "[") else {
+            throw failure("has a column of a tree that is no array")
+        }
+        let (type, count) = try await head()
+        var numbers: [Double] = []
+        while UInt64(numbers.count) < count ?? .max {
+            let marker: UInt8
+            if let type { marker = type } else { marker = try await self.marker() }
+            if count == nil, marker == UInt8(ascii: "]") { break }
+            guard numbers.count < XGBoostTreeList.mostNodes else {
+                throw failure("has a tree with too many nodes")
+            }
+            switch marker {
+            case UInt8(ascii: "T"): numbers.append(1)
+            case UInt8(ascii: "F"): numbers.append(0)
+            default: numbers.append(Self.double(try await bits(marker), marker))
+            }
+        }
+        return numbers
     }
 
     // MARK: Parts
@@ -177,15 +221,9 @@ struct UBJReader {
         }
     }
 
-    /// A number after its marker; the highest byte stands first.
+    /// A number after its marker.
     private mutating func number(_ type: UInt8) async throws -> JSONValue {
-        guard let width = Self.width(type) else {
-            throw failure("has the unknown marker \(type)")
-        }
-        if !window.covers(position, Int(width)) { try await window.load(position, Int(width)) }
-        var bits: UInt64 = 0
-        for index in 0..<width { bits = bits << 8 | UInt64(window.byte(at: position + index) ?? 0) }
-        position += width
+        let bits = try await bits(type)
         switch type {
         case UInt8(ascii: "i"): return .number(String(Int8(truncatingIfNeeded: bits)))
         case UInt8(ascii: "U"), UInt8(ascii: "C"): return .number(String(bits))
@@ -195,6 +233,30 @@ struct UBJReader {
         case UInt8(ascii: "d"):
             return .number("\(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))")
         default: return .number("\(Double(bitPattern: bits))")
+        }
+    }
+
+    /// The bytes of a number after its marker, of which the highest stands first.
+    private mutating func bits(_ type: UInt8) async throws -> UInt64 {
+        guard let width = Self.width(type) else {
+            throw failure("has the unknown marker \(type)")
+        }
+        if !window.covers(position, Int(width)) { try await window.load(position, Int(width)) }
+        var bits: UInt64 = 0
+        for index in 0..<width { bits = bits << 8 | UInt64(window.byte(at: position + index) ?? 0) }
+        position += width
+        return bits
+    }
+
+    private static func double(_ bits: UInt64, _ type: UInt8) -> Double {
+        switch type {
+        case UInt8(ascii: "i"): Double(Int8(truncatingIfNeeded: bits))
+        case UInt8(ascii: "U"), UInt8(ascii: "C"): Double(bits)
+        case UInt8(ascii: "I"): Double(Int16(truncatingIfNeeded: bits))
+        case UInt8(ascii: "l"): Double(Int32(truncatingIfNeeded: bits))
+        case UInt8(ascii: "L"): Double(Int64(bitPattern: bits))
+        case UInt8(ascii: "d"): Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+        default: Double(bitPattern: bits)
         }
     }
 

@@ -46,6 +46,32 @@ public struct XGBoostFlavor: ModelFlavor {
         return model
     }
 
+    /// What predicts as the library does; `nil` for what `XGBoostModel` does not know, for files
+    /// that are too large, and where more than one could be the model.
+    ///
+    /// - Throws: `invalidArgument` naming the file when it is malformed.
+    public func scorer(for source: any ModelSource) async throws -> (any ModelScorer)? {
+        let models = try await Self.models(in: source)
+        // Which of several is the model, only the library's user knows.
+        guard let file = models.first, models.count == 1 else { return nil }
+        do {
+            let model: XGBoostModel
+            if try await Self.isBinary(source.read(file.path, offset: 0, length: 2)) {
+                let window = FileWindow(file, in: source, budget: Self.mostBytesRead)
+                let (root, trees) = try await UBJReader(window, keepsTrees: true).readAll()
+                model = XGBoostModel(root: root, trees: trees, path: file.path)
+            } else {
+                let bytes = try await source.small(file.path, limit: Self.mostJSONBytes)
+                var trees: [XGBoostTree]? = []
+                let root = try XGBoostJSON.read(bytes, name: file.path, trees: &trees)
+                model = XGBoostModel(root: root, trees: trees ?? [], path: file.path)
+            }
+            return try model.scorer(of: try await MLmodelLines.modelClass(in: source))
+        } catch let error as LinajeError where error.code == .limitExceeded {
+            return nil
+        }
+    }
+
     /// XGBoost writes its keys in order, so that "learner" is the first.
     private static func models(in source: any ModelSource) async throws -> [ModelSourceFile] {
         let suffixes = [".json", ".ubj", ".xgb", ".model", ".bst"]

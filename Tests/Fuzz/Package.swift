@@ -60,12 +60,13 @@ let package = Package(
         // Without what starts programs and speaks with them.
         layer("LinajePluginKit", ["LinajeDomain"], exclude: ["Processes"]),
         layer("LinajeModelFiles", ["CZlib", "LinajeDomain", "LinajePluginKit"]),
+        layer("LinajeScoring", ["LinajeDomain"]),
         layer(
             "PyFuncFlavor",
             ["LinajeDomain", "LinajePluginKit", .product(name: "Yams", package: "Yams")],
             path: "Linked/Plugins/PyFuncFlavor"),
     ]
-        + flavors.map { layer($0, kit, path: "Linked/Plugins/\($0)") }
+        + flavors.map { layer($0, kit + ["LinajeScoring"], path: "Linked/Plugins/\($0)") }
         + [
             .executableTarget(
                 name: "linaje-fuzz",
