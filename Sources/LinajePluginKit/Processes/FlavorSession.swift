@@ -146,7 +146,9 @@ actor FlavorSession {
             .request, stream: stream, flags: FrameHeader.endFlag, opcode: method.opcode,
             payload: payload)
         waiting.insert(stream)
-        await send(frame.bytes)
+        // Not waited for: a plugin that reads and writes by turns may not read a request before it has
+        // got rid of an answer.
+        channel.post(frame)
         return stream
     }
 
