@@ -200,7 +200,8 @@ let package = Package(
                 "LinajeClient", "LinajeConformance", "LinajeDomain", "LinajeHost",
                 "LinajePluginKit", "LinajeTransport", "LinajeWire", argumentParser, crypto,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ]),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ] + nio),
 
         // Programs: one composition root each.
         program("linaje", ["LinajeCommands"]),
@@ -244,7 +245,8 @@ let package = Package(
             "LinajeClientTests",
             [
                 "LinajeArtifacts", "LinajeClient", "LinajeCommands", "LinajeDomain", "LinajeHost",
-                "LinajeTransport", "LinajeWire", crypto,
+                "LinajePluginKit", "LinajeTransport", "LinajeWire", crypto,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "LinajeDecoratorsTests",

@@ -33,6 +33,9 @@ package final class StopSignal: Sendable {
         }
     }
 
+    /// Waits until the end is asked for or the task is cancelled.
+    package func wait() async { await requested() }
+
     private func requested() async {
         let token = state.withLock { state in
             state.next += 1

@@ -11,13 +11,19 @@ struct AgentProgram: Sendable {
     private let json: Bool
     private let notification: ServiceNotification
 
-    init(json: Bool) {
+    init(
+        json: Bool, grace: Duration = .seconds(5), ending: String = "sending what was read"
+    ) {
         self.json = json
+        self.grace = grace
+        self.ending = ending
         notification = ServiceNotification(environment: ProcessInfo.processInfo.environment)
     }
 
     /// How long work that was begun may take after SIGTERM.
-    private static let grace = Duration.seconds(5)
+    private let grace: Duration
+    /// What is done then, for systemd.
+    private let ending: String
     /// Pauses between attempts to reach a daemon.
     private static let retry = Duration.seconds(1)
 
@@ -30,9 +36,9 @@ struct AgentProgram: Sendable {
             group.addTask { try await body(stop) }
             group.addTask {
                 for await _ in signals {
-                    notification.stopping("sending what was read")
+                    notification.stopping(ending)
                     stop.request()
-                    try await Task.sleep(for: Self.grace)
+                    try await Task.sleep(for: grace)
                     return
                 }
                 // No signal can be caught any more: they end the program by themselves.

@@ -7,7 +7,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             BenchMetricsCommand.self, BenchHistoryCommand.self, BenchArtifactsCommand.self,
             BenchRegistryCommand.self, BenchConnectionsCommand.self, BenchFillCommand.self,
-            BenchSearchCommand.self,
+            BenchSearchCommand.self, BenchPredictCommand.self,
             BenchWorkerCommand.self,
         ])
 }

@@ -39,7 +39,8 @@ struct GlobalOptions: ParsableArguments {
     /// `$XDG_CACHE_HOME/linaje/downloads`, as that of uploads.
     static var downloadMemory: String? { cache("downloads") }
 
-    private static func cache(_ name: String) -> String? {
+    /// A folder of this program's in the user's cache; `nil` for a user without a home.
+    static func cache(_ name: String) -> String? {
         let environment = ProcessInfo.processInfo.environment
         if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
             return "\(cache)/linaje/\(name)"

@@ -1,0 +1,192 @@
+import Crypto
+import FoundationEssentials
+import Glibc
+import LinajeDomain
+import LinajeHost
+import LinajePluginKit
+
+/// The interpreter that a model's library runs in.
+struct PythonEnvironment: Sendable {
+    /// Absolute path of the interpreter.
+    var program: String
+    /// It sees nothing but its own packages.
+    var isIsolated: Bool
+
+    /// How long making an environment may take.
+    private static let patience: Int32 = 3_600
+    /// Most bytes of a requirements.txt.
+    private static let mostBytes = 1 << 20
+
+    /// Finds the interpreter, and makes an environment of the model's requirements unless there is one.
+    static func find(
+        for model: ScoredModel, _ options: ScoringOptions, quiet: Bool
+    ) async throws -> PythonEnvironment {
+        let python = try interpreter(options.python ?? "python3")
+        guard options.environmentManager == .venv else {
+            return PythonEnvironment(program: python, isIsolated: false)
+        }
+        guard try await model.source.files().contains(where: { $0.path == "requirements.txt" })
+        else {
+            throw LinajeError(
+                .failedPrecondition,
+                "\(model.name) has no requirements.txt to make an environment of; use --env-manager "
+                    + "local with an interpreter that has its library")
+        }
+        let bytes = try await model.source.small("requirements.txt", limit: mostBytes)
+        let lines = try requirements(bytes, isAllowed: options.allowCode)
+        let folder = model.source.folder
+        return try await BlockingThread.run {
+            try make(
+                lines, python: python, in: folder, name: model.name,
+                buildsPackages: options.allowCode, quiet: quiet)
+        }
+    }
+
+    /// The lines that name packages.
+    ///
+    /// - Throws: `permissionDenied` for lines that make pip fetch from elsewhere, or do more, unless
+    ///   code is allowed.
+    static func requirements(_ bytes: [UInt8], isAllowed: Bool) throws -> [String] {
+        let lines = String(decoding: bytes, as: UTF8.self)
+            .split(whereSeparator: \.isNewline).map { $0.trimmingPrefix(while: \.isWhitespace) }
+            .filter { !$0.isEmpty && !$0.hasPrefix("#") }.map(String.init)
+        for line in lines where !isAllowed && !isPlain(line) {
+            throw LinajeError(
+                .permissionDenied,
+                "requirements.txt has \"\(printable(String(line.prefix(100))))\", which is no package with "
+                    + "a version: it may install anything. If you trust who made the model: --allow-code"
+            )
+        }
+        return lines
+    }
+
+    /// Whether a line is a name with extras, versions and conditions (PEP 508), and no address, path
+    /// or option of pip.
+    private static func isPlain(_ line: String) -> Bool {
+        let first = line.utf8.first ?? 0
+        let isName = (0x30...0x39).contains(first) || (0x41...0x5A).contains(first & 0xDF)
+        return isName && !line.contains { "@/\\".contains($0) } && !line.contains(" -")
+    }
+
+    /// The absolute path of an interpreter, looked for in PATH.
+    static func interpreter(_ name: String) throws -> String {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+        let places =
+            name.contains("/")
+            ? [name.hasPrefix("/") ? name : "\(FileManager.default.currentDirectoryPath)/\(name)"]
+            : path.split(separator: ":").map { "\($0)/\(name)" }
+        guard let found = places.first(where: { $0.hasPrefix("/") && access($0, X_OK) == 0 }) else {
+            throw LinajeError(
+                .notFound, "there is no Python interpreter \(name); name one with --python")
+        }
+        return found
+    }
+
+    // MARK: Environments of requirements
+
+    /// Makes an environment, or takes the one of the same requirements and Python. Blocks.
+    private static func make(
+        _ lines: [String], python: String, in folder: String, name: String, buildsPackages: Bool,
+        quiet: Bool
+    ) throws -> PythonEnvironment {
+        guard let root = GlobalOptions.cache("environments") else {
+            throw LinajeError(
+                .failedPrecondition,
+                "there is no place for environments: set HOME or XDG_CACHE_HOME, or use --env-manager local"
+            )
+        }
+        let about = "import sys, platform; print(sys.version.split()[0], platform.machine())"
+        guard
+            let said = SpawnedProcess.output(of: [python, "-c", about], environment: environment())
+        else {
+            throw LinajeError(.failedPrecondition, "\(python) is no Python that runs")
+        }
+        let version = String(decoding: said, as: UTF8.self)
+        var hasher = SHA256()
+        for line in [version] + lines { hasher.update(data: Data("\(line)\0".utf8)) }
+        hasher.update(data: Data(buildsPackages ? "built".utf8 : "wheels".utf8))
+        let place = "\(root)/\(Hex.encode(Array(hasher.finalize())))"
+        let program = "\(place)/bin/python"
+        if access(program, X_OK) == 0 { return .init(program: program, isIsolated: true) }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: root, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw LinajeError(.readOnly, "folder \(root) cannot be made: \(error)")
+        }
+        let lock = open("\(place).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        defer { close(lock) }
+        let bar = StepBar(isQuiet: quiet)
+        defer { bar.clear() }
+        bar.draw("waiting for another that makes the environment of \(name)")
+        guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
+            throw LinajeError(.readOnly, "\(place).lock cannot be locked")
+        }
+        if access(program, X_OK) == 0 { return .init(program: program, isIsolated: true) }
+        if !quiet {
+            Output.note("making the environment of \(name): \(lines.count) packages, by pip")
+        }
+        try build(lines, python, in: folder, at: place, buildsPackages: buildsPackages, bar)
+        return .init(program: program, isIsolated: true)
+    }
+
+    /// Builds it beside its place and moves it there when it is whole.
+    private static func build(
+        _ lines: [String], _ python: String, in folder: String, at place: String,
+        buildsPackages: Bool, _ bar: StepBar
+    ) throws {
+        let fresh = "\(place).new"
+        try? FileManager.default.removeItem(atPath: fresh)
+        defer { try? FileManager.default.removeItem(atPath: fresh) }
+        bar.draw("making an environment")
+        try run([python, "-m", "venv", fresh], "making an environment")
+        let file = "\(fresh)/requirements.txt"
+        do {
+            try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: file))
+        } catch {
+            throw LinajeError(.readOnly, "\(file) cannot be written: \(error)")
+        }
+        bar.draw("installing \(lines.count) packages")
+        // Without building: what a wheel holds is put in its place, what builds one runs.
+        try run(
+            [
+                "\(fresh)/bin/python", "-m", "pip", "install", "--quiet", "--no-input",
+                "--disable-pip-version-check",
+            ] + (buildsPackages ? [] : ["--only-binary", ":all:"]) + ["--requirement", file],
+            "installing the model's requirements")
+        guard rename(fresh, place) == 0 else {
+            throw LinajeError(
+                .readOnly, "\(place) cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private static func run(_ words: [String], _ what: String) throws {
+        let outcome = SpawnedProcess.run(
+            words, environment: environment(), withErrors: true, seconds: patience,
+            limit: 256 << 10, beyondLimit: .drop)
+        guard let outcome else {
+            throw LinajeError(
+                .failedPrecondition, "\(what) took longer than an hour, or could not be begun")
+        }
+        guard outcome.status == 0 else {
+            let lines = String(decoding: outcome.output, as: UTF8.self).split(separator: "\n")
+            let last = lines.suffix(4).map { printable(String($0)) }.joined(separator: "; ")
+            throw LinajeError(.failedPrecondition, "\(what) failed: \(last)")
+        }
+    }
+
+    /// What programs in Python get of our environment: where things are, how many threads, what pip
+    /// fetches from; no secrets of ours.
+    static func environment() -> [String] {
+        let names: Set<String> = [
+            "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH",
+            "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY",
+            "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "XDG_CACHE_HOME",
+        ]
+        let prefixes = ["PIP_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_"]
+        return ProcessInfo.processInfo.environment.filter { name, _ in
+            names.contains(name) || prefixes.contains { name.hasPrefix($0) }
+        }.map { "\($0.key)=\($0.value)" }
+    }
+}

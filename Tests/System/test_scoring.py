@@ -1,0 +1,360 @@
+"""Scoring from outside: predict and serve, native and by a model's own library."""
+
+import csv
+import http.client
+import io
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from support import LINAJE, Daemon, eventually
+
+numpy = pytest.importorskip("numpy")
+pandas = pytest.importorskip("pandas")
+sklearn = pytest.importorskip("sklearn")
+xgboost = pytest.importorskip("xgboost")
+
+COLUMNS = ["age", "amount", "hour", "visits"]
+SIGNATURE = json.dumps([{"type": "double", "name": name, "required": True} for name in COLUMNS])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A daemon with two registered models, and what their libraries predict."""
+    folder = tmp_path_factory.mktemp("s")
+    short = f"/tmp/lnj-score-{os.getpid()}"
+    os.makedirs(short, mode=0o700)
+    daemon = Daemon(short).start()
+    place = Place(daemon, folder)
+    yield place
+    try:
+        daemon.finish()
+    finally:
+        subprocess.run(["rm", "-rf", short], check=False)
+
+
+class Place:
+    """The models, rows for them, and a command line that knows the daemon."""
+
+    def __init__(self, daemon, folder):
+        self.daemon, self.folder = daemon, folder
+        dice = numpy.random.default_rng(1859)
+        rows = dice.normal(size=(300, len(COLUMNS))).astype("float32").astype("float64")
+        target = (rows[:, 0] * rows[:, 1] + rows[:, 2] > 0).astype(int)
+        self.frame = pandas.DataFrame(rows, columns=COLUMNS)
+        self.frame.iloc[3, 1] = numpy.nan
+        booster = xgboost.train(
+            {"objective": "binary:logistic", "max_depth": 4, "seed": 1},
+            xgboost.DMatrix(self.frame, target), 20)
+        self.boosted = self.model(
+            "boosted", "xgboost", {"data": "model.ubj", "model_class": "xgboost.core.Booster"})
+        booster.save_model(os.path.join(self.boosted, "model.ubj"))
+        self.expected = booster.predict(xgboost.DMatrix(self.frame)).astype(float)
+
+        from sklearn.linear_model import Ridge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        filled = self.frame.fillna(0)
+        pipeline = make_pipeline(StandardScaler(), Ridge()).fit(filled, filled["age"] * 2)
+        self.linear = self.model(
+            "linear", "sklearn",
+            {"pickled_model": "model.pkl", "serialization_format": "pickle"})
+        with open(os.path.join(self.linear, "model.pkl"), "wb") as file:
+            pickle.dump(pipeline, file)
+        self.filled, self.fitted = filled, pipeline.predict(filled)
+
+        self.say("model", "register", self.boosted, "boosted")
+        self.say("model", "alias", "boosted", "champion", "1")
+        self.say("model", "register", self.linear, "linear")
+
+    def model(self, name, flavor, facts):
+        """A model directory as MLflow writes it, but for the model itself."""
+        path = os.path.join(self.folder, name)
+        os.makedirs(path)
+        with open(os.path.join(path, "MLmodel"), "w", encoding="utf-8") as file:
+            file.write("flavors:\n  python_function:\n"
+                       f"    loader_module: mlflow.{flavor}\n")
+            data = facts.get("data") or facts.get("pickled_model")
+            file.write(f"    data: {data}\n    model_path: {data}\n    predict_fn: predict\n"
+                       f"  {flavor}:\n")
+            file.writelines(f"    {key}: {value}\n" for key, value in facts.items())
+            file.write(f"signature:\n  inputs: '{SIGNATURE}'\n  outputs: null\n  params: null\n")
+        return path
+
+    def run(self, *words, given=None):
+        return subprocess.run(
+            [LINAJE, *words], input=given, capture_output=True, text=True, timeout=300,
+            check=False, env=self.environment)
+
+    @property
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder),
+                "LINAJE_SOCKET": self.daemon.socket}
+
+    def say(self, *words, given=None, code=0):
+        done = self.run(*words, given=given)
+        assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout if code == 0 else done.stderr
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def scores(self, model, path, *words):
+        return json.loads(self.say("model", "predict", "-m", model, "-i", path, "--json",
+                                   *words))["predictions"]
+
+
+LOCAL = ("--engine", "python", "--env-manager", "local", "--python", sys.executable)
+
+
+def forms(frame):
+    """The four forms of MLflow's scoring protocol."""
+    rows = json.loads(frame.to_json(orient="split"))
+    records = json.loads(frame.to_json(orient="records"))
+    return {"dataframe_split": rows, "dataframe_records": records, "instances": records,
+            "inputs": {name: [row[name] for row in records] for name in frame.columns}}
+
+
+def close(found, expected):
+    assert len(found) == len(expected)
+    worst = max(abs(a - b) / max(1, abs(b)) for a, b in zip(found, expected))
+    assert worst <= 1e-6, worst
+
+
+def test_predict_gives_what_the_library_gives(place):
+    path = place.file("rows.csv", place.frame.to_csv(index=False))
+    close(place.scores("models:/boosted@champion", path), place.expected)
+    close(place.scores(place.boosted, path, "--engine", "native"), place.expected)
+    cached = os.path.join(place.folder, ".cache/linaje/models")
+    assert [name for name in os.listdir(cached) if not name.endswith(".lock")]
+    # In another order, with a column that the model does not know; CSV in, CSV out.
+    shuffled = place.frame[COLUMNS[::-1]].assign(comment="x,\"y\"")
+    given = shuffled.to_csv(index=False)
+    done = place.run("model", "predict", "-m", "models:/boosted/1", "-i", "-", given=given)
+    assert done.returncode == 0 and "column \"comment\" the model does not take" in done.stderr
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    assert rows[0] == ["predict"]
+    close([float(row[0]) for row in rows[1:]], place.expected)
+    for form, value in forms(place.frame).items():
+        path = place.file("rows.json", json.dumps({form: value}))
+        close(place.scores("models:/boosted/1", path), place.expected)
+    # A file appears whole.
+    out = os.path.join(place.folder, "out.csv")
+    place.say("model", "predict", "-m", place.boosted, "-i", path, "-o", out)
+    with open(out, encoding="utf-8") as file:
+        close([float(line) for line in file.read().split()[1:]], place.expected)
+
+
+def test_what_does_not_fit_the_signature_is_refused_by_name(place):
+    frame = place.frame.head(3)
+    cases = [
+        (frame.drop(columns=["hour"]).to_csv(index=False), "column \"hour\""),
+        ("age,amount,hour,visits\n1,2,3,4\n1,2,three,4\n", "column \"hour\", row 2"),
+        ("age,amount,hour,visits\n1,2,3\n", "CSV line 2"),
+        ('{"dataframe_records": [{"age": "x", "amount": 1, "hour": 1, "visits": 1}]}',
+         "column \"age\", row 1"),
+        ('{"rows": []}', "exactly one of"), ("{", "JSON has no"), ("", "CSV file is empty"),
+    ]
+    for given, said in cases:
+        assert said in place.say("model", "predict", "-m", place.boosted, "-i", "-", given=given,
+                                 code=1), given
+    empty = os.path.join(place.folder, "empty")
+    os.makedirs(empty, exist_ok=True)
+    assert "not_found" in place.say("model", "predict", "-m", empty + "/no", "-i", "-", given="a",
+                                    code=1)
+    said = place.say("model", "predict", "-m", place.boosted, "-i", "-", "--output", "no",
+                     given=frame.to_csv(index=False), code=1)
+    assert "no output \"no\"" in said
+
+
+def test_the_library_scores_what_no_flavor_does(place):
+    path = place.file("filled.csv", place.filled.to_csv(index=False))
+    close(place.scores("models:/linear/1", path, *LOCAL), place.fitted)
+    rows = place.file("rows.csv", place.frame.to_csv(index=False))
+    close(place.scores(place.boosted, rows, *LOCAL), place.expected)
+    said = place.say("model", "predict", "-m", place.linear, "-i", path, "--engine", "native",
+                     code=1)
+    assert "no native scorer" in said
+    said = place.say("model", "predict", "-m", place.linear, "-i", path, code=1)
+    assert "no requirements.txt" in said
+
+
+class Crash:
+    """A model that ends its process."""
+
+    def __reduce__(self):
+        return (eval, ("__import__('os')._exit(7)",))
+
+
+def test_code_is_not_loaded_unless_it_is_allowed_and_a_crash_is_an_error(place):
+    evil = place.model("evil", "sklearn", {"pickled_model": "model.pkl"})
+    with open(os.path.join(evil, "model.pkl"), "wb") as file:
+        pickle.dump(Crash(), file)
+    words = ("model", "predict", "-m", evil, "-i", "-", *LOCAL)
+    given = place.filled.head(2).to_csv(index=False)
+    said = place.say(*words, given=given, code=1)
+    assert "verdict is dangerous" in said and "--allow-code" in said
+    said = place.say(*words, "--allow-code", given=given, code=1)
+    assert "Python worker exited with status 7" in said
+
+
+class Server:
+    """`linaje model serve` on a free port."""
+
+    def __init__(self, place, *words):
+        self.process = subprocess.Popen(
+            [LINAJE, "model", "serve", "--json", *words], stdout=subprocess.PIPE, text=True,
+            env=place.environment)
+        line = self.process.stdout.readline()
+        assert line, "it did not start"
+        self.started = json.loads(line)
+        self.address = self.started["address"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    @property
+    def port(self):
+        return int(self.address.rpartition(":")[2])
+
+    def ask(self, method, path, body=None, kind="application/json", host=None, connection=None):
+        """Status, and the body as JSON where it is that."""
+        asked = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        headers = {"Host": host} if host else {}
+        if body is not None:
+            headers["Content-Type"] = kind
+        asked.request(method, path, body, headers)
+        answer = asked.getresponse()
+        text = answer.read().decode()
+        if connection is None:
+            asked.close()
+        is_json = answer.getheader("Content-Type") == "application/json"
+        return answer.status, json.loads(text) if is_json else text
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def server(place):
+    with Server(place, "-m", "models:/boosted@champion", "--port", "0", "--workers", "2",
+                "--max-body", "1MiB", "--engine", "native") as server:
+        yield server
+        assert server.stop() == 0
+
+
+def test_serve_answers_as_mlflow_does(place, server):
+    assert server.started["engine"] == "native (xgboost)"
+    asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    for form, value in forms(place.frame).items():
+        status, answer = server.ask("POST", "/invocations", json.dumps({form: value}),
+                                    connection=asked)
+        assert status == 200
+        close(answer["predictions"], place.expected)
+    status, answer = server.ask("POST", "/invocations", place.frame.to_csv(index=False),
+                                "text/csv; charset=utf-8", connection=asked)
+    close(answer["predictions"], place.expected)
+    asked.close()
+    for path in ("/ping", "/health"):
+        assert server.ask("GET", path) == (200, "\n")
+    assert server.ask("GET", "/version")[0] == 200
+
+
+def test_serve_refuses_what_is_wrong_in_mlflows_form(place, server):
+    good = json.dumps({"dataframe_records": [dict.fromkeys(COLUMNS, 1.0)]})
+    cases = [
+        ("POST", "/invocations", "{", "application/json", None, 400, "JSON has no"),
+        ("POST", "/invocations", "{}", "application/json", None, 400, "no keys"),
+        ("POST", "/invocations", '{"inputs": [[1, 2]]}', "application/json", None, 400,
+         "4 columns"),
+        ("POST", "/invocations", "age\n1\n", "text/csv", None, 400, "\"amount\""),
+        ("POST", "/invocations", good, "text/plain", None, 415, "content types"),
+        ("POST", "/invocations", good, "application/json; charset=latin-1", None, 415, "UTF-8"),
+        ("POST", "/invocations", " " * (1 << 20) + good, "application/json", None, 413,
+         "the body has more than"),
+        ("POST", "/invocations", good, "application/json", "evil.example", 403, "Host"),
+        ("GET", "/ping", None, None, "evil.example:80", 403, "Host"),
+        ("GET", "/invocations", None, None, None, 405, "POST"),
+        ("POST", "/ping", "x", "text/csv", None, 405, "GET"),
+        ("GET", "/other", None, None, None, 404, "/invocations"),
+    ]
+    for method, path, body, kind, host, status, said in cases:
+        found, answer = server.ask(method, path, body, kind, host)
+        assert found == status, (path, body and body[-40:], found, answer)
+        assert set(answer) == {"error_code", "message"} and said in answer["message"], answer
+    assert server.ask("POST", "/invocations", good, host=f"localhost:{server.port}")[0] == 200
+    # What is no HTTP, and requests that are torn, leave it as it was.
+    for rubbish in (b"\x00\xff\r\n\r\n", b"POST /invocations HTTP/1.1\r\nHost: localhost\r\n"
+                    b"Content-Length: 100\r\n\r\n{"):
+        with socket.create_connection(("127.0.0.1", server.port)) as raw:
+            raw.sendall(rubbish)
+    assert server.ask("POST", "/invocations", good)[0] == 200
+
+
+def test_serve_on_a_unix_socket_with_the_library_starts_a_crashed_worker_again(place):
+    path = f"{place.daemon.folder}/score"
+    rows = forms(place.filled)
+    given = json.dumps({"inputs": rows["inputs"]})
+
+    def ask(given=given):
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.connect(path)
+            asked = http.client.HTTPConnection("scoring", timeout=60)
+            asked.sock = raw
+            asked.request("POST", "/invocations", given, {"Content-Type": "application/json"})
+            answer = asked.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    with Server(place, "-m", "models:/linear/1", "--unix-socket", path, *LOCAL) as server:
+        for form, value in rows.items():
+            status, answer = ask(json.dumps({form: value}))
+            assert status == 200, answer
+            close(answer["predictions"], place.fitted)
+        status, answer = ask('{"dataframe_records": [{"age": 1, "amount": 1, "hour": 1}]}')
+        assert status == 400 and "\"visits\"" in answer["message"]
+        [worker] = children(server.process.pid, sys.executable)
+        os.kill(worker, signal.SIGKILL)
+        status, answer = ask()
+        assert status == 500 and "ended by signal 9" in answer["message"]
+
+        def again():
+            status, answer = ask()
+            assert status in (200, 503)
+            return status == 200
+        eventually(again, why="the worker was not started again")
+        assert server.stop() == 0
+    assert not os.path.exists(path)
+    assert not children(server.process.pid, sys.executable)
+
+
+def children(pid, program):
+    """The processes of this parent that run an interpreter."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if parent == pid and words[0].decode() == program:
+            found.append(int(name))
+    return found
