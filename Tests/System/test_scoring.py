@@ -358,3 +358,14 @@ def children(pid, program):
         if parent == pid and words[0].decode() == program:
             found.append(int(name))
     return found
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_bench_predict_compares_with_the_library(place, library):
+    pytest.importorskip(library)
+    found = json.loads(place.say(
+        "bench", "predict", "--library", library, "--rows", "700", "--columns", "5", "--trees", "7",
+        "--rounds", "1", "--python", sys.executable, "--directory", str(place.folder), "--json"))
+    assert found["largest_difference"] <= 1e-6
+    assert found["native_seconds"] > 0 and found["library_seconds"] > 0
+    assert not [name for name in os.listdir(place.folder) if "bench" in name]
