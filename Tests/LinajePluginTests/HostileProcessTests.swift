@@ -4,7 +4,7 @@ import LinajePluginKit
 import LinajeWire
 import Testing
 
-@Suite("FlavorProcess against hostile programs")
+@Suite("PluginProcess against hostile programs")
 struct HostileProcessTests {
     private let model = MemoryModelSource(["model.safetensors": SafetensorsBytes.good])
 

@@ -110,7 +110,7 @@ struct FlavorPoolTests {
     func failures() async throws {
         let pool = FlavorPool(
             PluginDescriptor(name: "broken", kind: .modelFlavor, version: "1")
-        ) { FlavorProcess(executable: "/bin/false", name: "broken") }
+        ) { PluginProcess(executable: "/bin/false", name: "broken") }
         await #expect(throws: LinajeError.self) { try await pool.describe(model) }
         let counts = await pool.statistics
         #expect(counts.failures == 1 && counts.lastFailure.contains("\"broken\""))

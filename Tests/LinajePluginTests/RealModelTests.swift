@@ -74,10 +74,10 @@ struct RealModelTests {
                 uniqueKeysWithValues: model.flavors.map { ($0.name, $0.version) })
             // The host also looks for code in the pickle.
             let wanted = expected.mlmodel.flavors.merging(
-                flavor is FlavorProcess ? ["scan": "1"] : [:]
+                flavor is PluginProcess ? ["scan": "1"] : [:]
             ) { first, _ in first }
             #expect(versions == wanted)
-            #expect(model.verdict == (flavor is FlavorProcess ? .safe : nil))
+            #expect(model.verdict == (flavor is PluginProcess ? .safe : nil))
             #expect(model.requirements == expected.mlmodel.requirements)
             #expect(model.findings == [])
             #expect(model.signature.hasPrefix("{\"inputs\":[{\"type\": \"double\""))

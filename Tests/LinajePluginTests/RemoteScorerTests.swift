@@ -33,7 +33,7 @@ struct RemoteScorerTests {
 
     private static func process(
         _ answers: [(UInt16, [UInt8])], in folder: TemporaryDirectory
-    ) throws -> FlavorProcess {
+    ) throws -> PluginProcess {
         PluginScript.hostileOnce(try script(answers), in: folder)
     }
 

@@ -76,9 +76,9 @@ struct BenchPredictCommand: AsyncParsableCommand {
         _ peer: LibraryBaseline, in folder: String, _ bar: StepBar
     ) async throws -> BenchReport {
         let source = try FolderModelSource("\(folder)/model")
-        let process = FlavorProcess(
+        let process = PluginProcess(
             executable: try PluginPackage.host(), arguments: ["score", "--memory", "\(4 << 30)"],
-            configuration: FlavorProcessConfiguration(deadline: .seconds(600)))
+            configuration: PluginProcessConfiguration(deadline: .seconds(600)))
         defer { Task { await process.shutdown() } }
         guard let scorer = try await process.remoteScorer(for: source) else {
             throw LinajeError(.failedPrecondition, "no flavor in the box scores this model")

@@ -69,7 +69,7 @@ struct PluginCheckCommand: AsyncParsableCommand {
                 "there is no model that plugin \(manifest.descriptor.name) must know; put one into "
                     + "conformance/good/NAME/ or give --good FOLDER")
         }
-        let process = FlavorProcess(
+        let process = PluginProcess(
             confined: package.program, of: manifest, by: try PluginPackage.host())
         let greeting = ConformanceCase("it starts, speaks the protocol and has flavors") {
             let flavors = try await process.start()

@@ -13,7 +13,7 @@ struct ScoredModel: Sendable {
     /// Keeps the files where they are; `nil` for a folder of the user's.
     private let lease: ModelCache.Lease?
     /// Has described it, and may score it.
-    private let process: FlavorProcess
+    private let process: PluginProcess
 
     /// How long scoring one batch may take, or opening a model.
     private static let patience = Duration.seconds(600)
@@ -102,11 +102,11 @@ struct ScoredModel: Sendable {
         description.flavors.first { $0.name == flavor }?.facts ?? [:]
     }
 
-    private static func process(for source: FolderModelSource) throws -> FlavorProcess {
+    private static func process(for source: FolderModelSource) throws -> PluginProcess {
         // A model takes more memory than its file, as text even much more.
         let memory = max(2 << 30, (source.size &+ (64 << 20)) &* 16)
-        return FlavorProcess(
+        return PluginProcess(
             executable: try PluginPackage.host(), arguments: ["score", "--memory", String(memory)],
-            configuration: FlavorProcessConfiguration(deadline: patience))
+            configuration: PluginProcessConfiguration(deadline: patience))
     }
 }

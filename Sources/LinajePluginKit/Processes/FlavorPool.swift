@@ -17,14 +17,14 @@ public actor FlavorPool: ModelFlavor {
     public static let modelsPerProcess = 64
 
     private struct Member {
-        var process: FlavorProcess
+        var process: PluginProcess
         var underWay = 0
         var models = 0
     }
 
     public nonisolated let descriptor: PluginDescriptor
     private let width: Int
-    private let make: @Sendable () -> FlavorProcess
+    private let make: @Sendable () -> PluginProcess
     private var members: [Member] = []
     private var isShutDown = false
     private var counts = Statistics()
@@ -34,7 +34,7 @@ public actor FlavorPool: ModelFlavor {
     ///   - make: a process, not started.
     public init(
         _ descriptor: PluginDescriptor, width: Int = 2,
-        make: @escaping @Sendable () -> FlavorProcess
+        make: @escaping @Sendable () -> PluginProcess
     ) {
         self.descriptor = descriptor
         self.width = max(1, width)
@@ -77,7 +77,7 @@ public actor FlavorPool: ModelFlavor {
     }
 
     private func with<Value: Sendable>(
-        isModel: Bool = true, _ body: (FlavorProcess) async throws -> Value
+        isModel: Bool = true, _ body: (PluginProcess) async throws -> Value
     ) async throws -> Value {
         let process = try take()
         if isModel { counts.calls += 1 }
@@ -92,7 +92,7 @@ public actor FlavorPool: ModelFlavor {
     }
 
     /// The process with the least to do, a new one while there is room.
-    private func take() throws -> FlavorProcess {
+    private func take() throws -> PluginProcess {
         guard !isShutDown else {
             throw LinajeError(
                 .unavailable, "flavor plugin \"\(descriptor.name)\" is shut down or disabled")
@@ -107,7 +107,7 @@ public actor FlavorPool: ModelFlavor {
         return members[place].process
     }
 
-    private func release(_ process: FlavorProcess, error: (any Error)?) async {
+    private func release(_ process: PluginProcess, error: (any Error)?) async {
         if let error, (error as? LinajeError)?.code == .pluginFailed {
             counts.failures += 1
             counts.lastFailure = (error as? LinajeError)?.message ?? ""

@@ -56,9 +56,9 @@ public final class PluginBackend: ArtifactBackend {
         request.options = options
         let opening = request
         let processes = (0..<Self.width).map { _ in
-            FlavorProcess(
+            PluginProcess(
                 confined: program, of: manifest, by: host, memory: memory,
-                configuration: FlavorProcessConfiguration(deadline: deadline)
+                configuration: PluginProcessConfiguration(deadline: deadline)
             ) { session in
                 _ = try await session.call(Methods.openBackend, opening, serving: nil)
             }

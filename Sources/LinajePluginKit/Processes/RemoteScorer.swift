@@ -12,12 +12,12 @@ public final class RemoteScorer: Sendable {
     public let flavor: String
 
     let source: any ModelSource
-    private let process: FlavorProcess
+    private let process: PluginProcess
     /// Which life of the process knows it, and by which number.
     let place: Mutex<(life: UInt64, number: UInt64)>
 
     init(
-        layout: ScorerLayout, flavor: String, source: any ModelSource, process: FlavorProcess,
+        layout: ScorerLayout, flavor: String, source: any ModelSource, process: PluginProcess,
         life: UInt64, number: UInt64
     ) {
         self.layout = layout

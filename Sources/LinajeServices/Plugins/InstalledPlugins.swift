@@ -79,8 +79,8 @@ package actor InstalledPlugins: ModelFlavor {
                 PluginDescriptor(
                     name: name, kind: .modelFlavor, version: LinajeVersion.current)
             ) {
-                FlavorProcess(
-                    executable: host, configuration: FlavorProcessConfiguration(deadline: timeout))
+                PluginProcess(
+                    executable: host, configuration: PluginProcessConfiguration(deadline: timeout))
             }
         }
     }
@@ -94,7 +94,7 @@ package actor InstalledPlugins: ModelFlavor {
         try await describeIfRecognized(source) != nil
     }
 
-    /// - Throws: as `FlavorProcess.describe` when the flavors in the box fail, whatever plugins say: a
+    /// - Throws: as `PluginProcess.describe` when the flavors in the box fail, whatever plugins say: a
     ///   model that ends the scan must not pass for one that was scanned. A plugin that fails is a finding.
     package func describe(_ source: any ModelSource) async throws -> ModelDescription {
         guard let builtin else { return ModelDescription() }
@@ -251,9 +251,9 @@ package actor InstalledPlugins: ModelFlavor {
         else { return nil }
         let (memory, timeout) = (configuration.memory, configuration.timeout)
         return FlavorPool(manifest.descriptor) {
-            FlavorProcess(
+            PluginProcess(
                 confined: program, of: manifest, by: host, memory: memory,
-                configuration: FlavorProcessConfiguration(deadline: timeout))
+                configuration: PluginProcessConfiguration(deadline: timeout))
         }
     }
 

@@ -18,8 +18,8 @@ struct PluginScript {
     }()
 
     /// The built flavor host, not started. It has all the time it wants: tests that compute run beside it.
-    static func process() -> FlavorProcess {
-        FlavorProcess(
+    static func process() -> PluginProcess {
+        PluginProcess(
             executable: host,
             configuration: .init(deadline: .seconds(300), handshake: .seconds(300)))
     }
@@ -30,9 +30,9 @@ struct PluginScript {
     /// The script has `say(hex)`, which writes bytes to standard output.
     static func hostileOnce(
         _ misbehaviour: String, in folder: TemporaryDirectory, name: String = "hostile",
-        configuration: FlavorProcessConfiguration = .init(
+        configuration: PluginProcessConfiguration = .init(
             handshake: .seconds(120), firstBackOff: .milliseconds(1))
-    ) -> FlavorProcess {
+    ) -> PluginProcess {
         let script = """
             import os, sys, time
             def say(text):
@@ -45,7 +45,7 @@ struct PluginScript {
             open(flag, "w").close()
             \(misbehaviour)
             """
-        return FlavorProcess(
+        return PluginProcess(
             executable: TestPython.path, arguments: ["-c", script, host, folder.path], name: name,
             configuration: configuration)
     }

@@ -5,7 +5,7 @@ import Synchronization
 /// Predictions by the flavors in the box, in processes of their own that see nothing but the model.
 final class NativeEngine: ScoringEngine {
     private let scorers: [RemoteScorer]
-    private let processes: [FlavorProcess]
+    private let processes: [PluginProcess]
     private let schema: InputSchema?
     private let output: String?
     private let underWay: Mutex<[Int]>
@@ -19,7 +19,7 @@ final class NativeEngine: ScoringEngine {
     ///   - processes: One for each scorer, all of the same model.
     ///   - output: Which output is wanted; `nil`: the first.
     init(
-        scorers: [RemoteScorer], processes: [FlavorProcess], schema: InputSchema?, output: String?
+        scorers: [RemoteScorer], processes: [PluginProcess], schema: InputSchema?, output: String?
     ) throws {
         guard let first = scorers.first else { preconditionFailure("an engine has a scorer") }
         _ = try ScoredOutput.place(of: output, in: first.layout)

@@ -1,7 +1,7 @@
 import LinajeDomain
 import Synchronization
 
-extension FlavorProcess {
+extension PluginProcess {
     /// What computes the model's predictions in this process; `nil` when none of its flavors does.
     ///
     /// - Throws: `invalidArgument` naming the file when the model is malformed; as `describe`.
@@ -50,7 +50,7 @@ extension FlavorProcess {
 
     /// The number of a scorer in this life of the process, where it is opened if it is not.
     private func number(
-        of scorer: RemoteScorer, in session: FlavorSession, until end: ContinuousClock.Instant
+        of scorer: RemoteScorer, in session: PluginSession, until end: ContinuousClock.Instant
     ) async throws -> UInt64 {
         let (life, number) = scorer.place.withLock { $0 }
         guard life != self.life else { return number }

@@ -1,6 +1,6 @@
-/// How long a flavor process may take, and how soon one that failed is started again.
-public struct FlavorProcessConfiguration: Sendable, Hashable {
-    /// Longest description of one model, when the caller does not say.
+/// How long a plugin's process may take, and how soon one that failed is started again.
+public struct PluginProcessConfiguration: Sendable, Hashable {
+    /// Longest request, when the caller does not say.
     public var deadline: Duration
     /// Longest start, until the process has said what it is.
     public var handshake: Duration

@@ -5,8 +5,8 @@ import LinajePluginKit
 import LinajeWire
 import Testing
 
-@Suite("FlavorProcess")
-struct FlavorProcessTests {
+@Suite("PluginProcess")
+struct PluginProcessTests {
     private let model = MemoryModelSource([
         "model.safetensors": SafetensorsBytes.good, "MLmodel": Array(PyFuncFlavorTests.right.utf8),
     ])
@@ -199,7 +199,7 @@ struct FlavorProcessTests {
 
     @Test("a program that is not there is an error that names it")
     func missing() async throws {
-        let process = FlavorProcess(executable: "/nonexistent/flavor")
+        let process = PluginProcess(executable: "/nonexistent/flavor")
         let error = await #expect(throws: LinajeError.self) { try await process.describe(model) }
         #expect(error?.code == .pluginFailed)
         #expect(error?.message.contains("\"flavor\" cannot be started") == true)
@@ -208,9 +208,9 @@ struct FlavorProcessTests {
 
     @Test("a process that keeps failing rests longer each time")
     func backOff() async throws {
-        let configuration = FlavorProcessConfiguration(
+        let configuration = PluginProcessConfiguration(
             firstBackOff: .seconds(3_600), longestBackOff: .seconds(7_200))
-        let process = FlavorProcess(
+        let process = PluginProcess(
             executable: "/bin/false", name: "broken", configuration: configuration)
         for _ in 0..<2 {
             let error = await #expect(throws: LinajeError.self) {
@@ -252,7 +252,7 @@ struct FlavorProcessTests {
     }
 }
 
-extension FlavorProcessTests {
+extension PluginProcessTests {
     /// Whether the process whose number is in a file is a zombie or gone.
     private static func hasEnded(pidFile: String) -> Bool {
         guard let pid = try? String(contentsOfFile: pidFile, encoding: .utf8), !pid.isEmpty else {

@@ -1,24 +1,23 @@
-public import LinajeDomain
+import LinajeDomain
 import Synchronization
 
-/// Flavors that run in a process of their own, as a flavor: what the daemon holds.
+/// A plugin that runs in a process of its own: what the daemon holds of it.
 ///
-/// The executable is started when it is first needed, serves many models one after the other, and
-/// is started again after a crash, with growing waits. It gets no files, no network address and no
-/// environment: it sees a model only through the questions it asks on its standard output, and a
+/// The executable is started when it is first needed, serves many requests one after the other, and
+/// is started again after a crash, with growing waits. It gets no files and no environment, and a
 /// crash, a hang or nonsense is a `pluginFailed` error of that one call.
-public actor FlavorProcess: ModelFlavor {
+public actor PluginProcess {
     private let executable: String
     private let arguments: [String]
-    let configuration: FlavorProcessConfiguration
+    let configuration: PluginProcessConfiguration
     /// What is said to a process after the greeting.
-    private let prepare: (@Sendable (FlavorSession) async throws -> Void)?
+    private let prepare: (@Sendable (PluginSession) async throws -> Void)?
     private nonisolated let identity: Mutex<PluginDescriptor>
     /// Where starting a process and waiting for its end block.
     private let lane = BlockingLane()
 
-    private var session: FlavorSession?
-    private var greeting: FlavorSession.Greeting?
+    private var session: PluginSession?
+    private var greeting: PluginSession.Greeting?
     /// How often the process was started: what one life knows is nothing to the next.
     private(set) var life: UInt64 = 0
     private var failures = 0
@@ -38,7 +37,7 @@ public actor FlavorProcess: ModelFlavor {
     ///   - name: What errors call it; by default the program's file name.
     public init(
         executable: String, arguments: [String] = [], name: String? = nil,
-        configuration: FlavorProcessConfiguration = FlavorProcessConfiguration()
+        configuration: PluginProcessConfiguration = PluginProcessConfiguration()
     ) {
         let fileName = executable.split(separator: "/").last.map(String.init) ?? executable
         self.init(
@@ -49,8 +48,8 @@ public actor FlavorProcess: ModelFlavor {
 
     private init(
         _ executable: String, _ arguments: [String], _ descriptor: PluginDescriptor,
-        _ configuration: FlavorProcessConfiguration,
-        prepare: (@Sendable (FlavorSession) async throws -> Void)?
+        _ configuration: PluginProcessConfiguration,
+        prepare: (@Sendable (PluginSession) async throws -> Void)?
     ) {
         self.executable = executable
         self.arguments = arguments
@@ -68,7 +67,7 @@ public actor FlavorProcess: ModelFlavor {
     public init(
         confined program: String, of manifest: PluginManifest, by host: String,
         memory: UInt64? = nil,
-        configuration: FlavorProcessConfiguration = FlavorProcessConfiguration()
+        configuration: PluginProcessConfiguration = PluginProcessConfiguration()
     ) {
         self.init(
             confined: program, of: manifest, by: host, memory: memory,
@@ -78,8 +77,8 @@ public actor FlavorProcess: ModelFlavor {
     /// - Parameter prepare: Says to a process what it must know, after the greeting.
     init(
         confined program: String, of manifest: PluginManifest, by host: String, memory: UInt64?,
-        configuration: FlavorProcessConfiguration,
-        prepare: (@Sendable (FlavorSession) async throws -> Void)?
+        configuration: PluginProcessConfiguration,
+        prepare: (@Sendable (PluginSession) async throws -> Void)?
     ) {
         let bound = memory.map { ["--memory", "\($0)"] } ?? []
         let network = manifest.network ? ["--network"] : []
@@ -105,38 +104,6 @@ public actor FlavorProcess: ModelFlavor {
         return greeting?.flavors ?? []
     }
 
-    /// Asks every flavor of the process what a model is.
-    ///
-    /// - Parameter deadline: Longest wait, the wait for earlier calls included.
-    /// - Returns: An empty description when no flavor recognises the model.
-    /// - Throws: `pluginFailed` naming the plugin when it crashed, hung or sent nonsense; an error
-    ///   of the request when it refused the model; `CancellationError`.
-    public func describe(
-        _ source: any ModelSource, deadline: Duration
-    ) async throws -> ModelDescription {
-        let end = ContinuousClock.now + deadline
-        return try await exclusively(until: end) { process in
-            let session = try await process.running(until: end)
-            return try await process.guarding(session, until: end) {
-                try await session.describe(source)
-            }
-        }
-    }
-
-    public func recognizes(_ source: any ModelSource) async throws -> Bool {
-        try await describeIfRecognized(source) != nil
-    }
-
-    public func describe(_ source: any ModelSource) async throws -> ModelDescription {
-        try await describe(source, deadline: configuration.deadline)
-    }
-
-    /// - Returns: `nil` when the description is empty.
-    public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
-        let description = try await describe(source)
-        return description == ModelDescription() ? nil : description
-    }
-
     /// Ends the process. Calls under way and later ones throw.
     public func shutdown() async {
         isShutDown = true
@@ -154,7 +121,7 @@ public actor FlavorProcess: ModelFlavor {
     /// Runs `body` when no other call runs, in the order of the calls.
     func exclusively<Value: Sendable>(
         until end: ContinuousClock.Instant,
-        _ body: (isolated FlavorProcess) async throws -> Value
+        _ body: (isolated PluginProcess) async throws -> Value
     ) async throws -> Value {
         try await enter(until: end)
         defer { leave() }
@@ -219,7 +186,7 @@ public actor FlavorProcess: ModelFlavor {
     // MARK: The process
 
     /// A session that has been greeted.
-    func running(until end: ContinuousClock.Instant) async throws -> FlavorSession {
+    func running(until end: ContinuousClock.Instant) async throws -> PluginSession {
         guard !isShutDown else { throw shutDownError }
         if let session {
             if await session.isUsable { return session }
@@ -236,10 +203,10 @@ public actor FlavorProcess: ModelFlavor {
         try await Task.sleep(until: notBefore, clock: .continuous)
 
         let (executable, arguments) = (executable, arguments)
-        let started: FlavorSession
+        let started: PluginSession
         do {
             let child = try await lane.run { try ChildProcess.spawn(executable, arguments) }
-            started = FlavorSession(child, kind: descriptor.kind)
+            started = PluginSession(child, kind: descriptor.kind)
         } catch {
             throw failed("\((error as? LinajeError)?.message ?? "\(error)")", lastLine: "")
         }
@@ -264,7 +231,7 @@ public actor FlavorProcess: ModelFlavor {
 
     /// Runs a request on a session; whatever it throws except a refusal ends the process.
     func guarding<Value: Sendable>(
-        _ session: FlavorSession, until end: ContinuousClock.Instant,
+        _ session: PluginSession, until end: ContinuousClock.Instant,
         _ body: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {
         let (stop, continuation) = AsyncStream<Never>.makeStream()
@@ -277,13 +244,13 @@ public actor FlavorProcess: ModelFlavor {
             }
             failures = 0
             return value
-        } catch let refusal as FlavorSession.Refusal {
+        } catch let refusal as PluginSession.Refusal {
             throw LinajeError(
                 refusal.error.code,
                 "\(title): \(refusal.error.message)")
         } catch {
             let isCancelled = Task.isCancelled
-            let hungUp = error is FlavorSession.HungUp || Self.isGone(error)
+            let hungUp = error is PluginSession.HungUp || Self.isGone(error)
             if !hungUp { session.kill() }
             self.session = nil
             let (exit, lastLine) = await session.end(

@@ -3,11 +3,11 @@ import LinajeWire
 import SwiftProtobuf
 import Synchronization
 
-/// One life of a flavor process, seen from the daemon: started, greeted, asked, ended.
+/// One life of a plugin's process, seen from the daemon: started, greeted, asked, ended.
 ///
-/// Requests are made one after the other by `FlavorProcess`. Whatever throws, except a `Refusal`,
+/// Requests are made one after the other by `PluginProcess`. Whatever throws, except a `Refusal`,
 /// makes the session unusable: the process is then ended.
-actor FlavorSession {
+actor PluginSession {
     /// The process has answered a request with an error, as the protocol provides.
     struct Refusal: Error {
         var error: LinajeError

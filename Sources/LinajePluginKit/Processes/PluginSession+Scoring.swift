@@ -1,7 +1,7 @@
 import LinajeDomain
 import LinajeWire
 
-extension FlavorSession {
+extension PluginSession {
     /// A scorer as the process has opened it.
     struct OpenedScorer: Sendable {
         var number: UInt64

@@ -1,7 +1,7 @@
 import LinajeDomain
 import LinajeWire
 
-extension FlavorProcess: BackendPeer {
+extension PluginProcess: BackendPeer {
     func ask<Request: Sendable, Response: Sendable>(
         _ method: LinajeWire.Method<Request, Response>, _ request: Request
     ) async throws -> Response {
