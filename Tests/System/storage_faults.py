@@ -55,6 +55,15 @@ def started(daemon):
     return False
 
 
+def gone(daemon):
+    """Whether the daemon died; its connections close a moment before it has ended."""
+    try:
+        daemon.process.wait(timeout=10)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 class Refused(Exception):
     """What the command line says of a call that failed."""
 
@@ -93,8 +102,9 @@ def look(daemon, kept, what):
             for path, wanted in files.items():
                 assert read(client, tree, path) == wanted, f"{what}: {path} is wrong"
     done = linaje(daemon, "fsck", "--read-data")
-    if daemon.process.poll() is None:
-        assert done.returncode == 0, f"{what}: {done.stdout}{done.stderr}"
+    if done.returncode != 0:
+        assert gone(daemon), f"{what}: {done.stdout}{done.stderr}"
+        raise Refused(done.stderr)
 
 
 def faulty(folder, command, action, at=0, *, below, error=0):

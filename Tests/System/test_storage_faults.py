@@ -6,16 +6,12 @@ import re
 import time
 
 import pytest
-from storage_faults import (CALLS, Refused, armed, content, look, may_be_told_to_fail, started, work)
+from storage_faults import (
+    CALLS, Refused, armed, content, gone, look, may_be_told_to_fail, started, work)
 from support import SECONDS, SEED, SOAK, Daemon, LinajeError, eventually, may_trace, new_run, put_tree
 
 pytestmark = may_be_told_to_fail
 KILLS = 40
-
-
-def gone(daemon):
-    """Whether the daemon died; the kernel may still be at it."""
-    return eventually(lambda: daemon.process.poll() is not None, 2, "it lives")
 
 
 def test_a_daemon_killed_at_any_call_loses_nothing(folder):
