@@ -24,7 +24,7 @@ struct PluginProcessTests {
         #expect(process.descriptor.name == "linaje-flavor-host")
         #expect(process.descriptor.version == "0.1.0")
         for _ in 0..<20 {
-            let description = try await process.describe(model, deadline: .seconds(30))
+            let description = try await process.describe(model, deadline: .seconds(600))
             #expect(
                 description.flavors.map(\.name) == [
                     "python_function", "sklearn", "my_own", "safetensors",
@@ -242,7 +242,7 @@ struct PluginProcessTests {
             os._exit(0)
             """, in: folder)
         #expect(try await process.describe(model).parameters == 5)
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(300)
         while !Self.hasEnded(pidFile: pidFile), ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(5))
         }

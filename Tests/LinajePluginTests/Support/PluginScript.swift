@@ -21,7 +21,7 @@ struct PluginScript {
     static func process() -> PluginProcess {
         PluginProcess(
             executable: host,
-            configuration: .init(deadline: .seconds(300), handshake: .seconds(300)))
+            configuration: .init(deadline: .seconds(600), handshake: .seconds(600)))
     }
 
     /// A process that runs `misbehaviour` (Python) when it is started first, and is the real
@@ -31,7 +31,7 @@ struct PluginScript {
     static func hostileOnce(
         _ misbehaviour: String, in folder: TemporaryDirectory, name: String = "hostile",
         configuration: PluginProcessConfiguration = .init(
-            handshake: .seconds(120), firstBackOff: .milliseconds(1))
+            deadline: .seconds(600), handshake: .seconds(600), firstBackOff: .milliseconds(1))
     ) -> PluginProcess {
         let script = """
             import os, sys, time
