@@ -185,8 +185,8 @@ class Store:
                 if entry.st_mtime < time.time() - LEFT_SECONDS:
                     sftp.remove(f"{incoming}/{entry.filename}")
         temporary = f"{incoming}/{key.replace('/', '-')}.{os.urandom(8).hex()}"
+        # Not pipelined: paramiko drops the answers to writes that nobody waits for, failures too.
         file = sftp.open(temporary, "wb")
-        file.set_pipelined(True)
         self.uploads[upload] = (key, temporary, file)
 
     def upload(self, upload):
@@ -202,7 +202,6 @@ class Store:
         key, temporary, file = self.upload(upload)
         sftp = self.connect()
         file.flush()
-        file.set_pipelined(False)
         try:
             # OpenSSH, PROTOCOL, 4.4: what is answered is on the disk.
             sftp._request(paramiko.sftp.CMD_EXTENDED, "fsync@openssh.com", file.handle)
