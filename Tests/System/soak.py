@@ -204,7 +204,7 @@ def heading(arguments, commit, took):
     kind = "release" if "/release/" in LINAJED else "debug"
     disk = "a disk in memory" if arguments.tmpfs else "the machine's disk"
     now = datetime.datetime.now(datetime.timezone.utc)
-    return (f"# The last soak\n\n`scripts/soak --minutes {arguments.minutes:g} --seed "
+    return (f"# The last soak\n\n`scripts/soak mix --minutes {arguments.minutes:g} --seed "
             f"{arguments.seed}` on {now:%Y-%m-%d %H:%M} UTC, commit {commit}, {kind} build, state on "
             f"{disk}; {os.cpu_count()} shared cores, {memory:.0f} GiB, Linux "
             f"{platform.release().split('-')[0]}. It took {took / 60:.1f} minutes with the final "
