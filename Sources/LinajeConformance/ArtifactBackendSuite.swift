@@ -174,7 +174,7 @@ public enum ArtifactBackendSuite {
                 var position = 0
                 while position < content.count {
                     let end = min(
-                        content.count, position + Int.random(in: 0...700_000, using: &generator))
+                        content.count, position + Int.random(in: 0...2_500_000, using: &generator))
                     try await writer.write(Array(content[position..<end]))
                     position = end
                 }

@@ -154,7 +154,7 @@ struct FlipTests {
         try await life.collect()
         await life.close()
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/catalog.db")))
-        let count = Self.isWhole ? bytes.count : 400
+        let count = Self.isWhole ? bytes.count : 100
         let shift = Int(SplitMix64.bytes(seed: Self.seed, count: 1)[0])
         let sum = Shared(Tally())
         let store = folder.path

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import time
 
 import pytest
-from support import LINAJE, ROOT, Daemon, eventually
+from support import LINAJE, ROOT, Daemon, eventually, may_unshare
 
 EXAMPLE = ROOT / "Plugins/Examples/sftp-python"
 PYTHON = os.path.realpath(sys.executable)
@@ -51,10 +52,14 @@ Subsystem sftp internal-sftp
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self):
+    def start(self, disk=None):
+        """`disk`: what is served is a disk of that size, which nothing but the server sees."""
         os.makedirs("/run/sshd", exist_ok=True)
+        first = ["unshare", "-m", "sh", "-c",
+                 f"mount -t tmpfs -o size={disk} tmpfs {self.files} && exec \"$@\"", "sh"]
         self.process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", os.path.join(self.folder, "sshd_config")],
+            [*(first if disk else []),
+             SSHD, "-D", "-e", "-f", os.path.join(self.folder, "sshd_config")],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
 
@@ -62,6 +67,10 @@ Subsystem sftp internal-sftp
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.port)) == 0
         eventually(answers, 30, "sshd does not answer")
+
+    def grow(self, disk):
+        subprocess.run(["nsenter", "-t", str(self.process.pid), "-m", "mount", "-o",
+                        f"remount,size={disk}", self.files], check=True)
 
     def stop(self):
         if self.process:
@@ -177,6 +186,26 @@ def test_a_server_that_is_away_or_another_loses_nothing_and_is_named(
     said = linaje(daemon, "push", "--remote", "nas", code=1)
     assert "another key" in said
     assert not os.path.exists(os.path.join(server.files, "packs"))
+
+
+@pytest.mark.skipif(not may_unshare(), reason="may not make a mount namespace")
+def test_a_full_server_acknowledges_nothing_and_the_push_goes_on_once_it_has_room(
+        daemon, server, plugin, tmp_path):
+    server.stop()
+    server.start(disk="1m")
+    daemon.start()
+    install(daemon, plugin)
+    os.makedirs(tmp_path / "data")
+    (tmp_path / "data/noise").write_bytes(random.Random(3).randbytes(3 << 20))
+    linaje(daemon, "artifact", "put", str(tmp_path / "data"))
+    linaje(daemon, "remote", "add", "nas", f"plugin:sftp/{server.place()}")
+    # 75: EX_TEMPFAIL.
+    said = linaje(daemon, "push", "--remote", "nas", code=75)
+    assert 'storage plugin "sftp"' in said and "its disk may be full" in said
+    linaje(daemon, "status", "--remote", "nas", "--read-data", code=1)
+    server.grow("32m")
+    linaje(daemon, "push", "--remote", "nas")
+    linaje(daemon, "status", "--remote", "nas", "--read-data")
 
 
 def test_storage_plugins_are_named_in_errors_and_reach_no_service_of_the_machine(

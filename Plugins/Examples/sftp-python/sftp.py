@@ -196,7 +196,15 @@ class Store:
         return self.uploads[upload]
 
     def append(self, upload, data):
-        self.upload(upload)[2].write(data)
+        key, _temporary, file = self.upload(upload)
+        try:
+            file.write(data)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # The protocol has no word for a full disk.
+            raise Failed(UNAVAILABLE, f"the server takes no more of {key} ({error}); its disk may be "
+                         "full, or a quota reached") from error
 
     def commit(self, upload):
         key, temporary, file = self.upload(upload)

@@ -19,8 +19,11 @@ protocol BackendPeer: Sendable {
 /// with growing waits. A process that crashes, hangs or speaks nonsense fails the requests that it had,
 /// as `unavailable`.
 public final class PluginBackend: ArtifactBackend {
-    /// Most bytes of a request or an answer (`backend.proto`).
+    /// Most bytes of an object in an answer (`backend.proto`).
     static let pieceBytes = 1 << 20
+    /// Most bytes of an object in a request, which is shorter with all that is around them than
+    /// `Limits.requestBytes`.
+    static let appendBytes = 512 << 10
     /// Processes.
     static let width = 4
 
@@ -169,7 +172,7 @@ public final class PluginBackend: ArtifactBackend {
         func write(_ bytes: [UInt8]) async throws {
             var start = 0
             while start < bytes.count {
-                let end = min(bytes.count, start + PluginBackend.pieceBytes)
+                let end = min(bytes.count, start + PluginBackend.appendBytes)
                 var request = Linaje_V1_AppendObjectRequest()
                 request.upload = upload
                 request.data = Data(bytes[start..<end])

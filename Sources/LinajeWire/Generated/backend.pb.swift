@@ -69,7 +69,7 @@ package nonisolated struct Linaje_V1_AppendObjectRequest: Sendable {
   /// Which.
   package var upload: UInt64 = 0
 
-  /// The bytes; at most 1 MiB.
+  /// The bytes; at most 512 KiB.
   package var data: Data = Data()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
