@@ -8,14 +8,24 @@ struct LightGBMModel {
     /// Longest model in bytes.
     static let mostBytes: UInt64 = 128 << 20
 
+    /// Most trees.
+    static let mostTrees = 1_000_000
+    /// Longest objective in bytes.
+    private static let mostObjectiveBytes = 4_096
+    /// What is read of the beginning.
+    private static let keys: Set<String> = [
+        "average_output", "feature_names", "max_feature_idx", "num_class",
+        "num_tree_per_iteration", "objective",
+    ]
+
     private let header: [String: ArraySlice<UInt8>]
     private let trees: [LightGBMTree]
     /// Whether columns of texts were numbered by pandas, which the model's numbers rely on.
     private let hasTextCategories: Bool
     private let path: String
 
-    /// - Throws: `invalidArgument` when the trees do not end.
-    init(_ bytes: [UInt8], path: String) throws {
+    /// - Throws: `invalidArgument` when the trees do not end, `limitExceeded` when they are too many.
+    init(_ bytes: [UInt8], path: String, mostTrees: Int = Self.mostTrees) throws {
         self.path = path
         var header: [String: ArraySlice<UInt8>] = [:]
         var trees: [LightGBMTree] = []
@@ -23,7 +33,7 @@ struct LightGBMModel {
         var hasEnd = false
         var categories = ""
         let mark = Array("pandas_categorical:".utf8)
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+        for line in BytePieces(bytes[...], by: UInt8(ascii: "\n")) {
             let line = line.last == 0x0d ? line.dropLast() : line
             if hasEnd {
                 guard line.starts(with: mark) else { continue }
@@ -40,10 +50,13 @@ struct LightGBMModel {
             let value = end == line.endIndex ? line[end...] : line[(end + 1)...]
             if key == "Tree" {
                 if let lines { trees.append(LightGBMTree(lines, path: path)) }
+                guard trees.count < mostTrees else {
+                    throw LinajeError(.limitExceeded, "\(path) has more than \(mostTrees) trees")
+                }
                 lines = [:]
             } else if lines != nil {
-                lines?[key] = value
-            } else {
+                if LightGBMTree.keys.contains(key) { lines?[key] = value }
+            } else if Self.keys.contains(key) {
                 header[key] = value
             }
         }
@@ -74,14 +87,18 @@ struct LightGBMModel {
         }
         guard !hasTextCategories, !trees.contains(where: \.isLinear),
             outputs <= TreeEnsembleBuilder<Double>.mostOutputs,
+            last < TreeEnsembleBuilder<Double>.mostFeatures,
+            header["objective"]?.count ?? 0 <= Self.mostObjectiveBytes,
             let link = Self.link(text("objective"), classes: classes, outputs: outputs)
         else { return nil }
         let features = last + 1
-        let names = (text("feature_names") ?? "").split(separator: " ").map { String($0) }
-        guard names.count == features else {
+        let pieces = BytePieces(header["feature_names"] ?? [], by: UInt8(ascii: " "))
+        let named = pieces.reduce(0) { count, _ in count + 1 }
+        guard named == features else {
             throw LinajeError(
-                .invalidArgument, "\(path) names \(names.count) of its \(features) features")
+                .invalidArgument, "\(path) names \(named) of its \(features) features")
         }
+        let names = pieces.map { String(decoding: $0, as: UTF8.self) }
         // LightGBM takes what is this near to zero for zero (`kZeroThreshold`).
         var builder = try TreeEnsembleBuilder<Double>(
             name: path, features: features, base: [Double](repeating: 0, count: outputs),

@@ -4,6 +4,14 @@ import LinajeScoring
 /// The columns of one tree of a LightGBM model (lightgbm-org/LightGBM, `src/io/tree.cpp`,
 /// `Tree::ToString`), as lines "key=number number …".
 struct LightGBMTree {
+    /// The lines that scoring needs.
+    static let keys: Set<String> = [
+        "cat_boundaries", "cat_threshold", "decision_type", "is_linear", "leaf_value", "left_child",
+        "num_cat", "num_leaves", "right_child", "split_feature", "threshold",
+    ]
+    /// Most numbers of a line.
+    private static let mostNumbers = TreeEnsembleBuilder<Double>.mostNodes
+
     private let lines: [String: ArraySlice<UInt8>]
     private let path: String
 
@@ -107,26 +115,31 @@ struct LightGBMTree {
     }
 
     private func numbers(_ key: String) throws -> [Double] {
-        guard let line = lines[key] else { throw failure(key) }
-        return try line.split(separator: UInt8(ascii: " ")).map { part in
-            guard let number = Double(String(decoding: part, as: UTF8.self)) else {
-                throw failure(key)
-            }
-            return number
-        }
+        try numbers(key) { Double($0) }
     }
 
     /// Whole numbers of 32 bits; `count` of them, or any number.
     private func integers(_ key: String, _ count: Int?) throws -> [Int] {
+        let numbers = try numbers(key) { text in Int32(text).map { Int($0) } }
+        guard numbers.count == count ?? numbers.count else { throw failure(key) }
+        return numbers
+    }
+
+    private func numbers<Number>(
+        _ key: String, _ number: (String) -> Number?
+    ) throws -> [Number] {
         guard let line = lines[key] else { throw failure(key) }
-        let parts = line.split(separator: UInt8(ascii: " "))
-        guard parts.count == count ?? parts.count else { throw failure(key) }
-        return try parts.map { part in
-            guard let number = Int32(String(decoding: part, as: UTF8.self)) else {
+        var numbers: [Number] = []
+        for piece in BytePieces(line, by: UInt8(ascii: " ")) {
+            guard numbers.count < Self.mostNumbers else {
+                throw LinajeError(.limitExceeded, "\(path) has a tree too large to be scored")
+            }
+            guard let number = number(String(decoding: piece, as: UTF8.self)) else {
                 throw failure(key)
             }
-            return Int(number)
+            numbers.append(number)
         }
+        return numbers
     }
 
     private func failure(_ key: String) -> LinajeError {

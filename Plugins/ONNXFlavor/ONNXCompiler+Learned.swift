@@ -175,12 +175,17 @@ extension ONNXCompiler {
         }
         let labels = try constant(node, 0)
         guard let places = columns[node.inputs[1]], places.kind == .integer, places.width == 1,
-            let bound = places.bound, labels.shape.count == 1, labels.count >= bound,
-            labels.floats.isEmpty
+            let bound = places.bound, labels.shape.count == 1, labels.floats.isEmpty
         else { throw Unknown() }
-        let isText = !labels.texts.isEmpty
-        let values = isText ? labels.texts.indices.map { Int64($0) } : labels.integers
-        let target = try define(node.outputs.first, isText ? .label(labels.texts) : .integer, 1)
+        let values = labels.integers
+        if values.isEmpty, labels.texts.count >= bound {
+            let kind = Kind.label(labels.texts)
+            return try alias(places, as: node.outputs.first, kind: kind, isScalar: false)
+        }
+        guard values.count >= bound, values.prefix(bound).allSatisfy(ONNXLabels.isExact) else {
+            throw Unknown()
+        }
+        let target = try define(node.outputs.first, .integer, 1)
         steps.append { frame, _ in
             frame[target.slot].integers = frame[places.slot].integers.map { values[Int($0)] }
         }
@@ -195,9 +200,14 @@ struct ONNXLabels {
 
     var count: Int { values.count }
 
+    /// Whether a label is the same as float64, which predictions are given as.
+    static func isExact(_ label: Int64) -> Bool { label.magnitude <= 1 << 53 }
+
     init(_ node: ONNXGraph.Node, integers: String, texts: String) throws {
         let (numbers, names) = (node.integers(integers), node.texts(texts))
-        guard numbers.isEmpty != names.isEmpty else { throw ONNXCompiler.Unknown() }
+        guard numbers.isEmpty != names.isEmpty, numbers.allSatisfy(Self.isExact) else {
+            throw ONNXCompiler.Unknown()
+        }
         values = names.isEmpty ? numbers : names.indices.map { Int64($0) }
         kind = names.isEmpty ? .integer : .label(names)
     }

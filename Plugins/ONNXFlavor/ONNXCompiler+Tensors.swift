@@ -95,6 +95,7 @@ extension ONNXCompiler {
         guard inner == column.width, outer > 0 else { throw Unknown() }
         var weights = matrix.floats
         if isTransposed {
+            try spend(weights.count)
             for row in 0..<inner {
                 for output in 0..<outer {
                     weights[row * outer + output] = matrix.floats[output * inner + row]
@@ -205,7 +206,7 @@ extension ONNXCompiler {
 
     private mutating func concatenate(_ node: ONNXGraph.Node) throws {
         guard node.hasOnly(["axis"]), [1, -1].contains(node.integer("axis") ?? 0),
-            !node.inputs.isEmpty
+            (1...Self.mostWidth).contains(node.inputs.count)
         else { throw Unknown() }
         let parts = try node.inputs.indices.map { try rows(node, $0) }
         guard parts.allSatisfy({ !$0.isScalar }) else { throw Unknown() }

@@ -20,7 +20,8 @@ extension ONNXCompiler {
         let base = given.isEmpty ? [Float](repeating: 0, count: outputs) : given
         let ensemble = try trees.ensemble(
             features: column.width, ids: trees.targets.map { Int(truncatingIfNeeded: $0) },
-            base: base)
+            base: base
+        ).trees
         let target = try define(node.outputs.first, .float, outputs)
         steps.append { frame, _ in
             frame[target.slot].floats = ensemble.sums(frame[column.slot].floats.map { Double($0) })
@@ -41,24 +42,31 @@ extension ONNXCompiler {
         }
         let link = try Self.link(node.text("post_transform"))
         let base = node.floats("base_values")
-        let ids = Set(trees.targets)
         guard labels.count == 2 else {
             guard base.isEmpty || base.count == labels.count else { throw Unknown() }
             let start = base.isEmpty ? [Float](repeating: 0, count: labels.count) : base
-            let ensemble = try trees.ensemble(
+            let (ensemble, scored) = try trees.ensemble(
                 features: column.width, ids: trees.targets.map { Int(truncatingIfNeeded: $0) },
                 base: start)
+            // ONNX Runtime never chooses a class that a row has no weight for: one whose zero here
+            // could be the greatest of sums that are not above it.
+            guard
+                !base.isEmpty || scored.count == labels.count
+                    || trees.weights.allSatisfy({ $0 > 0 })
+            else { throw Unknown() }
             return try addClassifier(node, column, labels, ensemble) { sums in
                 (LinkFunction.greatest(sums, labels.count), link.apply(sums, width: labels.count))
             }
         }
-        // Two classes with one sum, that of the second. With two sums ONNX Runtime has rules that
-        // no converter relies on.
-        guard ids.count == 1, base.count <= 1 else { throw Unknown() }
-        let ensemble = try trees.ensemble(
+        // Two classes with one sum, that of the second, though it has the number 0. With other
+        // numbers, two sums, or leaves without weights ONNX Runtime has rules that no converter
+        // relies on.
+        guard trees.targets.allSatisfy({ $0 == 0 }), base.count <= 1 else { throw Unknown() }
+        let (ensemble, scored) = try trees.ensemble(
             features: column.width, ids: trees.targets.map { _ in 0 },
             base: base.isEmpty ? [0] : base)
-        let arePositive = trees.weights.allSatisfy { $0 >= 0 }
+        guard scored == [0] else { throw Unknown() }
+        let arePositive = !trees.weights.contains { $0 < 0 }
         switch (arePositive, link) {
         case (true, .identity):
             try addClassifier(node, column, labels, ensemble) { sums in

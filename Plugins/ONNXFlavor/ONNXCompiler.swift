@@ -32,8 +32,12 @@ struct ONNXCompiler {
     private(set) var constants: [String: ONNXGraph.Tensor] = [:]
     private var slots = 0
     private var inputs: [ONNXScorer.Input] = []
-    /// The widest row of any name: what one chunk of rows may take.
-    private static let mostWidth = 65_536
+    /// The widest row of any name.
+    static let mostWidth = 65_536
+    /// Most values that a scorer keeps besides the file's: a row under every name, the outputs,
+    /// weights in another order.
+    private static let mostValues = 4 << 20
+    private var left = Self.mostValues
 
     init(path: String) { self.path = path }
 
@@ -58,17 +62,21 @@ struct ONNXCompiler {
         let taken = model.inputs.filter { !model.initializerNames.contains($0.name) }
         for input in taken { try take(input, &features, isAlone: taken.count == 1) }
         for node in graph.nodes { try add(node) }
+        let frameWidth = Self.mostValues - left
         var outputs: [ONNXScorer.Output] = []
         var described: [ScorerOutput] = []
         for output in model.outputs {
             guard let column = columns[output.name] else { throw Unknown() }
+            // The same name may stand here many times.
+            let labels = if case .label(let labels) = column.kind { labels.count } else { 0 }
+            try spend(column.width + labels)
             outputs.append(
                 .init(slot: column.slot, width: column.width, isFloat: column.kind == .float))
             described.append(Self.describe(output.name, column))
         }
         guard !features.isEmpty, !outputs.isEmpty else { throw Unknown() }
         return ONNXScorer(
-            inputs: inputs, outputs: outputs, slots: slots, steps: steps,
+            inputs: inputs, outputs: outputs, slots: slots, frameWidth: frameWidth, steps: steps,
             layout: ScorerLayout(
                 features: features, hasNames: taken.count > 1, outputs: described))
     }
@@ -110,11 +118,18 @@ struct ONNXCompiler {
         guard let name, !name.isEmpty, width > 0, width <= Self.mostWidth,
             columns[name] == nil, constants[name] == nil, slots < 16_384
         else { throw Unknown() }
+        try spend(width)
         let column = Column(
             slot: slots, kind: kind, width: width, isScalar: isScalar, bound: bound)
         slots += 1
         columns[name] = column
         return column
+    }
+
+    /// Takes room for values that the scorer keeps.
+    mutating func spend(_ count: Int) throws {
+        guard count <= left else { throw Unknown() }
+        left -= count
     }
 
     /// An input of a node that has rows; of floats where nothing else is said.

@@ -22,6 +22,23 @@ struct ONNXGraph {
 
         /// How many elements it has.
         var count: Int { max(floats.count, integers.count, texts.count) }
+
+        /// Whether its data are of its type, no others, and as many as its shape says; the numbers
+        /// of ONNX's types.
+        var isWhole: Bool {
+            var product = 1
+            for length in shape {
+                let (next, overflow) = product.multipliedReportingOverflow(by: length)
+                guard !overflow else { return false }
+                product = next
+            }
+            return switch type {
+            case 1: floats.count == product && integers.isEmpty && texts.isEmpty
+            case 6, 7, 9: integers.count == product && floats.isEmpty && texts.isEmpty
+            case 8: texts.count == product && floats.isEmpty && integers.isEmpty
+            default: false
+            }
+        }
     }
 
     struct Node {

@@ -146,7 +146,8 @@ struct ONNXGraphReader {
     private mutating func tensor(_ message: ProtobufMessage) async throws -> ONNXGraph.Tensor {
         var tensor = ONNXGraph.Tensor()
         var raw: Range<UInt64>?
-        var doubles: [Double] = []
+        var narrow: [Int64] = []
+        var wide: [Int64] = []
         var message = message
         while let field = try await reader.next(&message) {
             switch (field.number, field.value) {
@@ -160,25 +161,24 @@ struct ONNXGraphReader {
                 }
             case (2, .varint(let type)): tensor.type = type
             case (4, let value): tensor.floats += try await floats(value)
-            case (5, let value), (7, let value): tensor.integers += try await integers(value)
+            case (5, let value):
+                narrow += try await integers(value).map { Int64(Int32(truncatingIfNeeded: $0)) }
+            case (7, let value): wide += try await integers(value)
             case (6, .bytes(let range)):
                 try spend(1)
                 tensor.texts.append(try await reader.text(range))
             case (8, .bytes(let range)): tensor.name = try await reader.text(range)
             case (9, .bytes(let range)): raw = range
-            case (10, .bytes), (10, .fixed64): doubles.append(0)
-            case (13, _), (3, _): isUnknown = true
+            // Segments, doubles, numbers without a sign, and data elsewhere.
+            case (3, _), (10, _), (11, _), (13, _): isUnknown = true
             case (14, .varint(let location)) where location != 0: isUnknown = true
             default: break
             }
         }
+        tensor.integers = tensor.type == 7 ? wide : narrow
+        let others = tensor.type == 7 ? narrow : wide
         if let raw { try await unpack(raw, into: &tensor) }
-        let product = tensor.shape.reduce(1) { product, length in
-            let (next, overflow) = product.multipliedReportingOverflow(by: length)
-            return overflow ? -1 : next
-        }
-        let isRight = [1, 6, 7, 8, 9].contains(tensor.type) && doubles.isEmpty
-        if !isRight || product != tensor.count { isUnknown = true }
+        if !tensor.isWhole || !others.isEmpty { isUnknown = true }
         return tensor
     }
 
@@ -187,12 +187,14 @@ struct ONNXGraphReader {
         _ range: Range<UInt64>, into tensor: inout ONNXGraph.Tensor
     ) async throws {
         let widths: [UInt64: Int] = [1: 4, 6: 4, 7: 8, 9: 1]
-        guard let width = widths[tensor.type], range.upperBound - range.lowerBound <= 64 << 20
+        let length = range.upperBound - range.lowerBound
+        guard let width = widths[tensor.type], length <= 64 << 20,
+            length.isMultiple(of: UInt64(width))
         else {
             isUnknown = true
             return
         }
-        try spend(Int(range.upperBound - range.lowerBound) / width)
+        try spend(Int(length) / width)
         var position = range.lowerBound
         while position < range.upperBound {
             let count = Int(min(range.upperBound - position, 1 << 20)) / width

@@ -28,12 +28,15 @@ struct ONNXScorer: ModelScorer {
         var isFloat: Bool
     }
 
-    /// Rows that go through the steps together.
+    /// Most rows that go through the steps together, and most values of theirs under all names.
     private static let rowsAtOnce = 4_096
+    private static let valuesAtOnce = 16 << 20
 
     let inputs: [Input]
     let outputs: [Output]
     let slots: Int
+    /// How many values a row has under all names together.
+    let frameWidth: Int
     let steps: [Step]
     let layout: ScorerLayout
 
@@ -46,10 +49,11 @@ struct ONNXScorer: ModelScorer {
         }
         let count = rows.count / features
         let width = layout.width
+        let most = max(1, min(Self.rowsAtOnce, Self.valuesAtOnce / max(1, frameWidth)))
         var out: [Double] = []
         out.reserveCapacity(count * width)
-        for start in stride(from: 0, to: count, by: Self.rowsAtOnce) {
-            let here = min(Self.rowsAtOnce, count - start)
+        for start in stride(from: 0, to: count, by: most) {
+            let here = min(most, count - start)
             let frame = compute(rows, from: start, here)
             for row in 0..<here {
                 for output in outputs {

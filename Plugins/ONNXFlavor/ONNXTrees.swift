@@ -41,10 +41,13 @@ struct ONNXTrees {
     /// - Parameters:
     ///   - ids: The output of each weight.
     ///   - base: Where the sums begin.
-    /// - Throws: `Unknown` for tests that are not known, `invalidArgument` when it is damaged.
+    /// - Returns: The trees, and the outputs that no row is without: each has a tree all of whose
+    ///   leaves have a weight for it.
+    /// - Throws: `Unknown` for tests that are not known, `invalidArgument` when it is damaged,
+    ///   `limitExceeded` when it is too large.
     func ensemble(
         features: Int, ids: [Int], base: [Float]
-    ) throws -> TreeEnsemble<Float> {
+    ) throws -> (trees: TreeEnsemble<Float>, scored: Set<Int>) {
         let trees = node.integers("nodes_treeids")
         let names = node.integers("nodes_nodeids")
         let modes = node.texts("nodes_modes")
@@ -59,10 +62,12 @@ struct ONNXTrees {
         }
         let leaves = try leafWeights(ids, outputs: base.count)
         var builder = try TreeEnsembleBuilder<Float>(name: path, features: features, base: base)
+        var scored: Set<Int> = []
         for tree in order {
-            try add(members[tree] ?? [], leaves, outputs: base.count, to: &builder)
+            scored.formUnion(
+                try add(members[tree] ?? [], leaves, outputs: base.count, to: &builder))
         }
-        return builder.finish()
+        return (builder.finish(), scored)
     }
 
     private func leafWeights(_ ids: [Int], outputs: Int) throws -> [Place: [Weight]] {
@@ -81,10 +86,12 @@ struct ONNXTrees {
     }
 
     /// Adds a tree, the first of whose nodes must be its root.
+    ///
+    /// - Returns: The outputs for which all its leaves have a weight.
     private func add(
         _ members: [Int], _ weights: [Place: [Weight]], outputs: Int,
         to builder: inout TreeEnsembleBuilder<Float>
-    ) throws {
+    ) throws -> Set<Int> {
         let trees = node.integers("nodes_treeids")
         let names = node.integers("nodes_nodeids")
         let modes = node.texts("nodes_modes")
@@ -95,17 +102,24 @@ struct ONNXTrees {
         let own = members.map { weights[Place(tree: trees[$0], node: names[$0])] ?? [] }
         let targets = Set(own.joined().map(\.target))
         let target = outputs == 1 ? 0 : targets.count == 1 ? targets.first : nil
+        let width = target == nil ? outputs : 1
+        // A leaf costs a value for every output, however small the file is.
+        let leaves = members.count { modes[$0] == "LEAF" }
+        let (size, overflow) = leaves.multipliedReportingOverflow(by: width)
+        guard !overflow, size <= TreeEnsembleBuilder<Float>.mostNodes else {
+            throw LinajeError(.limitExceeded, "\(path) has too many leaves to be scored")
+        }
+        var scored = targets
         var values: [Float] = []
         var nodes: [TreeNode<Float>] = []
         var children = Set<Int>()
         for (place, member) in members.enumerated() {
             guard modes[member] != "LEAF" else {
-                nodes.append(TreeNode(leaf: values.count / (target == nil ? outputs : 1)))
-                var sums = [Float](repeating: 0, count: target == nil ? outputs : 1)
-                for weight in own[place] {
-                    sums[target == nil ? weight.target : 0] += weight.value
-                }
+                nodes.append(TreeNode(leaf: values.count / width))
+                var sums = [Float](repeating: 0, count: width)
+                for weight in own[place] { sums[width == 1 ? 0 : weight.target] += weight.value }
                 values += sums
+                scored.formIntersection(own[place].map(\.target))
                 continue
             }
             let node = try split(member, places)
@@ -117,6 +131,7 @@ struct ONNXTrees {
             throw ONNXCompiler.Unknown()
         }
         try builder.add(nodes, values: values, target: target)
+        return scored
     }
 
     /// A split; the child for which the test is true is left of `<` and right of `>`.

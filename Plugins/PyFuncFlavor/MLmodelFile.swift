@@ -19,6 +19,10 @@ struct MLmodelFile: Sendable {
         "type_hint_from_example", "utc_time_created",
     ]
 
+    /// Keys of a flavor that say what loads it and what of its own that runs (MLflow 3,
+    /// `pyfunc/__init__.py`). No bound leaves them out.
+    static let decidingKeys = ["loader_module", "code"]
+
     /// In the order of the file.
     var flavors: [Flavor] = []
     /// {"inputs", "outputs", "params"} as JSON, or empty.
@@ -41,23 +45,7 @@ struct MLmodelFile: Sendable {
             guard let node = root[Node(key)], !YAMLTree.isNull(node) else { continue }
             tree.flatten(node, as: key, into: &facts)
         }
-        if let node = root["flavors"] {
-            guard let flavors = node.mapping else {
-                throw LinajeError(.invalidArgument, "MLmodel: flavors is no map")
-            }
-            for (name, node) in flavors {
-                guard let name = name.string else {
-                    throw LinajeError(.invalidArgument, "MLmodel: a flavor's name is no text")
-                }
-                var facts: [String: String] = [:]
-                if let members = node.mapping {
-                    for (key, node) in members {
-                        tree.flatten(node, as: key.string ?? "?", into: &facts)
-                    }
-                }
-                self.flavors.append(Flavor(name: name, facts: facts))
-            }
-        }
+        try readFlavors(root["flavors"], &tree)
         if let info = root["saved_input_example_info"]?.mapping {
             inputExample = info["artifact_path"]?.string
         }
@@ -66,7 +54,30 @@ struct MLmodelFile: Sendable {
             findings.append(
                 Finding(
                     severity: .info, path: "MLmodel",
-                    message: "\(tree.omitted) facts are too long, too deep or too many to show"))
+                    message:
+                        "the description leaves out \(tree.omitted) facts, which are too long, "
+                        + "too deep or too many"))
+        }
+    }
+
+    private mutating func readFlavors(_ node: Node?, _ tree: inout YAMLTree) throws {
+        guard let node else { return }
+        guard let flavors = node.mapping else {
+            throw LinajeError(.invalidArgument, "MLmodel: flavors is no map")
+        }
+        for (name, node) in flavors {
+            guard let name = name.string else {
+                throw LinajeError(.invalidArgument, "MLmodel: a flavor's name is no text")
+            }
+            var facts: [String: String] = [:]
+            let members = (node.mapping ?? [:]).map { ($0.scalar?.string ?? "?", $1) }
+            for (key, value) in members where Self.decidingKeys.contains(key) {
+                facts[key] = YAMLTree.deciding(value)
+            }
+            for (key, value) in members where !Self.decidingKeys.contains(key) {
+                tree.flatten(value, as: key, into: &facts)
+            }
+            self.flavors.append(Flavor(name: name, facts: facts))
         }
     }
 

@@ -5,12 +5,19 @@ import Yams
 /// A small YAML document from an untrusted file, within bounds.
 ///
 /// Anchors and aliases are refused: a few lines of them stand for billions of nodes, and no tool
-/// that writes MLmodel files needs them.
+/// that writes MLmodel files needs them. So is what libraries read differently (`YAMLAmbiguity`).
 struct YAMLTree {
     /// Most facts taken from one document.
     static let mostFacts = 2_000
+    /// Most facts of one flavor, and of the model as a whole, which go with one of them: together
+    /// fewer than a description keeps of a flavor.
+    static let mostPartFacts = ModelDescription.Bounds.facts / 2 - 50
+    /// Most bytes of all facts: fewer than a description keeps.
+    static let mostBytes = ModelDescription.Bounds.partBytes / 2
     /// Longest fact in bytes.
     static let mostFactBytes = 8_192
+    /// Longest fact in bytes of those that are never left out.
+    static let mostDecidingBytes = 500
     /// Deepest map that is taken apart.
     static let mostDepth = 16
     /// Deepest nesting of the document.
@@ -20,6 +27,7 @@ struct YAMLTree {
     /// How many facts `flatten` had to leave out.
     private(set) var omitted = 0
     private var taken = 0
+    private var bytes = 0
 
     /// - Throws: `invalidArgument` naming the document.
     init(parsing bytes: [UInt8], name: String) throws {
@@ -32,6 +40,7 @@ struct YAMLTree {
             guard let root = try compose(yaml: text) else {
                 throw LinajeError(.invalidArgument, "\(name) is empty")
             }
+            try YAMLAmbiguity.refuse(root, name: name)
             self.root = root
         } catch let error as LinajeError {
             throw error
@@ -44,9 +53,9 @@ struct YAMLTree {
 
     /// Whether a value is written as nothing.
     static func isNull(_ node: Node) -> Bool {
-        guard let scalar = node.scalar, scalar.style == .plain || scalar.style == .any else {
-            return false
-        }
+        guard let scalar = node.scalar, scalar.style == .plain || scalar.style == .any,
+            ["", Yams.Tag.Name.null.rawValue].contains(scalar.tag.rawValue)
+        else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 
@@ -62,21 +71,31 @@ struct YAMLTree {
             }
             return
         }
-        guard taken < Self.mostFacts, key.utf8.count <= Limits.nameBytes,
-            let text = Self.text(node, room: Self.mostFactBytes)
+        guard taken < Self.mostFacts, facts.count < Self.mostPartFacts, bytes < Self.mostBytes,
+            key.utf8.count <= Limits.nameBytes, let text = Self.text(node, room: Self.mostFactBytes)
         else {
             omitted += 1
             return
         }
         taken += 1
+        bytes += key.utf8.count + text.utf8.count
         facts[key] = text
     }
 
-    /// A scalar as it is written, anything else as JSON of texts; `nil` when it is too long.
+    /// What `node` says, for what must not be left out: what is too long is cut short.
+    static func deciding(_ node: Node) -> String {
+        if let text = text(node, room: mostDecidingBytes) { return text }
+        let start = node.scalar.map { $0.string.utf8.prefix(mostDecidingBytes) }
+        return String(decoding: start ?? "".utf8.prefix(0), as: UTF8.self) + "…"
+    }
+
+    /// A scalar as it is written, anything else as JSON of texts; `nil` when it is too long. A text
+    /// "null" has its quotes: without them it is nothing.
     private static func text(_ node: Node, room: Int) -> String? {
         if let scalar = node.scalar {
             guard scalar.string.utf8.count <= room else { return nil }
-            return isNull(node) ? "null" : scalar.string
+            if isNull(node) { return "null" }
+            return scalar.string == "null" ? quoted(scalar.string) : scalar.string
         }
         var out = ""
         guard appendJSON(of: node, to: &out, room: room, depth: 0) else { return nil }

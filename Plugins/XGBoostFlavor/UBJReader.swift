@@ -166,10 +166,14 @@ struct UBJReader {
     private mutating func tree(depth: Int) async throws -> Int64? {
         var nodes: Int64?
         var tree = XGBoostTree()
+        var keys: Set<String> = []
         while true {
             let marker = try await marker()
             if marker == UInt8(ascii: "}") { break }
             let key = try await text(try await length(after: marker), limit: Self.mostKeyBytes)
+            guard keys.count < 256, keys.insert(key).inserted else {
+                throw failure("has a tree with the key \"\(key.prefix(80))\" twice, or too many")
+            }
             if kept.trees != nil, XGBoostTree.keys.contains(key) {
                 guard tree.take(key, try await column()) else {
                     throw failure("has a tree with damaged \(key)")
@@ -192,6 +196,10 @@ struct UBJReader {
             throw failure("has a column of a tree that is no array")
         }
         let (type, count) = try await head()
+        // What has no width costs no bytes, however many there are.
+        if let type, Self.width(type) == nil {
+            throw failure("has a column of a tree of a type that is not read")
+        }
         var numbers: [Double] = []
         while UInt64(numbers.count) < count ?? .max {
             let marker: UInt8

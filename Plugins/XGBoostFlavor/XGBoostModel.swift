@@ -56,23 +56,27 @@ struct XGBoostModel {
             let base = Self.base(
                 parameters, outputs: outputs.count, objective.base, objective: name)
         else { return nil }
-        // A classifier of one class has nothing that its probabilities could be.
+        // A classifier of one class has nothing that its probabilities could be; two
+        // probabilities for a row are two labels to it.
         let isMultiple = objective.link == .softmax || objective.link == .greatest
-        guard !isMultiple || outputs.count > 1 else { return nil }
+        guard !isMultiple || outputs.count > 1 && outputs.targets == 1 else { return nil }
+        if case .classes = answer, outputs.count == 2, objective.link != .greatest { return nil }
         let names = learner["feature_names"]?.texts ?? []
         guard names.isEmpty || names.count == features else {
             throw LinajeError(
                 .invalidArgument, "\(path) names \(names.count) of its \(features) features")
         }
-        let isClassifier = if case .prediction = answer { false } else { true }
+        let isScikit = modelClass?.hasPrefix("xgboost.sklearn.") == true
         guard
             let made = try self.booster(
                 booster, features: features, base: base,
-                rounds: isClassifier || modelClass?.hasPrefix("xgboost.sklearn.") == true
-                    ? Self.bestRounds(learner) : nil)
+                rounds: isScikit ? Self.bestRounds(learner) : nil)
         else { return nil }
+        // A Booster predicts a DMatrix; scikit-learn's interface does so for linear models only.
+        let isLinear = if case .linear = made { true } else { false }
         return XGBoostScorer(
             made, outputs: outputs.count, link: objective.link, answer: answer,
+            takesInfinities: isScikit && !isLinear,
             features: names.isEmpty ? (0..<features).map { "f\($0)" } : names,
             hasNames: !names.isEmpty)
     }

@@ -25,16 +25,19 @@ struct XGBoostScorer: ModelScorer {
     let outputs: Int
     let link: LinkFunction
     let answer: Answer
+    /// Whether infinities are numbers, as for `inplace_predict`; a DMatrix has none.
+    let takesInfinities: Bool
     let layout: ScorerLayout
 
     init(
         _ booster: Booster, outputs: Int, link: LinkFunction, answer: Answer,
-        features: [String], hasNames: Bool
+        takesInfinities: Bool, features: [String], hasNames: Bool
     ) {
         self.booster = booster
         self.outputs = outputs
         self.link = link
         self.answer = answer
+        self.takesInfinities = takesInfinities
         let width = link.width(of: outputs)
         let outputs: [ScorerOutput]
         switch answer {
@@ -64,6 +67,7 @@ struct XGBoostScorer: ModelScorer {
                 .invalidArgument,
                 "\(rows.count) values are no rows of \(features), which the model's features are")
         }
+        if !takesInfinities { try refuseInfinities(rows) }
         let sums: [Float]
         switch booster {
         case .trees(let ensemble): sums = ensemble.sums(rows)
@@ -84,6 +88,17 @@ struct XGBoostScorer: ModelScorer {
             }
             return out
         }
+    }
+
+    /// - Throws: `invalidArgument` naming the first value that is infinite as float32.
+    private func refuseInfinities(_ rows: [Double]) throws {
+        guard let place = rows.firstIndex(where: { Float($0).isInfinite }) else { return }
+        let (row, column) = place.quotientAndRemainder(dividingBy: layout.features.count)
+        throw LinajeError(
+            .invalidArgument,
+            "row \(row + 1) of those given together has \(rows[place]) as "
+                + "\"\(layout.features[column].prefix(80))\"; XGBoost refuses what is infinite in "
+                + "float32: leave the value out, or give NaN, where it is missing")
     }
 
     /// xgboost, `sklearn.py`, `XGBClassifier.predict` and `predict_proba`.

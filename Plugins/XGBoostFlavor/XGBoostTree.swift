@@ -25,13 +25,14 @@ struct XGBoostTree {
     /// How many values a leaf has; one but for trees with several targets.
     var leafWidth: Int64 = 1
 
-    /// How many nodes it has.
-    var count: Int { left.count }
+    /// How long the longest of its columns is: as many as it has nodes, or as their categories.
+    private(set) var longest = 0
 
     /// Takes a column.
     ///
     /// - Returns: Whether its numbers are what they must be.
     mutating func take(_ key: String, _ numbers: [Double]) -> Bool {
+        longest = max(longest, numbers.count)
         if key == "split_conditions" {
             conditions = numbers.map { Float($0) }
             return true

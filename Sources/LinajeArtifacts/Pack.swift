@@ -37,6 +37,17 @@ package struct PackEntry: Sendable, Hashable {
     package var offset: UInt64
     /// Of the stored bytes.
     package var check: BlobCheck
+
+    /// Whether content of that length may take so many bytes: what a compressor makes of content
+    /// that does not shrink is little more than the content.
+    fileprivate var hasPossibleLength: Bool {
+        guard codec != .stored else { return storedLength == contentLength }
+        // As `ZSTD_compressBound`.
+        let content = UInt64(contentLength)
+        let (short, forShort) = (UInt64(128 << 10), UInt64(11))
+        let frame = content + content >> 8 + (content < short ? (short - content) >> forShort : 0)
+        return storedLength > 0 && UInt64(storedLength) <= frame
+    }
 }
 
 /// What stands at the end of a pack: the list of its blobs.
@@ -56,6 +67,9 @@ package struct PackHeader: Sendable, Hashable {
     package static let endMagic = Array("LNJPEND1".utf8)
     package static let entryBytes = 60
     package static let trailerBytes = 48
+    /// Most lines of a header: eight times what `PackBuilder` makes. A longer header is not read,
+    /// whatever the pack's size, so that one takes 15 MiB at most.
+    package static let maximumEntries = 8 * PackBuilder.maximumBlobs
 
     /// The blobs, in the order in which they lie.
     package var entries: [PackEntry]
@@ -114,9 +128,9 @@ package struct PackHeader: Sendable, Hashable {
             guard let entry = try PackHeader.entry(&reader, number: number, pack: pack) else {
                 throw PackHeader.corrupt(pack, "header ends in entry \(number)")
             }
-            guard entry.offset == end, entry.storedLength > 0, entry.contentLength > 0,
+            guard entry.offset == end, entry.contentLength > 0,
                 UInt64(entry.contentLength) <= entry.key.kind.maximumContent,
-                entry.codec != .stored || entry.storedLength == entry.contentLength
+                entry.hasPossibleLength
             else { throw PackHeader.corrupt(pack, "entry \(number) is out of place or bounds") }
             let (next, overflow) = end.addingReportingOverflow(UInt64(entry.storedLength))
             guard !overflow else { throw PackHeader.corrupt(pack, "entry \(number) overflows") }
@@ -183,6 +197,10 @@ package struct PackTrailer: Sendable, Hashable {
         guard UInt64(headerLength) == UInt64(count) * UInt64(PackHeader.entryBytes), count > 0,
             size >= fixed, UInt64(headerLength) <= size - fixed
         else { throw PackHeader.corrupt(pack, "trailer does not fit the pack") }
+        guard count <= UInt32(PackHeader.maximumEntries) else {
+            throw PackHeader.corrupt(
+                pack, "trailer claims \(count) blobs, more than \(PackHeader.maximumEntries)")
+        }
         guard digest == pack.digest else {
             throw PackHeader.corrupt(pack, "trailer is another pack's")
         }

@@ -33,6 +33,13 @@ extension CatalogReader {
         }
     }
 
+    /// Names of metrics that a run has, not all when it has many.
+    package func metricNames(of run: RunID) throws -> [String] {
+        try connection.all(
+            "SELECT key FROM run_metrics WHERE run_id = ? ORDER BY key LIMIT 200", [.id(run)]
+        ) { try $0.text(0) }
+    }
+
     // MARK: Versions
 
     private func versionItems(of name: String, _ metric: String) throws -> [RetentionItem] {

@@ -14,9 +14,10 @@ extension CatalogTransaction {
     }
 
     /// Changes a registered model; what is `nil` stays. With a new name, its versions, aliases and
-    /// tags follow.
+    /// tags follow, and what verdicts block for it: who may not change that may not rename it.
     ///
-    /// - Throws: `notFound`; `alreadyExists` for a taken new name.
+    /// - Throws: `notFound`; `alreadyExists` for a taken new name; `permissionDenied` for a new name of a
+    ///   model with a policy of its own, unless by an approver.
     package func updateRegisteredModel(
         _ name: String, newName: String? = nil, description: String? = nil,
         tags: TagChanges = TagChanges()
@@ -26,6 +27,10 @@ extension CatalogTransaction {
         if let newName, !newName.utf8.elementsEqual(name.utf8) {
             let newName = try Names.registeredModel(newName)
             guard try reader.modelIDIfThere(newName) == nil else { throw modelTaken(newName) }
+            if try !reader.ownPolicies(of: [.integer(id)]).isEmpty {
+                try principal.require(
+                    .approver, for: "renaming \"\(name)\", which has a scan policy of its own,")
+            }
             try connection.execute(
                 "UPDATE registered_models SET name = ? WHERE id = ?",
                 [.text(newName), .integer(id)])

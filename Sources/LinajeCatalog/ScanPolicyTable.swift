@@ -191,9 +191,10 @@ extension CatalogTransaction {
     /// Notes that the caller answers for a version in spite of its verdict, in the place of who did
     /// before; that lifts what the verdict blocks.
     ///
-    /// - Throws: `notFound`; `invalidArgument` without a reason.
+    /// - Parameter expected: The tree that was looked at; `nil`: whatever the version is.
+    /// - Throws: `notFound`; `invalidArgument` without a reason; `conflict` when it is another tree.
     package func acceptRisk(
-        of name: String, _ version: UInt64, reason: String
+        of name: String, _ version: UInt64, reason: String, expected: SHA256Digest? = nil
     ) throws -> ModelVersion {
         let (model, id) = try ids(name, version)
         let reason = try Names.text(reason, of: "reason")
@@ -203,7 +204,15 @@ extension CatalogTransaction {
                 "reason for accepting the risk of version \(version) of \"\(name)\" is empty; say "
                     + "why it may be used")
         }
-        let verdict = JudgedAs(try reader.modelVersion(name, version).model.verdict)
+        let found = try reader.modelVersion(name, version)
+        guard expected == nil || expected == found.tree else {
+            throw LinajeError(
+                .conflict,
+                "version \(version) of \"\(name)\" is tree:sha256:\(found.tree), not the tree that was "
+                    + "looked at: the model was renamed or made anew; look at it again",
+                details: ["tree": found.tree.description])
+        }
+        let verdict = JudgedAs(found.model.verdict)
         try connection.execute(
             """
             INSERT INTO risk_acceptances (version_id, verdict, reason, principal, at_us)

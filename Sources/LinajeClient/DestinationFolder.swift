@@ -11,7 +11,8 @@ import Synchronization
 /// whole, by rename. Its calls block.
 final class DestinationFolder: Sendable {
     private let root: FolderDescriptor
-    private let shown: String
+    /// Its path as it was named, with "/" at its end.
+    let shown: String
     private let usesOpenat2: Bool
     /// The folder that was used last: the files of a folder come one after the other.
     private let last = Mutex<(path: String, folder: FolderDescriptor)?>(nil)

@@ -75,6 +75,36 @@ struct DownloadPlan: Sendable {
         return plan
     }
 
+    /// Makes sure that nothing is replaced but what an earlier download has written.
+    ///
+    /// - Parameter earlier: what that has written there, by path.
+    /// - Throws: `conflict` naming one that somebody else has put there or changed.
+    func checkReplaced(
+        _ tree: Tree, _ folder: DestinationFolder, _ earlier: [UploadMemory.File]
+    ) throws {
+        var stamps: [TreePath: FileStamp] = [:]
+        for file in earlier where file.isSure { stamps[file.path] = file.stamp }
+        for number in small + large {
+            let entry = tree.entries[number]
+            try Self.checkFree(entry, folder, or: stamps[entry.path])
+        }
+    }
+
+    /// - Parameter written: how what may be replaced looks.
+    /// - Throws: `conflict` when something else stands there.
+    static func checkFree(
+        _ entry: TreeEntry, _ folder: DestinationFolder, or written: FileStamp? = nil
+    ) throws {
+        guard let status = try folder.status(entry.path), FileStamp(status) != written else {
+            return
+        }
+        throw LinajeError(
+            .conflict,
+            "\(folder.shown)\(entry.path) is there already, neither with this content nor as an earlier "
+                + "get has left it; nothing was written: name a destination, or replace it with "
+                + "--force")
+    }
+
     /// How an entry looks that stands in the folder as the tree has it; `nil` when it does not.
     static func standing(
         _ entry: TreeEntry, _ folder: DestinationFolder, _ memory: UploadMemory.File?

@@ -26,11 +26,17 @@ public struct DownloadOptions: Sendable, Hashable {
     /// Write files read-only, and where an earlier download with this option has the same file, make
     /// another name of that: it takes no room. Without it, files share blocks where the file system can.
     public var hardLinks: Bool
+    /// Replace what stands there, differs and was not written by an earlier download; without it that
+    /// is a `conflict`, and nothing is written.
+    public var replaces: Bool
 
-    public init(verify: Bool = false, exact: Bool = false, hardLinks: Bool = false) {
+    public init(
+        verify: Bool = false, exact: Bool = false, hardLinks: Bool = false, replaces: Bool = true
+    ) {
         self.verify = verify
         self.exact = exact
         self.hardLinks = hardLinks
+        self.replaces = replaces
     }
 }
 
@@ -45,21 +51,24 @@ extension LinajeClient {
     ///   - root: a run's artifacts, a model's tree, a tree.
     ///   - path: which file or folder of it; `nil`: what the root names.
     ///   - destination: for a folder, the folder that gets its content; for a file, the file, or
-    ///     the folder that gets it when it is there or ends with "/".
+    ///     the folder that gets it when it is there or ends with "/". `nil`: a folder goes into one
+    ///     of its own in the current folder, named after what was asked, a file keeps its name.
     /// - Throws: `notFound`; `corrupt` when bytes do not match their digest; `conflict` when the root
-    ///   means something else by the end than at first.
+    ///   means something else by the end than at first, or something stands there that is not to be
+    ///   replaced.
     public func download(
-        _ root: ContentURI, path: TreePath? = nil, to destination: String,
+        _ root: ContentURI, path: TreePath? = nil, to destination: String?,
         options: DownloadOptions = DownloadOptions(), observer: TransferObserver? = nil
     ) async throws -> DownloadedTree {
         let place = try ArtifactPlace(root, path)
         switch try await readTree(place) {
         case .file(let entry):
-            return try await downloadFile(place, entry, destination, options, observer)
+            return try await downloadFile(place, entry, destination ?? ".", options, observer)
         case .tree(let tree, let digest):
+            let name = path.map { LocalTree.baseName($0.text) } ?? root.localName
             return try await downloadTree(
-                TreeSource(place: place, tree: tree, digest: digest), destination, options,
-                observer)
+                TreeSource(place: place, tree: tree, digest: digest), destination ?? "./\(name)",
+                options, observer)
         }
     }
 
@@ -99,19 +108,24 @@ extension LinajeClient {
             total: TransferProgress(totalFiles: tree.entries.count, totalBytes: tree.size),
             observer)
         let memories = configuration.downloadMemory
-        let (folder, store, remembered) = try await BlockingWork.run {
+        let (folder, store, earlier) = try await BlockingWork.run {
             let folder = try DestinationFolder(destination)
             let store = memories.flatMap {
                 UploadMemoryStore(folder: $0, path: destination, socket: "")
             }
-            return (folder, store, options.verify ? [] : store?.load()?.files ?? [])
+            return (folder, store, store?.load()?.files ?? [])
         }
+        let remembered = options.verify ? [] : earlier
         var removed = 0
         if options.exact {
             removed += try await BlockingWork.run { try folder.prune(tree, onlyObstacles: true) }
         }
         var plan = try await DownloadPlan.make(tree, folder, remembered: remembered)
         let (unchanged, hardLinks) = (plan.kept.count, options.hardLinks)
+        if !options.replaces {
+            let compared = plan
+            try await BlockingWork.run { try compared.checkReplaced(tree, folder, earlier) }
+        }
         if let store, !options.verify {
             let compared = plan
             plan = try await BlockingWork.run {
@@ -274,6 +288,9 @@ extension LinajeClient {
         wanted.path = name
         let (sought, at) = (wanted, target)
         let standing = try await BlockingWork.run { try DownloadPlan.standing(sought, at, nil) }
+        if standing == nil, !options.replaces {
+            try await BlockingWork.run { try DownloadPlan.checkFree(sought, at) }
+        }
         if let standing {
             progress.skip([standing])
         } else if entry.mode == .link {

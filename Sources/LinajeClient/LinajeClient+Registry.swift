@@ -218,14 +218,18 @@ extension LinajeClient {
     /// - Parameters:
     ///   - reason: why it may be used; with `withdraw`, why not any more.
     ///   - withdraw: takes an acceptance back; where the version was promoted to, it stays.
+    ///   - expected: the tree that was looked at; of another one, which a model renamed or made anew can
+    ///     have under that number, nothing is accepted (`conflict`).
     public func acceptRisk(
-        of name: String, _ version: UInt64, reason: String, withdraw: Bool = false
+        of name: String, _ version: UInt64, reason: String, withdraw: Bool = false,
+        expected: SHA256Digest? = nil
     ) async throws -> ModelVersion {
         var request = Linaje_V1_AcceptRiskRequest()
         request.name = name
         request.version = version
         request.reason = reason
         request.withdraw = withdraw
+        if let expected { request.expectedTree = expected.data }
         return try ModelVersion(await call(Methods.acceptRisk, request))
     }
 }

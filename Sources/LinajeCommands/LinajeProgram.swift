@@ -16,6 +16,7 @@ package enum LinajeProgram {
             armStorageFaults()
         #endif
         do {
+            try checkHelp(CommandLine.arguments.dropFirst())
             var command = try LinajeCommand.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -39,6 +40,13 @@ package enum LinajeProgram {
             exit(ExitCodes.usage)
         }
     #endif
+
+    /// Makes sure that "linaje help WORD" names a command, which the parser does not.
+    private static func checkHelp(_ words: ArraySlice<String>) throws {
+        guard words.first == "help", let unknown = CommandNames.unknown(in: words.dropFirst())
+        else { return }
+        throw ValidationError(unknown.message)
+    }
 
     /// Says what went wrong and returns the exit code.
     private static func report(_ error: any Error) -> Int32 {
@@ -65,6 +73,12 @@ package enum LinajeProgram {
             Output.flush()
             return 0
         case .validationFailure:
+            // What the parser says of a mistyped command is about arguments.
+            let words = CommandLine.arguments.dropFirst()
+            if words.first != "help", let unknown = CommandNames.unknown(in: words) {
+                Output.error(unknown.message)
+                return ExitCodes.usage
+            }
             let mark = "Error: "
             Output.error(text.hasPrefix(mark) ? String(text.dropFirst(mark.count)) : text)
             return ExitCodes.usage

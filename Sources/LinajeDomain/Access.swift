@@ -27,4 +27,14 @@ public struct Principal: Sendable, Hashable {
         self.role = role
         self.door = door
     }
+
+    /// - Throws: `permissionDenied`, naming what was to be done, unless the principal has at least `role`.
+    package func require(_ role: Role, for what: String) throws {
+        guard self.role >= role else {
+            throw LinajeError(
+                .permissionDenied,
+                "\(what) needs role \(role.rawValue); \(name) is \(self.role.rawValue)",
+                details: ["required_role": role.rawValue])
+        }
+    }
 }

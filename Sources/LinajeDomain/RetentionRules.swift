@@ -85,12 +85,25 @@ public struct RetentionRules: Sendable, Hashable {
 }
 
 extension RetentionRules {
+    /// Whether the best are to be kept and none of the items has a number to tell which they are: the
+    /// metric's name may be a mistake.
+    public func lacksValues(in items: [RetentionItem]) -> Bool {
+        best > 0 && !items.isEmpty && items.allSatisfy { $0.value?.isNaN ?? true }
+    }
+
     /// What stays and what goes, newest first. Of equal values the newer one is better; one without a
-    /// value, or with NaN, is never among the best.
+    /// value, or with NaN, is never among the best. When no item has a value all of them stay.
     public func verdicts(on items: [RetentionItem], at now: Timestamp) -> [RetentionVerdict] {
         let newestFirst = items.sorted {
             ($0.createdAt.microseconds, $0.step, $0.name)
                 > ($1.createdAt.microseconds, $1.step, $1.name)
+        }
+        if lacksValues(in: items) {
+            let why = "no item has a value of metric \"\(metric)\": nothing is let go of"
+            return newestFirst.map {
+                RetentionVerdict(
+                    item: $0, isKept: true, reasons: [$0.protection, why].compactMap { $0 })
+            }
         }
         var groups: [RunID?: [Int]] = [:]
         for (index, item) in newestFirst.enumerated() {

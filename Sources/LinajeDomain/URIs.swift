@@ -30,6 +30,11 @@ public enum ModelURI: Sendable, Hashable, CustomStringConvertible {
                     alias: try Names.alias(String(path[path.index(after: at)...])))
             } else if let id = try? LoggedModelID(parsing: path) {
                 self = .loggedModel(id)
+            } else if let name = try? Names.registeredModel(String(path)) {
+                throw LinajeError(
+                    .invalidArgument,
+                    "models:/\(name) names no version; use models:/\(name)/3, models:/\(name)/latest, "
+                        + "models:/\(name)/Production or models:/\(name)@alias")
             } else {
                 throw ModelURI.malformed(text)
             }

@@ -54,15 +54,3 @@ package struct AccessPolicy: Sendable {
         return number
     }
 }
-
-extension Principal {
-    /// - Throws: `permissionDenied` unless the principal has at least `role`.
-    package func require(_ role: Role, for method: String) throws {
-        guard self.role >= role else {
-            throw LinajeError(
-                .permissionDenied,
-                "\(method) needs role \(role.rawValue); \(name) is \(self.role.rawValue)",
-                details: ["required_role": role.rawValue])
-        }
-    }
-}

@@ -140,12 +140,12 @@ package struct RegistryService: Sendable {
     /// Accepts the risk of a version, or withdraws that.
     package func acceptRisk(
         of name: String, _ version: UInt64, reason: String, withdraw: Bool,
-        _ change: Change<ModelVersion>
+        expected: SHA256Digest?, _ change: Change<ModelVersion>
     ) async throws -> ModelVersion {
         try await catalog.change(change) {
             withdraw
                 ? try $0.withdrawAcceptance(of: name, version, reason: reason)
-                : try $0.acceptRisk(of: name, version, reason: reason)
+                : try $0.acceptRisk(of: name, version, reason: reason, expected: expected)
         }
     }
 

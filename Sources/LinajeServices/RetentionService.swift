@@ -93,6 +93,11 @@ package struct RetentionService: Sendable {
         for policy in policies {
             do {
                 let plan = try await make(policy.subject, policy.rules)
+                if let note = plan.note {
+                    logger.warning(
+                        "retention policy of \(policy.subject) does nothing: no item has a value of metric \"\(policy.rules.metric)\"; \(note)"
+                    )
+                }
                 guard plan.sum.freed > 0 else { continue }
                 let (_, sum) = try await apply(
                     plan, to: policy.subject, automatic: true, by: Self.daemon)
@@ -115,6 +120,8 @@ package struct RetentionService: Sendable {
     private struct Plan: Sendable {
         var steps: [(verdict: RetentionVerdict, line: RetentionLine)]
         var sum: RetentionSum
+        /// What there is instead of a metric that no item has, so that nothing goes.
+        var note: String?
     }
 
     private func policy(of subject: RetentionSubject) async throws -> RetentionPolicy {
@@ -130,6 +137,9 @@ package struct RetentionService: Sendable {
             try $0.retentionItems(of: subject, metric: rules.metric)
         }
         let valued = rules.metric.isEmpty ? items : try await withValues(items, of: rules.metric)
+        let note =
+            rules.lacksValues(in: valued)
+            ? try await whatThereIs(instead: rules.metric, of: valued) : nil
         let verdicts = Self.withSources(rules.verdicts(on: valued, at: clock.now()))
         let freed = try await freedBytes(verdicts)
         var steps: [(verdict: RetentionVerdict, line: RetentionLine)] = []
@@ -139,6 +149,7 @@ package struct RetentionService: Sendable {
             if verdict.isKept {
                 sum.kept += 1
                 sum.keptBytes = sum.keptBytes.adding(line.size)
+                if let note { line.reasons.append(note) }
             } else {
                 line.freed = freed[index]?.bytes ?? 0
                 if let need = freed[index]?.need { line.reasons.append("content stays: \(need)") }
@@ -147,7 +158,27 @@ package struct RetentionService: Sendable {
             }
             steps.append((verdict, line))
         }
-        return Plan(steps: steps, sum: sum)
+        return Plan(steps: steps, sum: sum, note: note)
+    }
+
+    /// Says which metrics the newest runs have, for somebody who has named one that they have not.
+    private func whatThereIs(
+        instead metric: String, of items: [RetentionItem]
+    ) async throws -> String {
+        var runs: [RunID] = []
+        for item in items.sorted(by: { $0.createdAt > $1.createdAt }) where runs.count < 4 {
+            if let run = item.run, !runs.contains(run) { runs.append(run) }
+        }
+        let wanted = runs
+        let names = try await catalog.read { reader in
+            Set(try wanted.flatMap { try reader.metricNames(of: $0) }).sorted()
+        }
+        if let meant = NearestName.of(metric, among: names), meant != metric {
+            return "did you mean \(meant)?"
+        }
+        guard !names.isEmpty else { return "their runs have no metrics" }
+        return "their runs have \(names.prefix(5).joined(separator: ", "))"
+            + (names.count > 5 ? ", …" : "")
     }
 
     /// Leaves those sources that go: when no version that stays, of whatever model, has the content.

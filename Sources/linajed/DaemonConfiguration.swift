@@ -153,7 +153,13 @@ struct DaemonConfiguration: Codable, Sendable, Equatable {
     /// - Throws: `invalidArgument` naming the file and the place in it.
     init(toml text: String, path: String) throws {
         do {
-            self = try TOMLDecoder(strictDecoding: true).decode(Self.self, from: text)
+            let table = try TOMLTable(string: text)
+            let problems = ConfigurationCheck().problems(in: table)
+            guard problems.isEmpty else {
+                throw LinajeError(
+                    .invalidArgument, "\(path): \(problems.joined(separator: "; "))")
+            }
+            self = try TOMLDecoder(strictDecoding: true).decode(Self.self, from: table)
         } catch let error as UnexpectedKeysError {
             let names = error.keys.keys.sorted().joined(separator: ", ")
             throw LinajeError(

@@ -34,13 +34,15 @@ struct DaemonSettings: Sendable {
         _ configuration: DaemonConfiguration, stateDirectory: String?, socket: String?,
         logLevel: String?, environment: [String: String], program: String
     ) throws {
-        self.stateDirectory =
+        // Said to clients, who are elsewhere.
+        self.stateDirectory = Self.absolute(
             stateDirectory ?? configuration.daemon.state_directory
-            ?? Self.defaultStateDirectory(environment)
+                ?? Self.defaultStateDirectory(environment))
         self.socket = try SocketAddresses.checked(
-            socket ?? configuration.daemon.socket ?? environment["LINAJE_SOCKET"]
-                ?? environment["RUNTIME_DIRECTORY"].map { $0 + "/linaje.sock" }
-                ?? SocketAddresses.user(environment: environment))
+            Self.absolute(
+                socket ?? configuration.daemon.socket ?? environment["LINAJE_SOCKET"]
+                    ?? environment["RUNTIME_DIRECTORY"].map { $0 + "/linaje.sock" }
+                    ?? SocketAddresses.user(environment: environment)))
         socketMode = try Self.mode(configuration.daemon.socket_mode, "daemon.socket_mode")
         let levelText = logLevel ?? configuration.daemon.log_level ?? "info"
         guard let level = Logger.Level(rawValue: levelText) else {
@@ -180,7 +182,9 @@ struct DaemonSettings: Sendable {
         _ configuration: DaemonConfiguration.Telemetry, besides socket: String
     ) throws -> (path: String, mode: UInt32)? {
         let mode = try mode(configuration.http_socket_mode, "telemetry.http_socket_mode")
-        guard let path = configuration.http_socket, !path.isEmpty else { return nil }
+        guard let path = configuration.http_socket.map(absolute), !path.isEmpty else {
+            return nil
+        }
         guard path != socket else {
             throw LinajeError(
                 .invalidArgument,
@@ -197,6 +201,15 @@ struct DaemonSettings: Sendable {
                 "\(key) \"\(text)\" is no permission; use octal digits like \"0660\"")
         }
         return mode
+    }
+
+    /// A path from the root on: a relative one is below the folder that the daemon was started in.
+    private static func absolute(_ path: String) -> String {
+        guard !path.isEmpty, !path.hasPrefix("/") else { return path }
+        let folder = FileManager.default.currentDirectoryPath
+        var rest = path[...]
+        while rest.hasPrefix("./") { rest = rest.dropFirst(2).drop { $0 == "/" } }
+        return (folder.hasSuffix("/") ? folder : folder + "/") + rest
     }
 
     private static func defaultStateDirectory(_ environment: [String: String]) -> String {

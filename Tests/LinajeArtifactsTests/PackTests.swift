@@ -1,7 +1,8 @@
 import Foundation
-import LinajeArtifacts
 import LinajeDomain
 import Testing
+
+@testable import LinajeArtifacts
 
 @Suite("Packs") struct PackTests {
     @Test("a golden pack reads as it says, and is written again byte for byte")
@@ -158,6 +159,63 @@ import Testing
         trailer += ContentHasher.digest([1]).bytes + PackHeader.endMagic
         #expect(throws: LinajeError.self) {
             try PackTrailer(trailer, size: 1_000, pack: PackName(ContentHasher.digest([1])))
+        }
+    }
+
+    @Test("a header has a most, whatever size a pack is said to have")
+    func hugeHeader() throws {
+        let name = PackName(ContentHasher.digest([1]))
+        func trailer(_ count: Int) throws -> PackTrailer {
+            var bytes: [UInt8] = []
+            LittleEndian.append(UInt32(count), to: &bytes)
+            LittleEndian.append(UInt32(count * PackHeader.entryBytes), to: &bytes)
+            bytes += name.digest.bytes + PackHeader.endMagic
+            return try PackTrailer(bytes, size: 8 << 30, pack: name)
+        }
+        // More than is ever written: each blob may bring a dictionary along.
+        #expect(PackHeader.maximumEntries > 2 * PackBuilder.maximumBlobs)
+        #expect(try trailer(PackHeader.maximumEntries).count == PackHeader.maximumEntries)
+        for count in [PackHeader.maximumEntries + 1, 70_000_000] {
+            let error = #expect(throws: LinajeError.self) { try trailer(count) }
+            #expect(error?.code == .corrupt)
+            #expect(error?.message.contains("\(name.key): trailer claims \(count) blobs") == true)
+        }
+    }
+
+    @Test("a blob takes no more bytes than a compressor can make of its content")
+    func storedLengths() throws {
+        func read(_ codec: BlobCodec, content: UInt32, stored: UInt32) throws {
+            let entry = PackEntry(
+                key: BlobKey(.tree, ContentHasher.digest([1])), codec: codec, storedLength: stored,
+                contentLength: content, offset: UInt64(PackHeader.magic.count),
+                check: BlobCheck(ContentHasher.digest([1])))
+            let header = PackHeader(entries: [entry]).encoded
+            let name = PackName(ContentHasher.digest(header))
+            let fixed = UInt64(
+                PackHeader.magic.count + PackHeader.entryBytes + PackHeader.trailerBytes)
+            let size = fixed + UInt64(stored)
+            let trailer = try PackTrailer(
+                PackHeader.trailer(count: 1, header: header), size: size, pack: name)
+            _ = try PackHeader(header, trailer: trailer, size: size, pack: name)
+        }
+        // The most is what zstd calls the bound of a compression.
+        let bounds: [(content: UInt32, most: UInt32)] = [
+            (1, 64), (300, 364), (128 << 10, (128 << 10) + 512), (1 << 20, (1 << 20) + 4_096),
+            (.max - (20 << 20), .max - (20 << 20) + 16_695_295),
+        ]
+        for (content, most) in bounds {
+            try read(.zstd, content: content, stored: most)
+            try read(.zstd, content: content, stored: 1)
+            for stored in [0, most + 1, .max] {
+                let error = #expect(throws: LinajeError.self, "\(stored) of \(content)") {
+                    try read(.zstd, content: content, stored: stored)
+                }
+                #expect(error?.code == .corrupt)
+            }
+            try read(.stored, content: content, stored: content)
+            #expect(throws: LinajeError.self) {
+                try read(.stored, content: content, stored: content + 1)
+            }
         }
     }
 

@@ -313,6 +313,44 @@ struct ScanPolicyTests {
         }
     }
 
+    @Test("who may not change the policy of a model may not put another in its place by a new name")
+    func renamed() async throws {
+        try await CatalogFixture.with { fixture in
+            try await register(fixture, .dangerous)
+            let rename: @Sendable (CatalogTransaction) throws -> Void = {
+                _ = try $0.updateRegisteredModel("forest", newName: "wood")
+            }
+            try await set(fixture, .dangerous, .loading)
+            await expectError(.permissionDenied, "needs role approver") {
+                try await fixture.change(by: CatalogFixture.bob, rename)
+            }
+            #expect(try await fixture.read { try $0.registeredModel("forest") }.name == "forest")
+            try await fixture.change(by: Principal(name: "uid:1002", role: .approver), rename)
+            // Without a policy of its own nothing is left behind.
+            try await register(fixture, .safe, name: "plain")
+            try await fixture.change(by: CatalogFixture.bob) {
+                _ = try $0.updateRegisteredModel("plain", newName: "fancy")
+            }
+        }
+    }
+
+    @Test("an acceptance is of the tree that was looked at")
+    func expectedTree() async throws {
+        try await CatalogFixture.with { fixture in
+            let version = try await register(fixture, .dangerous)
+            let other = SHA256Digest.of(9)
+            await expectError(.conflict, "not the tree that was looked at") {
+                try await fixture.change {
+                    _ = try $0.acceptRisk(of: "forest", 1, reason: "read", expected: other)
+                }
+            }
+            let accepted = try await fixture.change {
+                try $0.acceptRisk(of: "forest", 1, reason: "read", expected: version.tree)
+            }
+            #expect(accepted.acceptance?.reason == "read")
+        }
+    }
+
     @Test("a registry of an earlier release keeps its versions, aliases and stages")
     func migration() async throws {
         try await CatalogFixture.with { fixture in

@@ -38,6 +38,24 @@ struct RetentionTests {
         #expect(kept(RetentionRules(best: 9, metric: "loss"), items).count == 4)
     }
 
+    @Test("where no item has the metric everything stays, whatever the other rules say")
+    func noValues() throws {
+        let items = try items([nil, .nan, nil], protecting: [0: "alias champion"])
+        for rules in [
+            RetentionRules(best: 1, metric: "val_los"),
+            RetentionRules(best: 1, metric: "val_los", last: 1, isPerRun: true),
+            RetentionRules(best: 1, metric: "val_los", maxBytes: 1),
+        ] {
+            let verdicts = rules.verdicts(on: items, at: now)
+            #expect(verdicts.map(\.isKept) == [true, true, true], "\(rules.text)")
+            #expect(verdicts.map(\.item.name) == ["m2", "m1", "m0"])
+            let why = "no item has a value of metric \"val_los\": nothing is let go of"
+            #expect(verdicts.map(\.reasons) == [[why], [why], ["alias champion", why]])
+        }
+        // One value is enough to tell the best from the others.
+        #expect(kept(RetentionRules(best: 1, metric: "loss"), try self.items([nil, 1])) == ["m1"])
+    }
+
     @Test("rules add up: what one of them keeps stays")
     func union() throws {
         let items = try items([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])

@@ -105,6 +105,42 @@ struct PluginBackendTests {
         }
     }
 
+    @Test("a list that does not end is cut off, at whichever bound comes first")
+    func endless() async throws {
+        typealias Bounds = PluginBackend.ListingBounds
+        let cases: [(bounds: Bounds, code: LinajeError.Code, text: String, pages: Int)] = [
+            (Bounds(objects: 10), .limitExceeded, "more than 10 objects", 4),
+            // Three keys of ten bytes a page.
+            (Bounds(keysBytes: 100), .limitExceeded, "100 bytes of keys", 4),
+            (Bounds(keyBytes: 9), .unavailable, "a key of 10 bytes, after \"\"", 1),
+            (Bounds(time: .zero), .limitExceeded, "lists 3 objects in 0.0 seconds", 1),
+        ]
+        for (bounds, code, text, pages) in cases {
+            let peer = Endless()
+            let backend = PluginBackend(
+                PluginDescriptor(name: "demo", kind: .artifactBackend, version: "1"),
+                processes: [any BackendPeer](repeating: peer, count: PluginBackend.width),
+                bounds: bounds)
+            let error = await #expect(throws: LinajeError.self, "\(text)") {
+                _ = try await backend.list(prefix: "p/")
+            }
+            #expect(error?.code == code)
+            let message = error?.message ?? ""
+            #expect(message.contains("\"demo\"") && message.contains(text), "\(message)")
+            #expect(await peer.pages == pages, "\(text)")
+        }
+    }
+
+    @Test("a list as long as it may be is taken")
+    func longest() async throws {
+        let backend = PluginBackend(
+            PluginDescriptor(name: "demo", kind: .artifactBackend, version: "1"),
+            processes: [any BackendPeer](
+                repeating: Endless(lastPage: 3), count: PluginBackend.width),
+            bounds: .init(objects: 9, keysBytes: 90, keyBytes: 10))
+        #expect(try await backend.list(prefix: "p/").count == 9)
+    }
+
     @Test("a process says nothing of objects before it knows the place, and learns it once")
     func order() async throws {
         let descriptor = PluginDescriptor(name: "demo", kind: .artifactBackend, version: "1")
@@ -170,6 +206,32 @@ private actor Fickle: BackendPeer {
         _ method: LinajeWire.Method<Request, Response>, _ request: Request
     ) async throws -> Response {
         try await now.ask(method, request)
+    }
+
+    func shutdown() async {}
+}
+
+/// Lists on and on, three objects a page.
+private actor Endless: BackendPeer {
+    private(set) var pages = 0
+    private let lastPage: Int?
+
+    init(lastPage: Int? = nil) { self.lastPage = lastPage }
+
+    func ask<Request: Sendable, Response: Sendable>(
+        _ method: LinajeWire.Method<Request, Response>, _ request: Request
+    ) async throws -> Response {
+        // Where nobody ends it the test does.
+        guard pages < 100 else { throw LinajeError(.internalError, "asked for too much") }
+        var page = Linaje_V1_ListObjectsResponse()
+        page.objects = (0..<3).map { place in
+            var object = Linaje_V1_StoredObject()
+            object.key = "p/\(10_000_000 + pages * 3 + place)"
+            return object
+        }
+        pages += 1
+        page.isEnd = pages == lastPage
+        return try Response(payload: try page.payload())
     }
 
     func shutdown() async {}

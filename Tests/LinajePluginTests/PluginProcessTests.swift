@@ -209,7 +209,8 @@ struct PluginProcessTests {
     @Test("a process that keeps failing rests longer each time")
     func backOff() async throws {
         let configuration = PluginProcessConfiguration(
-            firstBackOff: .seconds(3_600), longestBackOff: .seconds(7_200))
+            deadline: .seconds(600), handshake: .seconds(600), firstBackOff: .seconds(3_600),
+            longestBackOff: .seconds(7_200))
         let process = PluginProcess(
             executable: "/bin/false", name: "broken", configuration: configuration)
         for _ in 0..<2 {

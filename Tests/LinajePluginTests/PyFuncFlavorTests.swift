@@ -146,9 +146,62 @@ struct PyFuncFlavorTests {
     func omitted() async throws {
         let many = (0..<2_100).map { "    k\($0): v" }.joined(separator: "\n")
         let model = try await describe("flavors:\n  a:\n\(many)\n")
-        #expect(model.flavors[0].facts.count >= 2_000)
+        #expect(model.flavors[0].facts.count == 452, "with two of its files")
         #expect(
-            model.findings.contains { $0.severity == .info && $0.message.contains("100 facts") })
+            model.findings.contains {
+                $0.severity == .info
+                    && $0.message.hasPrefix("the description leaves out 1650 facts")
+            })
+    }
+
+    @Test("no bound leaves out what loads a model, nor what of its own runs then")
+    func deciding() async throws {
+        func members(_ count: Int) -> String {
+            (0..<count).map { "    a\($0): v" }.joined(separator: "\n")
+        }
+        let long = String(repeating: "x", count: 9_000)
+        let whole = try await CompositeFlavor([flavor]).describe(
+            MemoryModelSource([
+                "MLmodel": Array(
+                    ("flavors:\n" + "  a:\n\(members(2_100))\n"
+                        + "  python_function:\n\(members(1_100))\n    loader_module: evil\n"
+                        + "    code: \(long)\n  z:\n    code: {a: [b]}\n").utf8)
+            ]))
+        let facts = whole.flavors.map(\.facts)
+        #expect(whole.flavors.map(\.name) == ["a", "python_function", "z"])
+        #expect(facts[1]["loader_module"] == "evil")
+        #expect(facts[1]["code"]?.hasPrefix("xxx") == true)
+        #expect(facts[2]["code"] == #"{"a":["b"]}"#)
+    }
+
+    @Test("a text that reads null is told from nothing")
+    func nulls() async throws {
+        for (text, fact) in [
+            ("null", "null"), ("~", "null"), ("", "null"), ("'null'", "\"null\""),
+            ("!!str null", "\"null\""), ("'~'", "~"), ("nothing", "nothing"),
+        ] {
+            let model = try await describe("flavors:\n  a:\n    code: \(text)\n")
+            #expect(model.flavors[0].facts["code"] == fact, "\(text)")
+        }
+    }
+
+    @Test(
+        "what libraries read differently is refused by name",
+        arguments: [
+            ("flavors: {python_function: {<<: {loader_module: evil, code: code}}}", "merges"),
+            ("flavors: {a: {\"<<\": {b: c}}}", "merges"), ("<<: {flavors: {a: {}}}", "merges"),
+            ("flavors: {a: {!!merge x: {b: c}}}", "merges"),
+            ("flavors: {a: {b: 1, !!binary b: 2}}", "twice"),
+            ("flavors: {a: {? [b] : c}}", "a map or a list"),
+            ("flavors: {a: {code: !!str {=: c}}}", "tag"),
+            ("flavors: {a: !!set {b}}", "tag"), ("flavors: {a: {b: !!omap [c: d]}}", "tag"),
+            ("metadata: [{<<: {a: b}}]\nflavors: {a: {}}", "merges"),
+        ])
+    func ambiguous(text: String, said: String) async throws {
+        let error = await #expect(throws: LinajeError.self) { try await describe(text) }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("MLmodel") == true)
+        #expect(error?.message.contains(said) == true, "\(error?.message ?? "")")
     }
 
     @Test("stars and ampersands in texts are no aliases")

@@ -113,6 +113,27 @@ struct RemoteScorerTests {
         await process.shutdown()
     }
 
+    @Test("rows that would give more than one call may are refused, and the process goes on")
+    func bound() async throws {
+        var layout = ScorerLayout(features: ["a"], hasNames: true, outputs: [])
+        layout.outputs = [ScorerOutput(width: 100_000, isVector: true)]
+        let opened = Linaje_V1_OpenScorerResponse(layout, scorer: 9, flavor: "test")
+        let folder = try TemporaryDirectory()
+        let process = try Self.process(
+            [(Methods.openScorer.opcode, try opened.payload())], in: folder)
+        let scorer = try #require(try await process.remoteScorer(for: model))
+        #expect(scorer.layout.mostRows == 335)
+        for _ in 0..<2 {
+            let error = await #expect(throws: LinajeError.self) {
+                try await scorer.score([Double](repeating: 0, count: 336))
+            }
+            // A process that had been ended would know another life, and say conflict.
+            #expect(error?.code == .limitExceeded)
+            #expect(error?.message.contains("at most 335 rows") == true)
+        }
+        await process.shutdown()
+    }
+
     @Test("doubles travel bit by bit, and torn ones are refused")
     func bytes() throws {
         let values: [Double] = [0, -0.0, .nan, .infinity, .leastNonzeroMagnitude, 1 / 3, -1e308]

@@ -45,6 +45,26 @@ struct RetentionServiceTests {
         }
     }
 
+    @Test("by a metric that no checkpoint has nothing goes, and the plan says which there are")
+    func unknownMetric() async throws {
+        try await Shop.with { shop in
+            let run = try await shop.run(checkpoints: [10, 20])
+            try await shop.write(run, [(10, 0.5), (20, 0.25)])
+            let subject = RetentionSubject.experiment(0)
+            for (metric, hint) in [("los", "did you mean loss?"), ("auc", "their runs have loss")] {
+                let (lines, sum) = try await shop.plan(
+                    subject, RetentionRules(best: 1, metric: metric))
+                #expect(sum.freed == 0 && sum.kept == 2)
+                let why = "no item has a value of metric \"\(metric)\": nothing is let go of"
+                #expect(lines.map(\.reasons) == [[why, hint], [why, hint]])
+            }
+            try await shop.set(subject, RetentionRules(best: 1, metric: "los"), automatic: true)
+            let done = try #require(try await shop.retention.applyAutomatic())
+            #expect(done.items == 0 && done.failed == 0)
+            #expect(try await shop.mounts(run) == 2)
+        }
+    }
+
     @Test("a plan of other rules is shown, and changes nothing")
     func otherRules() async throws {
         try await Shop.with { shop in

@@ -312,6 +312,54 @@ def test_one_file_and_a_part_of_a_run_are_fetched_by_name(daemon, linaje, data, 
     assert "no file or folder" in linaje("artifact", "get", f"runs:/{run}/none", code=1)
 
 
+def test_without_a_destination_nothing_of_the_user_is_replaced(daemon, linaje, tmp_path,
+                                                               environment):
+    first, here = tmp_path / "first", tmp_path / "here"
+    first.mkdir()
+    here.mkdir()
+    (first / "requirements.txt").write_text("of the model")
+    (first / "metrics.csv").write_text("step,loss")
+    with daemon.client() as client:
+        run = new_run(client).hex()
+    linaje("artifact", "put", str(first), "--run", run, "--path", "out/model")
+    (first / "requirements.txt").write_text("of the next model")
+    tree = put(linaje, first)["uri"]
+    (here / "requirements.txt").write_text("mine")
+
+    def get_here(uri, *arguments, code=0):
+        done = subprocess.run(
+            [LINAJE, "artifact", "get", uri, *arguments, "--socket", daemon.socket],
+            capture_output=True, text=True, timeout=60, check=False, env=environment, cwd=here)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+    assert get_here(f"runs:/{run}/out/model").startswith("./model\n")
+    assert sorted(os.listdir(here)) == ["model", "requirements.txt"]
+    assert (here / "model/requirements.txt").read_text() == "of the model"
+    digits = tree.removeprefix("tree:sha256:")[:12]
+    assert get_here(tree).startswith(f"./{digits}\n")
+    # What a get has written is fetched anew; what somebody has changed since is not.
+    shutil.move(here / digits, here / "elsewhere")
+    linaje("artifact", "get", f"runs:/{run}/out/model", str(here / digits))
+    assert "already there" not in get_here(tree)
+    assert (here / digits / "requirements.txt").read_text() == "of the next model"
+    (here / "model/requirements.txt").write_text("mine")
+    said = get_here(f"runs:/{run}/out/model", code=1)
+    assert "./model/requirements.txt is there already" in said and "--force" in said
+    assert (here / "model/requirements.txt").read_text() == "mine"
+    get_here(f"runs:/{run}/out/model", "--force")
+    assert (here / "model/requirements.txt").read_text() == "of the model"
+    # One file, by the same rule.
+    get_here(f"runs:/{run}/out/model/metrics.csv")
+    assert "were there already" in get_here(f"runs:/{run}/out/model/metrics.csv")
+    said = get_here(f"runs:/{run}/out/model/requirements.txt", code=1)
+    assert "./requirements.txt is there already" in said
+    assert (here / "requirements.txt").read_text() == "mine"
+    # The current folder itself, for who says so.
+    get_here(f"runs:/{run}/out/model", ".")
+    assert (here / "requirements.txt").read_text() == "of the model"
+    assert "name it" in get_here(tree, "--exact", code=2)
+
+
 def test_hard_links_are_made_between_read_only_checkouts_only(linaje, data, tmp_path):
     uri = put(linaje, data)["uri"]
     plain, first, second = tmp_path / "plain", tmp_path / "first", tmp_path / "second"

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -312,4 +313,16 @@ def test_a_new_flavor_is_a_package_with_models_to_try_it_on(daemon, tmp_path):
         assert "no name" in linaje(daemon, "plugin", "new", "flavor", refused, code=1)
     said = linaje(daemon, "plugin", "new", "flavor", "demo", "--directory", str(target), code=1)
     assert "is there already" in said
+
+
+def test_a_new_flavor_has_no_name_of_one_in_the_box(daemon, tmp_path):
+    sources = (ROOT / "Plugins").glob("*Flavor/*.swift")
+    names = {name for source in sources for name in re.findall(
+        r'PluginDescriptor\(\s*name: "([^"]+)",\s*kind: \.modelFlavor', source.read_text())}
+    assert "onnx" in names and len(names) == 13
+    for name in names:
+        said = linaje(daemon, "plugin", "new", "flavor", name, "--directory",
+                      str(tmp_path / name), code=1)
+        assert f"take another name, as my-{name}" in said
+        assert not (tmp_path / name).exists()
 

@@ -390,11 +390,16 @@ def test_a_run_that_is_refused_says_why_and_the_command_runs(shell):
     code, output, errors = shell.run("echo", "out", options=["--experiment", "none"])
     assert (code, output) == (0, b"out\n")
     assert b"was refused" in errors and b"none" in errors
-    assert len(shell.kept) == 1
+    assert b"--create-experiment" in errors
+    # Said before the command writes anything, while there is time to begin anew.
+    together = shell.run("sh", "-c", "echo begun >&2", options=["--experiment", "none too"])[2]
+    assert b"is refused: experiment" in together.split(b"begun")[0]
+    assert len(shell.kept) == 2
     with shell.daemon.client() as client:
         client.call("CreateExperiment", name="none")
+        client.call("CreateExperiment", name="none too")
     shell.run("sleep", "2")
-    assert {run.status for run in shell.found(2)} == {FINISHED}
+    assert {run.status for run in shell.found(3)} == {FINISHED}
 
 
 # --- Python below it ---

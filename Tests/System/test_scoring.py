@@ -86,10 +86,10 @@ class Place:
             file.write(f"signature:\n  inputs: '{SIGNATURE}'\n  outputs: null\n  params: null\n")
         return path
 
-    def run(self, *words, given=None):
+    def run(self, *words, given=None, cwd=None):
         return subprocess.run(
             [LINAJE, *words], input=given, capture_output=True, text=True, timeout=300,
-            check=False, env=self.environment)
+            check=False, env=self.environment, cwd=cwd)
 
     @property
     def environment(self):
@@ -204,6 +204,101 @@ def test_code_is_not_loaded_unless_it_is_allowed_and_a_crash_is_an_error(place):
     assert "verdict is dangerous" in said and "--allow-code" in said
     said = place.say(*words, "--allow-code", given=given, code=1)
     assert "Python worker exited with status 7" in said
+
+
+def test_an_mlmodel_that_hides_its_loader_does_not_run_it(place):
+    mark = os.path.join(place.folder, "ran")
+    evil = os.path.join(place.folder, "merging")
+    os.makedirs(os.path.join(evil, "code"))
+    with open(os.path.join(evil, "MLmodel"), "w", encoding="utf-8") as file:
+        file.write("flavors:\n  python_function: {<<: {loader_module: evil, code: code}}\n")
+    with open(os.path.join(evil, "code", "evil.py"), "w", encoding="utf-8") as file:
+        file.write(f"open({mark!r}, 'w').close()\n")
+    said = place.say("model", "predict", "-m", evil, "-i", "-", *LOCAL, given="a\n1\n", code=1)
+    assert "merges maps" in said
+    assert not os.path.exists(mark)
+
+
+def test_python_imports_nothing_from_the_current_folder(place):
+    folder = os.path.join(place.folder, "hostile")
+    mark = os.path.join(place.folder, "imported")
+    os.makedirs(folder)
+    for name in ("base64", "json", "struct", "platform", "sklearn", "pandas", "numpy", "mlflow"):
+        with open(os.path.join(folder, f"{name}.py"), "w", encoding="utf-8") as file:
+            file.write(f"open({mark!r}, 'w').close()\n")
+    done = place.run("model", "predict", "-m", place.linear, "-i", "-", "--json", *LOCAL,
+                     given=place.filled.to_csv(index=False), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    close(json.loads(done.stdout)["predictions"], place.fitted)
+    assert not os.path.exists(mark)
+
+
+def test_an_environment_is_made_in_isolation_with_what_rows_need(place):
+    model = place.model("needy", "sklearn", {"pickled_model": "model.pkl"})
+    with open(os.path.join(place.linear, "model.pkl"), "rb") as file:
+        pickled = file.read()
+    with open(os.path.join(model, "model.pkl"), "wb") as file:
+        file.write(pickled)
+    with open(os.path.join(model, "requirements.txt"), "w", encoding="utf-8") as file:
+        file.write("scikit-learn>=1  # as it was trained\n")
+    log = os.path.join(place.folder, "python.log")
+    program = place.file("fake-python", f"""#!/bin/sh
+echo "$1 $2" >> {log}
+for last; do :; done
+case "$*" in
+"-I -m venv"*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
+"-I -m pip"*) cp "$last" {log}.needs ;;
+"-I -c import sys, platform"*) echo 3.99.0 none ;;
+*) exit 9 ;;
+esac
+""")
+    os.chmod(program, 0o755)
+    said = place.say("model", "predict", "-m", model, "-i", "-", "--engine", "python", "--python",
+                     program, given="", code=1)
+    assert "exited with status 9" in said
+    with open(log, encoding="utf-8") as file:
+        assert file.read().splitlines() == ["-I -c", "-I -m", "-I -m", "-I -c"]
+    with open(f"{log}.needs", encoding="utf-8") as file:
+        assert file.read() == "scikit-learn>=1\npandas\n"
+
+
+def test_a_missing_module_is_said_before_anything_is_asked(place):
+    bare = os.path.join(place.folder, "bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    words = ("--engine", "python", "--env-manager", "local", "--python", f"{bare}/bin/python")
+    said = place.say("model", "predict", "-m", place.linear, "-i", "-", *words, given="", code=1)
+    assert "failed_precondition" in said and "No module named 'pandas'" in said
+    done = place.run("model", "serve", "-m", place.linear, "--port", "0", "--json", *words)
+    assert done.returncode == 1 and done.stdout == "" and "'pandas'" in done.stderr
+
+
+def test_a_model_without_an_mlmodel_is_told_from_one_without_mlflow(place):
+    folder = os.path.join(place.folder, "nameless")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "notes.txt"), "w", encoding="utf-8") as file:
+        file.write("nothing\n")
+    said = place.say("model", "predict", "-m", folder, "-i", "-", *LOCAL, given="a\n1\n", code=1)
+    assert "has no MLmodel file" in said and "mlflow in its environment" not in said
+
+
+def test_fractions_are_not_cut_off_for_a_tensor_of_whole_numbers(place):
+    folder = os.path.join(place.folder, "tensors")
+    os.makedirs(folder)
+    from sklearn.linear_model import Ridge
+    model = Ridge().fit([[0, 0], [1, 1]], [3, 3])
+    with open(os.path.join(folder, "model.pkl"), "wb") as file:
+        pickle.dump(model, file)
+    inputs = json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1, 2]}}])
+    with open(os.path.join(folder, "MLmodel"), "w", encoding="utf-8") as file:
+        file.write("flavors:\n  sklearn:\n    pickled_model: model.pkl\n"
+                   f"signature:\n  inputs: '{inputs}'\n  outputs: null\n  params: null\n")
+
+    def ask(rows, code=0):
+        return place.say("model", "predict", "-m", folder, "-i", "-", *LOCAL, "--json",
+                         given=json.dumps({"inputs": rows}), code=code)
+
+    close(json.loads(ask([[1, 2.0], [3, 4]]))["predictions"], [3, 3])
+    assert "1.7" in ask([[1, 2], [1.7, 3]], code=1)
 
 
 class Server:

@@ -164,6 +164,43 @@ def test_a_bad_configuration_is_refused_and_the_key_named(folder, text, named):
     assert named in said, said
 
 
+@pytest.mark.parametrize("text, said", [
+    ("[artifacts]\ngc_grace = 7\n",
+     '[artifacts] gc_grace must be a text such as "7d"; it is a whole number'),
+    ("[daemon]\nsocket_mode = 660\n", '[daemon] socket_mode must be a text such as "0660"'),
+    ("[daemon]\nlog_level = 3\n", '[daemon] log_level must be a text such as "info"'),
+    ('[runs]\nlog_bytes = "1GiB"\n',
+     "[runs] log_bytes must be a whole number such as 1073741824; it is a text"),
+    ("[flavors]\ntimeout_seconds = 1.5\n", "it is a number with a fraction"),
+    ("[s3]\nchecksums = 1\n", "[s3] checksums must be true or false; it is a whole number"),
+    ('[registry.scan_policy]\ndangerous = "promotion"\n',
+     "[registry.scan_policy] dangerous must be a list of texts"),
+    ("[registry.scan_policy]\ndangerous = [1]\n", "it has a whole number"),
+    ('[plugins]\ndirectories = "/usr/lib"\n', "[plugins] directories must be a list of texts"),
+    ("[access.users]\nann = 1\n", "[access.users] ann must be a text in quotes"),
+    ('[access]\nusers = "ann"\n', "write [access.users] and its keys below it"),
+    ("daemon = 1\n", "write [daemon] and its keys below it"),
+    ('[artifacts]\ngc_grce = "7d"\n', "[artifacts] has no key gc_grce; did you mean gc_grace?"),
+    ('[daemon]\ngc_grace = "7d"\n', "[daemon] has no key gc_grace; it belongs below [artifacts]"),
+    ('gc_grace = "7d"\n', "gc_grace belongs below [artifacts]"),
+    ("[metric]\n", "there is no section [metric]; did you mean [metrics]?"),
+    ("[quite]\n[daemon]\nother = 1\n", "[daemon] has no key other; remove it")])
+def test_what_is_wrong_with_a_configuration_is_said_in_its_words(folder, text, said):
+    status, output = check_config(folder, text)
+    assert status == 78 and said in output, output
+
+
+def test_relative_paths_are_below_the_folder_of_the_start(folder):
+    done = subprocess.run(
+        [LINAJED, "--state-directory", "./state", "--socket", "s", "--check-config"], text=True,
+        timeout=20, capture_output=True, cwd=folder, env={"HOME": folder, "TMPDIR": folder},
+        check=False)
+    assert done.returncode == 0, done.stderr
+    here = os.path.realpath(folder)
+    assert f"state directory: {here}/state\n" in done.stdout, done.stdout
+    assert f"socket: {here}/s\n" in done.stdout, done.stdout
+
+
 def test_a_configuration_that_is_missing_is_refused(folder):
     done = subprocess.run([LINAJED, "--config", f"{folder}/none.toml", "--check-config"],
                           capture_output=True, text=True, timeout=20, check=False)

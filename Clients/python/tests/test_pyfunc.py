@@ -293,7 +293,7 @@ def test_what_is_no_model_is_refused_before_anything_is_unpickled(tmp_path):
     os.remove(os.path.join(folder, "model.pkl"))
     for text, words in (
             ("a: [", "MLmodel"), ("text", "describes no model"), ("flavors: {}", "python_function"),
-            ("flavors:\n  python_function:\n    loader_module: mlflow.xgboost",
+            ("flavors:\n  python_function:\n    loader_module: mlflow.catboost",
              "mlflow.pyfunc.load_model("),
             ("signature:\n  inputs: '[{}]'", "signature in MLmodel is malformed"),
             ("signature: text", "no mapping")):

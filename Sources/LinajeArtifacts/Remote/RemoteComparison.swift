@@ -10,6 +10,9 @@ struct RemoteComparison: Sendable {
     /// Blobs of packs of other names that are looked at; beyond that, packs are copied that need
     /// not be.
     static let mostForeignBlobs = 400_000
+    /// Packs that are named as damaged. Where a store has so many, no further headers are looked at
+    /// but for those that must be, and packs are copied that need not be.
+    static let mostDamages = 1_000
 
     /// Packs of equal name and size.
     private(set) var common: [PackName: UInt64] = [:]
@@ -19,6 +22,11 @@ struct RemoteComparison: Sendable {
     private(set) var missingHere: [PackName: UInt64] = [:]
     /// Packs that cannot be read where they are.
     private(set) var damages: [ArtifactDamage] = []
+    /// Packs that cannot be read either, here and there, and are not among `damages`; the other side
+    /// has packs of these names.
+    private(set) var unnamedHere = 0
+    private(set) var unnamedThere = 0
+    private var known: Set<ArtifactDamage> = []
 
     init(
         here: any ArtifactBackend, there: any ArtifactBackend, readerHere: BlobReader,
@@ -38,9 +46,16 @@ struct RemoteComparison: Sendable {
         }
         // A pack that both have with different sizes is right on one side: see which.
         for pack in Set(onlyHere.keys).intersection(onlyThere.keys) {
-            if try await header(pack, onlyHere, here, readerHere) == nil { onlyHere[pack] = nil }
+            try Task.checkCancellation()
+            var isNamed = damages.count < Self.mostDamages
+            if try await header(pack, onlyHere, here, readerHere) == nil {
+                onlyHere[pack] = nil
+                unnamedHere += isNamed ? 0 : 1
+            }
+            isNamed = damages.count < Self.mostDamages
             if try await header(pack, onlyThere, there, readerThere) == nil {
                 onlyThere[pack] = nil
+                unnamedThere += isNamed ? 0 : 1
             }
         }
         guard !onlyHere.isEmpty, !onlyThere.isEmpty else {
@@ -73,8 +88,9 @@ struct RemoteComparison: Sendable {
             return try await reader.header(of: pack, size: packs[pack])
         } catch let error as LinajeError where error.isOfPack {
             guard try await backend.stat(pack.key) != nil else { return nil }
-            if !damages.contains(where: { $0.pack == pack.key && $0.finding == error.message }) {
-                damages.append(ArtifactDamage(pack: pack.key, finding: error.message))
+            let damage = ArtifactDamage(pack: pack.key, finding: error.message)
+            if damages.count < Self.mostDamages, known.insert(damage).inserted {
+                damages.append(damage)
             }
             return nil
         }
@@ -84,7 +100,9 @@ struct RemoteComparison: Sendable {
         _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader
     ) async throws -> Set<BlobKey> {
         var out: Set<BlobKey> = []
-        for pack in packs.keys.sorted() where out.count < Self.mostForeignBlobs {
+        for pack in packs.keys.sorted() {
+            guard out.count < Self.mostForeignBlobs, damages.count < Self.mostDamages else { break }
+            try Task.checkCancellation()
             guard let header = try await header(pack, packs, backend, reader) else { continue }
             out.formUnion(header.blobs.lazy.map(\.key))
         }
@@ -92,17 +110,21 @@ struct RemoteComparison: Sendable {
     }
 
     /// The packs of which some blob is not among `blobs`; those that cannot be read are for whoever
-    /// copies them to name.
+    /// copies them to name, and after `mostDamages` of them the others are not looked at.
     private func uncovered(
         _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader,
         by blobs: Set<BlobKey>
     ) async throws -> [PackName: UInt64] {
         var out = packs
+        var unreadable = 0
         for (pack, size) in packs {
+            guard unreadable < Self.mostDamages else { break }
+            try Task.checkCancellation()
             do {
                 let header = try await reader.header(of: pack, size: size)
                 if header.blobs.allSatisfy({ blobs.contains($0.key) }) { out[pack] = nil }
             } catch let error as LinajeError where error.isOfPack {
+                unreadable += 1
                 if try await backend.stat(pack.key) == nil { out[pack] = nil }
             }
         }

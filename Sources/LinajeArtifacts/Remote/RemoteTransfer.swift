@@ -33,26 +33,29 @@ extension ArtifactStore {
         for size in comparison.missingHere.values { progress.missingHere.add(size) }
         try await report(progress)
         // What is wrong at the destination and right at the source is copied anew.
-        let mended =
+        let (copied, unnamed): ([PackName: UInt64], Int) =
             switch action {
-            case .status: Set<String>()
-            case .push: Set(comparison.missingThere.keys.map(\.key))
-            case .pull: Set(comparison.missingHere.keys.map(\.key))
+            case .status: ([:], comparison.unnamedHere + comparison.unnamedThere)
+            case .push: (comparison.missingThere, comparison.unnamedHere)
+            case .pull: (comparison.missingHere, comparison.unnamedThere)
             }
-        for damage in comparison.damages where !mended.contains(damage.pack) {
-            try await report(progress.finding(damage.pack, damage.finding))
+        var findings = RemoteFindings(unnamed: unnamed)
+        for damage in comparison.damages
+        where PackName(key: damage.pack).flatMap({ copied[$0] }) == nil {
+            try await findings.add(damage.pack, damage.finding, progress, report)
         }
         switch action {
         case .status:
-            if readingData { try await readAll(remote, there, progress, report) }
+            if readingData { try await readAll(remote, there, progress, &findings, report) }
         case .push:
             let copy = PackCopy(source: reader, destination: remote, proof: there, pool: pool)
-            try await each(comparison.missingThere, of: backend, &progress, report) {
+            try await each(comparison.missingThere, of: backend, &progress, &findings, report) {
                 _ = try await copy.copy($0, size: $1)
             }
         case .pull:
             let copy = PackCopy(source: there, destination: backend, proof: reader, pool: pool)
-            try await each(comparison.missingHere, of: remote, &progress, report) { pack, size in
+            try await each(comparison.missingHere, of: remote, &progress, &findings, report) {
+                pack, size in
                 // Nobody removes a pack of that name between its write and its entry.
                 try await locks.hold(pack) {
                     let header = try await copy.copy(pack, size: size)
@@ -62,6 +65,7 @@ extension ArtifactStore {
             // What the index has lost of packs that are here, it finds again.
             try await enterUnknown(comparison.common)
         }
+        try await findings.finish(progress, report)
         progress.pack = ""
         progress.isFinished = true
         try await report(progress)
@@ -84,7 +88,7 @@ extension ArtifactStore {
     /// - Parameter source: where the packs are; one that was removed there meanwhile is passed over.
     private func each(
         _ packs: [PackName: UInt64], of source: any ArtifactBackend,
-        _ progress: inout RemoteProgress,
+        _ progress: inout RemoteProgress, _ findings: inout RemoteFindings,
         _ report: (RemoteProgress) async throws -> Void,
         _ body: (PackName, UInt64) async throws -> Void
     ) async throws {
@@ -98,20 +102,30 @@ extension ArtifactStore {
                 try await report(progress)
             } catch let error as LinajeError where error.isOfPack {
                 guard try await source.stat(pack.key) != nil else { continue }
-                try await report(progress.finding(pack.key, error.message))
+                try await findings.add(pack.key, error.message, progress, report)
             }
         }
     }
 
+    /// Reads every byte that the remote has; the first that is wrong in a pack is a finding.
     private func readAll(
         _ remote: any ArtifactBackend, _ reader: BlobReader, _ progress: RemoteProgress,
-        _ report: (RemoteProgress) async throws -> Void
+        _ findings: inout RemoteFindings, _ report: (RemoteProgress) async throws -> Void
     ) async throws {
-        let found = try await PackVerifier(
-            backend: remote, index: index, reader: reader, pool: pool
-        ).verify(missing: [:])
-        for damage in found.damages {
-            try await report(progress.finding(damage.pack, damage.finding))
+        let reading = PackReading(source: reader, pool: pool)
+        for object in try await remote.list(prefix: "packs/") {
+            try Task.checkCancellation()
+            guard let pack = PackName(key: object.key) else {
+                try await findings.add(
+                    object.key, "\(object.key): its name is no pack's", progress, report)
+                continue
+            }
+            do {
+                let header = try await reader.header(of: pack, size: object.size)
+                try await reading.read(pack, header) { _ in }
+            } catch let error as LinajeError where error.isOfPack {
+                try await findings.add(pack.key, error.message, progress, report)
+            }
         }
     }
 
@@ -127,14 +141,5 @@ extension ArtifactStore {
                 try await index.insert(pack, size: size, header)
             }
         }
-    }
-}
-
-extension RemoteProgress {
-    fileprivate func finding(_ pack: String, _ text: String) -> RemoteProgress {
-        var out = self
-        out.pack = pack
-        out.finding = text
-        return out
     }
 }

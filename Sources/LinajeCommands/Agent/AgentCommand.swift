@@ -123,12 +123,8 @@ struct AgentCommand: AsyncParsableCommand {
         if let run, let id = try? Arguments.run(run) {
             return .run(try await client.run(id).id)
         }
-        let place: ExperimentID
-        if createExperiment, ExperimentID(experiment) == nil {
-            place = try await client.createExperiment(experiment, getExisting: true).id
-        } else {
-            place = try await Arguments.experiment(experiment, client).id
-        }
+        let place = try await Arguments.experimentID(
+            experiment, creates: createExperiment, client)
         guard let run else { return .bySource(in: place) }
         return .named(try Names.name(run, of: "run"), in: place)
     }

@@ -12,6 +12,11 @@ struct ArtifactGetCommand: AsyncParsableCommand {
             when they were written there, and files with the same content. So the same
             command goes on after an interruption.
 
+            A destination that is named gets what is fetched: files of the same names that
+            differ are replaced. Without one a file goes into the current folder and a folder
+            into a new one there (models:/iris/1 into iris-1), and nothing is replaced that an
+            earlier get has not written, unless with --force.
+
             EXAMPLES
               linaje artifact get runs:/RUN/model ./model
               linaje artifact get models:/fraud-detector/Production ./model
@@ -23,13 +28,24 @@ struct ArtifactGetCommand: AsyncParsableCommand {
     @OptionGroup var download: DownloadFlags
     @Argument(help: "runs:/ID/path, models:/NAME/3, models:/m-ID or tree:sha256:HEX.")
     var uri: String
-    @Argument(help: "The file or folder to write.", completion: .file())
-    var destination = "."
+    @Argument(
+        help: "The file or folder to write; without it one of the same name.", completion: .file())
+    var destination: String?
+    @Flag(help: "Without a destination: replace files that differ, whoever has written them.")
+    var force = false
+
+    func validate() throws {
+        guard !download.exact || destination != nil else {
+            throw ValidationError("--exact removes files from the folder; name it")
+        }
+    }
 
     func run() async throws {
         let root = try ContentURI(parsing: uri)
         let client = try await options.connect(downloadMemory: GlobalOptions.downloadMemory)
-        try await Download.run(root, to: destination, client, download, options)
+        try await Download.run(
+            root, to: destination, client, download, options,
+            replaces: force || destination != nil)
     }
 }
 
@@ -59,14 +75,15 @@ struct DownloadFlags: ParsableArguments {
 /// What `artifact get` and `model download` have in common.
 enum Download {
     static func run(
-        _ root: ContentURI, to destination: String, _ client: LinajeClient,
-        _ flags: DownloadFlags, _ options: GlobalOptions
+        _ root: ContentURI, to destination: String?, _ client: LinajeClient,
+        _ flags: DownloadFlags, _ options: GlobalOptions, replaces: Bool = true
     ) async throws {
         let bar = ProgressBar("fetching", isQuiet: options.json)
         defer { bar.clear() }
+        var wanted = flags.options
+        wanted.replaces = replaces
         let got = try await client.download(
-            root, to: destination,
-            options: flags.options, observer: bar.observer)
+            root, to: destination, options: wanted, observer: bar.observer)
         bar.clear()
         if options.json {
             Output.line(

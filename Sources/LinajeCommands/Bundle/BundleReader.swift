@@ -36,10 +36,8 @@ final class BundleReader: Sendable {
         let trailer = try self.trailer(trusting: trusted)
         var contents = Contents(trailer: trailer)
         var hasher = ContentHasher()
-        let magic = try bytes(at: 0, BundleFormat.magic.count)
-        guard magic == BundleFormat.magic else { throw damaged("does not begin as bundles do") }
-        hasher.update(magic)
-        var place = UInt64(magic.count)
+        hasher.update(BundleFormat.magic)
+        var place = UInt64(BundleFormat.magic.count)
         var records: UInt64 = 0
         var objectBytes = 0
         while place < trailer.length {
@@ -92,6 +90,13 @@ final class BundleReader: Sendable {
     // MARK: Parts
 
     private func trailer(trusting trusted: [[UInt8]]?) throws -> BundleTrailer {
+        guard try input.bytes(at: 0, count: BundleFormat.magic.count) == BundleFormat.magic else {
+            throw LinajeError(
+                .corrupt,
+                "\(path) is no bundle of linaje, or its beginning is lost; nothing was imported"
+                    + (PointFormat(fileName: path) == nil
+                        ? "" : ": points are taken in by linaje metric import"))
+        }
         let size = UInt64(BundleFormat.trailerBytes)
         guard input.size > size + UInt64(BundleFormat.magic.count) else {
             throw damaged("is too short")

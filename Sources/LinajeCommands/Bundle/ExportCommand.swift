@@ -95,9 +95,8 @@ struct ExportRunCommand: AsyncParsableCommand {
     var runs: [String]
 
     func run() async throws {
-        let ids = try runs.map { try Arguments.run($0) }
-        try await export.run(options) { export, _ in
-            for id in ids { try await export.add(id) }
+        try await export.run(options) { export, client in
+            for run in runs { try await export.add(try await Arguments.run(run, client)) }
         }
     }
 }

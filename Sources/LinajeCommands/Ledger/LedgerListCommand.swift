@@ -22,6 +22,8 @@ struct LedgerListCommand: AsyncParsableCommand {
     @Option(help: "Only before this moment, written in the same way.")
     var until: String?
 
+    func validate() throws { try Arguments.checkLimit(limit) }
+
     func run() async throws {
         let from = try since.map { try Arguments.time($0) }
         let to = try until.map { try Arguments.time($0) }

@@ -52,27 +52,54 @@ struct MetricHistoryCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let query = MetricQuery(
             keys: Set(keys), steps: range(firstStep, lastStep),
             times: range(firstTimeUs, lastTimeUs), limit: limit)
         if let buckets {
             let wanted = try MetricBucketQuery(
                 query, count: buckets, axis: axis == .time ? .time : .step)
-            return try await show(client.buckets(of: id, wanted))
+            try await noteUnknown(try await show(client.buckets(of: id, wanted)), id, client)
+            return
         }
+        var seen: Set<String> = []
         for try await chunk in try await client.history(of: id, query) {
+            seen.insert(chunk.series.key)
             chunk.show(json: options.json)
+        }
+        try await noteUnknown(seen, id, client)
+    }
+
+    /// Says which of the metrics that were asked for the run does not have, and which it has.
+    private func noteUnknown(
+        _ seen: Set<String>, _ id: RunID, _ client: LinajeClient
+    ) async throws {
+        guard keys.contains(where: { !seen.contains($0) }) else { return }
+        let known = Set(try await client.summaries(of: id).map(\.series.key)).sorted()
+        let shown = known.prefix(20).map { printable($0) }.joined(separator: ", ")
+        for key in keys where !known.contains(key) {
+            let meant = NearestName.of(key, among: known).map { "; did you mean \(printable($0))?" }
+            Output.flush()
+            Output.note(
+                "run \(id) has no metric \"\(printable(key))\""
+                    + (meant
+                        ?? (known.isEmpty
+                            ? ", nor any other"
+                            : "; it has \(shown)" + (known.count > 20 ? ", …" : "")))
+            )
         }
     }
 
-    private func show(_ reading: MetricBucketReading) async throws {
+    /// - Returns: the metrics that have points.
+    private func show(_ reading: MetricBucketReading) async throws -> Set<String> {
+        var seen: Set<String> = []
         var table = TextTable([
             ("metric", .left), ("first step", .right), ("last step", .right), ("points", .right),
             ("min", .right), ("max", .right), ("last", .right),
         ])
         for try await (series, buckets) in reading {
+            seen.insert(series.key)
             for bucket in buckets {
                 guard !options.json else {
                     print(bucket, of: series)
@@ -87,6 +114,7 @@ struct MetricHistoryCommand: AsyncParsableCommand {
             }
         }
         if !options.json { table.show(options.style, empty: "no points") }
+        return seen
     }
 
     private func print(_ bucket: MetricBucket, of series: MetricSeries) {

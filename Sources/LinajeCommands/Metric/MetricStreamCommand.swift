@@ -42,8 +42,8 @@ struct MetricStreamCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let stream = try await client.metricStream(run: id, replay: replay)
         var pending = PendingPoints()
         var splitter = LineSplitter()

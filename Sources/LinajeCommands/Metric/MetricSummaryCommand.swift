@@ -19,8 +19,8 @@ struct MetricSummaryCommand: AsyncParsableCommand {
     var keys: [String] = []
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let summaries = try await client.summaries(of: id, keys: Set(keys))
         if options.json { return Output.line(JSONValue.array(summaries.map(\.json)).text) }
         var table = TextTable([

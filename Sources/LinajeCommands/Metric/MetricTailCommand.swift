@@ -36,8 +36,8 @@ struct MetricTailCommand: AsyncParsableCommand {
     private static let mostLast = 100_000
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         var follower = MetricFollower(client: client, run: id, keys: Set(keys), last: last)
         while let chunk = try await follower.next(restarted: {
             Output.note("the daemon is being restarted; what comes meanwhile follows")

@@ -31,11 +31,13 @@ struct ModelRegisterCommand: AsyncParsableCommand {
     var tags: [String] = []
 
     func run() async throws {
-        let id = try run.map { try Arguments.run($0) }
         let tags = try Arguments.tags(tags)
         let isURI = ["runs:/", "models:/", "tree:"].contains { source.hasPrefix($0) }
         if isURI { _ = try ContentURI(parsing: source) }
         let client = try await options.connect()
+        var named: RunID?
+        if let run { named = try await Arguments.run(run, client) }
+        let id = named
         var from = source
         if !isURI {
             let bar = ProgressBar("storing", isQuiet: options.json)

@@ -26,8 +26,10 @@ struct ModelVersionsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let stages = try stages.map { try Stage(parsing: $0) }
-        let id = try run.map { try Arguments.run($0) }
         let client = try await options.connect()
+        var named: RunID?
+        if let run { named = try await Arguments.run(run, client) }
+        let id = named
         // A model without versions and a model that does not exist are not the same.
         if let name { _ = try await client.registeredModel(name) }
         try await search.show(

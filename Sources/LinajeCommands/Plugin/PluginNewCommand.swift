@@ -39,12 +39,23 @@ struct PluginNewFlavorCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON for programs instead of text for people.")
     var json = false
 
+    /// The flavors that come with the daemon (`BuiltinFlavors`; a test compares).
+    private static let inTheBox: Set<String> = [
+        "catboost", "gguf", "keras", "lightgbm", "onnx", "python_function", "pytorch",
+        "safetensors", "scan", "sklearn", "tensorflow", "transformers", "xgboost",
+    ]
+
     func run() async throws {
         guard PluginManifest.isName(name), !name.contains(".") else {
             throw LinajeError(
                 .invalidArgument,
                 "\"\(name)\" is no name for a flavor: use up to 64 lower-case letters, digits, \"-\" and "
                     + "\"_\", the first a letter")
+        }
+        guard !Self.inTheBox.contains(name) else {
+            throw LinajeError(
+                .alreadyExists,
+                "there is a flavor \(name) in the box; take another name, as my-\(name)")
         }
         let folder = directory ?? name
         guard !FileManager.default.fileExists(atPath: folder) else {

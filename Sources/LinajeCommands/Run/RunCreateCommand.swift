@@ -1,5 +1,5 @@
 import ArgumentParser
-import FoundationEssentials
+import Glibc
 import LinajeClient
 import LinajeDomain
 
@@ -35,17 +35,19 @@ struct RunCreateCommand: AsyncParsableCommand {
         var new = NewRun(name: name)
         new.params = try Arguments.params(params)
         new.tags = try Arguments.tags(tags)
-        new.parentID = try parent.map { try Arguments.run($0) }
-        new.user = user ?? ProcessInfo.processInfo.environment["USER"] ?? ""
+        new.user = user ?? Self.thisUser
         let client = try await options.connect()
-        if createExperiment, ExperimentID(experiment) == nil {
-            new.experimentID = try await client.createExperiment(
-                experiment, getExisting: true
-            ).id
-        } else {
-            new.experimentID = try await Arguments.experiment(experiment, client).id
-        }
+        if let parent { new.parentID = try await Arguments.run(parent, client) }
+        new.experimentID = try await Arguments.experimentID(
+            experiment, creates: createExperiment, client)
         let run = try await client.createRun(new)
         Output.line(options.json ? run.json.text : "\(run.id)")
+    }
+
+    /// What the environment calls this user, else the system.
+    private static var thisUser: String {
+        let machine = LocalMachine()
+        if let said = machine.environment["USER"], !said.isEmpty { return said }
+        return machine.userName(getuid())
     }
 }

@@ -24,8 +24,9 @@ struct RunDeleteCommand: AsyncParsableCommand {
     var runs: [String]
 
     func run() async throws {
-        let ids = try runs.map { try Arguments.run($0) }
         let client = try await options.connect()
+        var ids: [RunID] = []
+        for run in runs { ids.append(try await Arguments.run(run, client)) }
         guard permanent else {
             for id in ids {
                 let run = try await client.updateRun(id, lifecycle: .deleted)

@@ -27,9 +27,9 @@ struct RunFinishCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let status = try Arguments.status(status)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let run = try await client.updateRun(id, status: status, endedCause: cause)
         Output.line(options.json ? run.json.text : "\(run.id) \(run.status.rawValue)")
     }

@@ -36,8 +36,10 @@ struct RunListCommand: AsyncParsableCommand {
     func run() async throws {
         let tags = try Arguments.tags(tags)
         let statuses = try statuses.map { try Arguments.status($0) }
-        let parent = try parent.map { try Arguments.run($0) }
         let client = try await options.connect()
+        var part: RunID?
+        if let parent { part = try await Arguments.run(parent, client) }
+        let parent = part
         var ids: [ExperimentID] = []
         for name in experiments { ids.append(try await Arguments.experiment(name, client).id) }
         let within = ids

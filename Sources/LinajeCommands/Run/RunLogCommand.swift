@@ -70,9 +70,9 @@ struct RunLogCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let start = try start()
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let streams = streams
         if let grep { return try await search(id, client, for: grep, from: start, streams) }
         var view = LogView(

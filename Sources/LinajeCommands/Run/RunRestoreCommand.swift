@@ -16,8 +16,8 @@ struct RunRestoreCommand: AsyncParsableCommand {
     var run: String
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         let run = try await client.updateRun(id, lifecycle: .active)
         Output.line(options.json ? run.json.text : "\(run.id) \(run.lifecycle.rawValue)")
     }

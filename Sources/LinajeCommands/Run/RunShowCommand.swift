@@ -16,8 +16,8 @@ struct RunShowCommand: AsyncParsableCommand {
     var run: String
 
     func run() async throws {
-        let id = try Arguments.run(run)
         let client = try await options.connect()
+        let id = try await Arguments.run(run, client)
         try await client.run(id).show(options)
     }
 }

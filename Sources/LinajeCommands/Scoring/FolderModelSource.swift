@@ -9,8 +9,8 @@ struct FolderModelSource: ModelSource {
     static let mostEntries = 100_000
 
     let folder: String
-    private let known: [ModelSourceFile]
-    private let paths: Set<String>
+    private var known: [ModelSourceFile]
+    private(set) var paths: Set<String>
 
     /// Bytes of all files.
     var size: UInt64 { known.reduce(0) { $0 &+ $1.size } }
@@ -40,6 +40,14 @@ struct FolderModelSource: ModelSource {
             return ModelSourceFile(path: name, size: UInt64(clamping: status.st_size))
         }
         paths = Set(known.map(\.path))
+    }
+
+    /// The same folder, as if it had no other files than these.
+    func only(_ wanted: Set<String>) -> FolderModelSource {
+        var part = self
+        part.known = known.filter { wanted.contains($0.path) }
+        part.paths = paths.intersection(wanted)
+        return part
     }
 
     func files() async throws -> [ModelSourceFile] { known }

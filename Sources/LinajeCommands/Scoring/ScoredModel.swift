@@ -53,48 +53,71 @@ struct ScoredModel: Sendable {
     func engine(
         _ options: ScoringOptions, width: Int, quiet: Bool
     ) async throws -> any ScoringEngine {
-        if options.engine != .python, let native = try await native(options, width: width) {
-            return native
-        }
-        guard options.engine != .native else {
+        guard options.engine != .python else {
             await process.shutdown()
-            throw LinajeError(
-                .failedPrecondition,
-                "\(name) has no native scorer; score it by its library: --engine python")
+            return try await PythonEngine.start(self, options, quiet: quiet)
+        }
+        let reason: String
+        switch try await native(options, width: width) {
+        case .engine(let engine): return engine
+        case .none(let why): reason = why
         }
         await process.shutdown()
-        return try await PythonEngine.start(self, options, quiet: quiet)
+        guard options.engine != .native else {
+            throw LinajeError(
+                .failedPrecondition,
+                "\(name) has no native scorer: \(reason); score it by its library: --engine python")
+        }
+        do {
+            return try await PythonEngine.start(self, options, quiet: quiet)
+        } catch let error as LinajeError {
+            // Whoever did not ask for a library wants to know why it takes one.
+            throw LinajeError(
+                error.code, "\(error.message) (it has no native scorer: \(reason))",
+                details: error.details)
+        }
     }
 
-    private func native(_ options: ScoringOptions, width: Int) async throws -> NativeEngine? {
-        guard ColumnPlan.isNative(schema) else { return nil }
+    private enum Native {
+        case engine(NativeEngine)
+        case none(String)
+    }
+
+    private func native(_ options: ScoringOptions, width: Int) async throws -> Native {
+        var source = source
+        var wanted: String?
+        switch NativeChoice(description, schema: schema, paths: source.paths) {
+        case .none(let reason): return .none(reason)
+        case .any: break
+        case .only(let flavor, let files):
+            wanted = flavor
+            source = source.only(files)
+        }
         var processes = [process]
         do {
-            guard let first = try await process.remoteScorer(for: source),
-                isLoaded(by: first.flavor)
-            else { return nil }
+            guard let first = try await process.remoteScorer(for: source) else {
+                let whose = wanted.map { "the \($0) file that its MLmodel names" } ?? "its files"
+                return .none("no flavor in the box computes \(whose)")
+            }
+            if let wanted, first.flavor != wanted {
+                return .none(
+                    "its MLmodel says that mlflow.\(wanted) loads it, and its file is one of \(first.flavor)"
+                )
+            }
             var scorers = [first]
             for _ in 1..<max(1, width) {
-                let more = try Self.process(for: source)
+                let more = try Self.process(for: self.source)
                 processes.append(more)
                 guard let scorer = try await more.remoteScorer(for: source) else { break }
                 scorers.append(scorer)
             }
-            return try NativeEngine(
-                scorers: scorers, processes: processes, schema: schema, output: options.output)
+            return .engine(
+                try NativeEngine(
+                    scorers: scorers, processes: processes, schema: schema, output: options.output))
         } catch {
             for process in processes { await process.shutdown() }
             throw error
         }
-    }
-
-    /// Whether the library that MLmodel names is this flavor's: around a model that a flavor computes,
-    /// Python may have put a program that does more.
-    private func isLoaded(by flavor: String) -> Bool {
-        guard let generic = description.flavors.first(where: { $0.name == "python_function" }),
-            let loader = generic.facts["loader_module"]
-        else { return true }
-        return loader == "mlflow.\(flavor)"
     }
 
     /// Facts of a flavor that MLmodel names.

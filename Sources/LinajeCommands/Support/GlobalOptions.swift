@@ -64,11 +64,6 @@ struct GlobalOptions: ParsableArguments {
 
 /// Reads a value of the command line, so that a mistake is reported as one of its own.
 enum Arguments {
-    /// A run's id, alone or as runs:/ID.
-    static func run(_ text: String) throws -> RunID {
-        try RunID(parsing: text.hasPrefix("runs:/") ? text.dropFirst("runs:/".count) : text[...])
-    }
-
     /// Texts KEY=VALUE.
     static func pairs(_ texts: [String], noun: String) throws -> [(key: String, value: String)] {
         try texts.map { text in
@@ -107,6 +102,26 @@ enum Arguments {
         return try await client.experiment(name: text)
     }
 
+    /// The experiment that gets a run, named as in `experiment`.
+    ///
+    /// - Parameter creates: whether one is made of a name that there is not.
+    static func experimentID(
+        _ text: String, creates: Bool, _ client: LinajeClient
+    ) async throws -> ExperimentID {
+        let isName = ExperimentID(text) == nil
+        if creates, isName {
+            return try await client.createExperiment(text, getExisting: true).id
+        }
+        do {
+            return try await experiment(text, client).id
+        } catch let error as LinajeError where error.code == .notFound && isName {
+            throw LinajeError(
+                .notFound,
+                "experiment \"\(printable(String(text.prefix(80))))\" does not exist; make it with "
+                    + "--create-experiment or \"linaje experiment create\"")
+        }
+    }
+
     /// A moment: a day (its beginning in UTC), or RFC 3339.
     static func time(_ text: String) throws -> Timestamp {
         guard let moment = Timestamp(text: text) else {
@@ -115,6 +130,11 @@ enum Arguments {
                 "time \"\(text)\" is not understood; write 2026-11-24 or 2026-11-24T15:00:00Z")
         }
         return moment
+    }
+
+    /// - Throws: for a --limit of a list that shows nothing.
+    static func checkLimit(_ limit: Int?) throws {
+        guard limit ?? 1 > 0 else { throw ValidationError("--limit must be at least 1") }
     }
 
     /// An age: a whole number with s, m, h, d or w behind it.

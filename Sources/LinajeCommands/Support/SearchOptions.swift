@@ -39,6 +39,7 @@ struct SearchOptions: ParsableArguments {
         list: @escaping @Sendable (SearchTerms, Page) async throws -> UnreadPage<Element>,
         json: (Element) -> JSONValue, table: ([Element]) -> Void
     ) async throws {
+        try Arguments.checkLimit(most)
         let terms = terms
         do {
             guard !count, !explain else {

@@ -27,18 +27,35 @@ public final class PluginBackend: ArtifactBackend {
     /// Processes.
     static let width = 4
 
+    /// What a listing may come to: a plugin that never ends one must not take the daemon's memory.
+    struct ListingBounds: Sendable {
+        /// Most objects. So many full packs are 64 TiB.
+        var objects = 4 << 20
+        /// Most bytes of all keys together; a pack's has 78.
+        var keysBytes = 256 << 20
+        /// Longest key in bytes.
+        var keyBytes = 1_024
+        /// When another page is not asked for any more.
+        var time = Duration.seconds(3_600)
+    }
+
     public let descriptor: PluginDescriptor
     public let properties = ArtifactBackendProperties(
         parallelRequests: PluginBackend.width, isRemote: true)
     private let processes: [any BackendPeer]
+    private let bounds: ListingBounds
     /// Requests that each process has or waits for.
     private let load = Mutex([Int](repeating: 0, count: PluginBackend.width))
     private let uploads = Atomic<UInt64>(0)
 
     /// - Parameter processes: As many as `width`.
-    init(_ descriptor: PluginDescriptor, processes: [any BackendPeer]) {
+    init(
+        _ descriptor: PluginDescriptor, processes: [any BackendPeer],
+        bounds: ListingBounds = ListingBounds()
+    ) {
         self.descriptor = descriptor
         self.processes = processes
+        self.bounds = bounds
     }
 
     /// Starts nothing yet.
@@ -107,23 +124,44 @@ public final class PluginBackend: ArtifactBackend {
         return response.hasSize ? response.size : nil
     }
 
+    /// - Throws: `limitExceeded` for a listing beyond the bounds.
     public func list(prefix: String) async throws -> [(key: String, size: UInt64)] {
         let place = idlest()
+        let start = ContinuousClock.now
         var out: [(key: String, size: UInt64)] = []
+        var keysBytes = 0
         var request = Linaje_V1_ListObjectsRequest()
         request.prefix = prefix
         while true {
             let page = try await ask(Methods.listObjects, request, of: place)
             for object in page.objects {
+                let length = object.key.utf8.count
+                guard length <= bounds.keyBytes else {
+                    throw nonsense("a key of \(length) bytes, after \"\(request.after)\"")
+                }
                 guard object.key.hasPrefix(prefix),
                     request.after.utf8.lexicographicallyPrecedes(object.key.utf8)
-                else { throw nonsense("objects that are out of order or were not asked for") }
+                else {
+                    throw nonsense(
+                        "\"\(object.key)\", which is out of order or was not asked for")
+                }
+                keysBytes += length
+                guard out.count < bounds.objects, keysBytes <= bounds.keysBytes else {
+                    throw tooLong(
+                        prefix,
+                        "more than \(bounds.objects) objects or \(bounds.keysBytes) bytes "
+                            + "of keys")
+                }
                 out.append((object.key, object.size))
                 request.after = object.key
             }
             if page.isEnd { return out }
             guard !page.objects.isEmpty else {
-                throw nonsense("an empty page that is not the last")
+                throw nonsense("an empty page that is not the last, after \"\(request.after)\"")
+            }
+            try Task.checkCancellation()
+            guard start.duration(to: .now) < bounds.time else {
+                throw tooLong(prefix, "\(out.count) objects in \(bounds.time) and has not ended")
             }
         }
     }
@@ -160,6 +198,13 @@ public final class PluginBackend: ArtifactBackend {
 
     private func nonsense(_ what: String) -> LinajeError {
         LinajeError(.unavailable, "storage plugin \"\(descriptor.name)\" gave \(what)")
+    }
+
+    private func tooLong(_ prefix: String, _ what: String) -> LinajeError {
+        LinajeError(
+            .limitExceeded,
+            "storage plugin \"\(descriptor.name)\" lists \(what) below \"\(prefix)\"; keep "
+                + "fewer there, or mend the plugin")
     }
 
     /// An object on its way; its pieces go to the process that it was begun in.

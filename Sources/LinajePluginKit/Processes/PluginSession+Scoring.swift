@@ -1,6 +1,14 @@
 import LinajeDomain
 import LinajeWire
 
+extension ScorerLayout {
+    /// Most values that come out of one call: they take 256 MiB.
+    public static let mostValues = (256 << 20) / RowBytes.valueBytes
+
+    /// Most rows that one call may score.
+    public var mostRows: Int { Self.mostValues / max(1, width) }
+}
+
 extension PluginSession {
     /// A scorer as the process has opened it.
     struct OpenedScorer: Sendable {
@@ -39,12 +47,23 @@ extension PluginSession {
     }
 
     /// Scores rows, as many at a time as fit into a request.
+    ///
+    /// - Throws: `Refusal` of the process, or of more rows than `layout.mostRows`.
     func score(
         _ rows: [Double], layout: ScorerLayout, number: UInt64
     ) async throws -> [Double] {
+        let count = rows.count / max(1, layout.features.count)
+        guard count <= layout.mostRows else {
+            // No fault of the process.
+            throw Refusal(
+                error: LinajeError(
+                    .limitExceeded,
+                    "\(count) rows of \(layout.width) values each are more than come out of one call; send "
+                        + "at most \(layout.mostRows) rows at once"))
+        }
         let step = layout.rowsPerRequest * layout.features.count
         var out: [Double] = []
-        out.reserveCapacity(rows.count / layout.features.count * layout.width)
+        out.reserveCapacity(count * layout.width)
         var waiting: [(stream: UInt32, values: Int)] = []
         var refusal: Refusal?
         var start = 0

@@ -73,6 +73,8 @@ extension MethodTable {
             let version = try await service.acceptRisk(
                 of: request.name, request.version, reason: request.reason,
                 withdraw: request.withdraw,
+                expected: try request.hasExpectedTree
+                    ? SHA256Digest(request.expectedTree, noun: "expected tree") : nil,
                 context.change(encode: Linaje_V1_ModelVersion.init, decode: ModelVersion.init))
             return Linaje_V1_ModelVersion(version)
         }

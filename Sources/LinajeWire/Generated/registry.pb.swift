@@ -1065,9 +1065,21 @@ package nonisolated struct Linaje_V1_AcceptRiskRequest: Sendable {
   /// Whether an acceptance is withdrawn instead. Where the version was promoted to, it stays.
   package var withdraw: Bool = false
 
+  /// The digest of the tree that was looked at, 32 bytes: the version must have it, else: conflict.
+  package var expectedTree: Data {
+    get {_expectedTree ?? Data()}
+    set {_expectedTree = newValue}
+  }
+  /// Returns true if `expectedTree` has been explicitly set.
+  package var hasExpectedTree: Bool {self._expectedTree != nil}
+  /// Clears the value of `expectedTree`. Subsequent reads from it will return its default value.
+  package mutating func clearExpectedTree() {self._expectedTree = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _expectedTree: Data? = nil
 }
 
 /// The answer to ResolveModelRequest; exactly one is set.
@@ -2896,7 +2908,7 @@ nonisolated extension Linaje_V1_SetScanPolicyRequest: SwiftProtobuf.Message, Swi
 
 nonisolated extension Linaje_V1_AcceptRiskRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AcceptRiskRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}reason\0\u{1}withdraw\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}reason\0\u{1}withdraw\0\u{3}expected_tree\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2908,12 +2920,17 @@ nonisolated extension Linaje_V1_AcceptRiskRequest: SwiftProtobuf.Message, SwiftP
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.withdraw) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self._expectedTree) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
@@ -2926,6 +2943,9 @@ nonisolated extension Linaje_V1_AcceptRiskRequest: SwiftProtobuf.Message, SwiftP
     if self.withdraw != false {
       try visitor.visitSingularBoolField(value: self.withdraw, fieldNumber: 4)
     }
+    try { if let v = self._expectedTree {
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2934,6 +2954,7 @@ nonisolated extension Linaje_V1_AcceptRiskRequest: SwiftProtobuf.Message, SwiftP
     if lhs.version != rhs.version {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs.withdraw != rhs.withdraw {return false}
+    if lhs._expectedTree != rhs._expectedTree {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

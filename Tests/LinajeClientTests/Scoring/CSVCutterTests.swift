@@ -62,6 +62,28 @@ struct CSVCutterTests {
         #expect(throws: LinajeError.self) { try Self.rows([commas]) }
     }
 
+    @Test("a row has so many bytes at most, doubled quotes too")
+    func longRows() throws {
+        for (text, fits) in [
+            ("12345678\n", true), ("123456789\n", false), ("\"1234567\"\"\"\n", true),
+            ("\"12345678\"\"\"\n", false), ("\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\n", false),
+        ] {
+            guard !fits else {
+                try Self.take(text, rowBytes: 8)
+                continue
+            }
+            let error = #expect(throws: LinajeError.self, "\(text)") {
+                try Self.take(text, rowBytes: 8)
+            }
+            #expect(error?.code == .limitExceeded)
+        }
+    }
+
+    private static func take(_ text: String, rowBytes: Int) throws {
+        var cutter = CSVCutter(rowBytes: rowBytes)
+        try cutter.take(Array(text.utf8)) { _ in }
+    }
+
     @Test("torn and damaged files are rows or errors")
     func damaged() throws {
         let text = Array("a,\"b\"\"c\",d\r\n\"1\n2\",3,\"\"\r\n".utf8)

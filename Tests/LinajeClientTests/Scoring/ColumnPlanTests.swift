@@ -85,16 +85,105 @@ struct ColumnPlanTests {
         #expect(try Self.places(["x", "y"], schema: tensor) == [0, 1])
     }
 
-    @Test("signatures whose columns are no numbers are left to the library")
+    @Test("names that are all there are gone by, also such as a library makes up")
+    func givenNumbers() throws {
+        var layout = Self.layout
+        layout.features = ["f0", "f1"]
+        #expect(try Self.places(["f1", "x", "f0"], layout: layout) == [2, 0])
+        #expect(try Self.places(["f1", "x"], layout: layout) == [0, 1])
+        layout.hasNames = false
+        #expect(try Self.places(["f1", "f0"], layout: layout) == [1, 0])
+        let matrix = try Self.tensor("X", "[-1, 2]")
+        #expect(try Self.places(["f1", "f0"], schema: matrix, layout: layout) == [1, 0])
+    }
+
+    @Test("lists without names are in the signature's order, not in that of the features")
+    func lists() throws {
+        let schema = try Self.schema(Self.column("b", "double") + "," + Self.column("a", "double"))
+        #expect(try Self.places(nil, count: 2, schema: schema) == [1, 0])
+        let more = try Self.schema(
+            ["day", "b", "a"].map { Self.column($0, "double") }.joined(separator: ","))
+        #expect(try Self.places(nil, count: 3, schema: more) == [2, 1])
+        let others = try Self.schema(
+            Self.column("x", "double") + "," + Self.column("y", "double"))
+        #expect(
+            Self.message { _ = try Self.places(nil, count: 2, schema: others) }
+                .contains("are not the model's 2 features"))
+        // A signature without names leaves the order to those that are given.
+        let unnamed = try Self.schema(#"{"type": "double"}, {"type": "double"}"#)
+        #expect(try Self.places(["b", "a"], schema: unnamed) == [1, 0])
+        #expect(try Self.places(["x", "y"], schema: unnamed) == [0, 1])
+        #expect(try Self.places(nil, count: 2, schema: unnamed) == [0, 1])
+    }
+
+    private static func tensor(_ name: String, _ shape: String) throws -> InputSchema? {
+        try schema(tensorSpec(name, shape))
+    }
+
+    private static func tensorSpec(_ name: String, _ shape: String) -> String {
+        #"{"type": "tensor", "name": "\#(name)", "tensor-spec": {"dtype": "float32", "shape": "#
+            + shape + "}}"
+    }
+
+    @Test("a named matrix goes by place, tensors of one column each by their names")
+    func tensors() throws {
+        var layout = Self.layout
+        layout.features = ["f0", "f1"]
+        layout.hasNames = false
+        let matrix = try Self.tensor("X", "[-1, 2]")
+        #expect(ColumnPlan.obstacle(matrix) == nil)
+        #expect(try Self.places(["age", "amount"], schema: matrix, layout: layout) == [0, 1])
+        #expect(
+            Self.message {
+                _ = try Self.places(["a", "b", "c"], schema: matrix, layout: layout)
+            }.contains("2 features, and 3 columns"))
+        let columns = try Self.schema(
+            Self.tensorSpec("b", "[-1, 1]") + "," + Self.tensorSpec("a", "[-1, 1]"))
+        #expect(ColumnPlan.obstacle(columns) == nil)
+        #expect(try Self.places(["a", "x", "b"], schema: columns) == [0, 2])
+        #expect(try Self.places(nil, count: 2, schema: columns) == [1, 0])
+        #expect(Self.message { _ = try Self.places(["a"], schema: columns) }.contains("\"b\""))
+        let wide = try Self.schema(
+            Self.tensorSpec("b", "[-1, 1]") + "," + Self.tensorSpec("a", "[-1, 2]"))
+        #expect(ColumnPlan.obstacle(wide)?.contains("neither one matrix nor columns") == true)
+    }
+
+    @Test("tensors that are given by name become rows")
+    func flattened() throws {
+        func flat(_ text: String, _ schema: InputSchema?) throws -> ScoringTable? {
+            let request = try ScoringRequest(parsing: Array(text.utf8))
+            guard case .table(let table) = request.data else { return nil }
+            return try table.flattened(schema)
+        }
+        let matrix = try Self.tensor("X", "[-1, 2]")
+        let rows = ScoringTable(columns: nil, rows: [[.int(1), .int(2)], [.int(3), .int(4)]])
+        #expect(try flat(#"{"inputs": {"X": [[1, 2], [3, 4]]}}"#, matrix) == rows)
+        #expect(try flat(#"{"instances": [{"X": [1, 2]}, {"X": [3, 4]}]}"#, matrix) == rows)
+        #expect(try flat(#"{"inputs": {"X": []}}"#, matrix) == ScoringTable(columns: nil, rows: []))
+        #expect(
+            Self.message { _ = try flat(#"{"inputs": {"X": [[1, 2], [3]]}}"#, matrix) }
+                .contains("tensor \"X\", row 2 has 1 values where 2 belong"))
+        let columns = try Self.schema(
+            Self.tensorSpec("b", "[-1, 1]") + "," + Self.tensorSpec("a", "[-1, 1]"))
+        #expect(
+            try flat(#"{"inputs": {"a": [[1], [3]], "b": [2, 4]}}"#, columns)
+                == ScoringTable(columns: ["a", "b"], rows: rows.rows))
+        let named = ScoringTable(columns: ["X"], rows: [[.array([.int(1)])]])
+        #expect(try named.flattened(nil) == named)
+    }
+
+    @Test("signatures whose columns are no numbers are left to the library, and said")
     func native() throws {
-        #expect(ColumnPlan.isNative(nil))
-        #expect(try ColumnPlan.isNative(Self.schema(Self.column("a", "boolean"))))
+        #expect(ColumnPlan.obstacle(nil) == nil)
+        #expect(try ColumnPlan.obstacle(Self.schema(Self.column("a", "boolean"))) == nil)
         for type in ["string", "datetime", "binary", "array", "any"] {
-            #expect(try !ColumnPlan.isNative(Self.schema(Self.column("a", type))), "\(type)")
+            let obstacle = try ColumnPlan.obstacle(Self.schema(Self.column("a", type)))
+            #expect(
+                obstacle == "the signature has column \"a\" of type \(type), which is no number")
         }
         let cube = try Self.schema(
             #"{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, 2]}}"#)
-        #expect(!ColumnPlan.isNative(cube))
+        #expect(ColumnPlan.obstacle(cube) != nil)
     }
 
     @Test("a value becomes of the column's type when nothing is lost, in JSON and in CSV")

@@ -93,23 +93,21 @@ struct PredictionWriterTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
     }
 
-    @Test("requirements that are more than a package and a version need to be allowed")
-    func requirements() throws {
-        func lines(_ text: String, _ isAllowed: Bool = false) throws -> [String] {
-            try PythonEnvironment.requirements(Array(text.utf8), isAllowed: isAllowed)
-        }
-        let plain =
-            "# made\nscikit-learn==1.5.0\r\n\n  numpy<3,>=2 ; python_version > '3.9'\nx[y]~=1\n"
-        #expect(
-            try lines(plain) == [
-                "scikit-learn==1.5.0", "numpy<3,>=2 ; python_version > '3.9'", "x[y]~=1",
-            ])
-        for line in [
-            "--index-url http://evil", "-e .", "x @ http://evil/x.whl", "./x", "git+https://evil",
-            "numpy --hash=sha256:00", "../x.whl", "-r other.txt",
-        ] {
-            #expect(throws: LinajeError.self, "\(line)") { try lines(line) }
-            #expect(try lines(line, true) == [line])
-        }
+    @Test("a link where it is written meanwhile leads nowhere, and two at once are two")
+    func links() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let victim = "\(folder)/victim"
+        try Data("kept".utf8).write(to: URL(filePath: victim))
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(folder)/out.linaje-\(getpid()).part", withDestinationPath: victim)
+        var first = try PredictionWriter("\(folder)/out", format: .csv, name: nil)
+        var second = try PredictionWriter("\(folder)/out", format: .csv, name: nil)
+        try first.add(Self.answered("[1]"))
+        try second.add(Self.answered("[2]"))
+        try first.finish()
+        #expect(try String(contentsOfFile: "\(folder)/out", encoding: .utf8) == "predict\n1\n")
+        try second.finish()
+        #expect(try String(contentsOfFile: "\(folder)/out", encoding: .utf8) == "predict\n2\n")
+        #expect(try String(contentsOfFile: victim, encoding: .utf8) == "kept")
     }
 }

@@ -92,6 +92,26 @@ struct ScoringInputTests {
         }
     }
 
+    @Test("rows of other keys each are refused before they are filled up, a few of them are not")
+    func otherKeys() throws {
+        func records(_ count: Int) -> String {
+            let rows = (0..<count).map { "{\"k\($0)\": 1}" }
+            return "{\"dataframe_records\": [\(rows.joined(separator: ","))]}"
+        }
+        // 40,000 cells of 200 values, and 90,000 of 300.
+        guard case .table(let table) = try Self.request(records(200)).data else {
+            Issue.record("no table")
+            return
+        }
+        #expect(table.rows.allSatisfy { $0.count == 200 })
+        #expect(Self.message(records(300)).contains("300 columns in 300 rows, and only 300 values"))
+        // One row of many keys before empty ones.
+        let keys = (0..<300).map { "\"k\($0)\": 1" }.joined(separator: ",")
+        let empty = [String](repeating: "{}", count: 299).joined(separator: ",")
+        #expect(
+            Self.message("{\"inputs\": [{\(keys)}, \(empty)]}").contains("300 columns in 300 rows"))
+    }
+
     @Test("torn and damaged JSON is an error or another value, and never more than that")
     func torn() throws {
         let text = Array(

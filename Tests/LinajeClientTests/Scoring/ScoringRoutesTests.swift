@@ -10,6 +10,8 @@ struct AddingEngine: ScoringEngine {
     static let layout = ScorerLayout(
         features: ["a", "b"], hasNames: true, outputs: [ScorerOutput(kind: .float64)])
 
+    /// Most rows that it takes.
+    var mostRows = Int.max
     let about = "adding"
     let takesNumbers = true
     let takesWholeFiles = false
@@ -82,6 +84,65 @@ struct ScoringRoutesTests {
         for type in ["text/plain", nil, "application/json; charset=latin-1", "text/csvx"] {
             #expect(await ask(.POST, "/invocations", "{}", type: type).status == 415)
         }
+    }
+
+    @Test("more rows than may be answered are refused before any is scored; answers are bounded")
+    func bounds() async throws {
+        let engine = AddingEngine(mostRows: 2)
+        for (type, start, row, end) in [
+            ("application/json", "{\"inputs\": [[1, 2]", ", [13, 4]", "]}"),
+            ("text/csv", "a,b\n1,2\n", "13,4\n", ""),
+        ] {
+            for (count, status) in [(0, 200), (2, 400)] as [(Int, UInt)] {
+                let body = start + String(repeating: row, count: count) + end
+                let answer = await ScoringRoutes.answer(
+                    .POST, "/invocations", type: type, body: Array(body.utf8), engine)
+                #expect(answer.status.code == status, "\(body)")
+                let text = String(decoding: answer.body, as: UTF8.self)
+                #expect(text.contains("send fewer rows") == (count > 0), "\(text)")
+            }
+        }
+        let sums = Predictions.scored(
+            try ScoredOutput(nil, of: AddingEngine.layout, values: [1, 2, 3]))
+        let whole = try ScoringAnswer.predictions(sums).body.count
+        for predictions in [sums, .answered(.array([.double(1), .double(2), .double(3)]))] {
+            _ = try ScoringAnswer.predictions(predictions, mostBytes: whole)
+            let error = #expect(throws: LinajeError.self) {
+                try ScoringAnswer.predictions(predictions, mostBytes: 20)
+            }
+            #expect(error?.code == .limitExceeded)
+        }
+    }
+
+    @Test("a CSV file is cut into batches that the engine takes, whatever it gives for a row")
+    func batches() throws {
+        let rows = 5_000
+        let text = Array(("a,b\n" + String(repeating: "1,2\n", count: rows)).utf8)
+        for mostRows in [256, 300, 1_000, .max] {
+            var batches = CSVBatches(AddingEngine(mostRows: mostRows))
+            var (rest, taken) = (text[...], 0)
+            while !rest.isEmpty {
+                if batches.isFull {
+                    taken += batches.waiting
+                    _ = batches.next()
+                }
+                let piece = rest.prefix(batches.pieceBytes)
+                rest = rest.dropFirst(piece.count)
+                try batches.take(piece)
+                #expect(batches.waiting <= mostRows)
+            }
+            try batches.finish()
+            #expect(taken + batches.waiting == rows)
+        }
+        // What is missing in each row counts, too.
+        let schema = [
+            InputSchema.Column(name: "a", type: .double, isRequired: true),
+            InputSchema.Column(name: "b", type: .double, isRequired: false),
+        ]
+        let plan = try ColumnPlan(
+            layout: AddingEngine.layout, schema: .columns(schema), columns: ["a"], count: 1)
+        #expect(plan.missing == 1)
+        #expect(AddingEngine().mostRows(plan) == ScorerLayout.mostValues)
     }
 
     @Test("ping, health and version answer, other methods and paths do not")

@@ -69,7 +69,8 @@ def xgboost_models():
             cuts = cuts[cuts.Split.notna()] if cuts is not None else ()
             marks = [] if cuts is None or not len(cuts) else [
                 (int(f[1:]), s) for f, s in zip(cuts.Feature[:40], cuts.Split[:40])]
-            test = rows(marks, infinite=options.get("booster") != "gblinear")
+            # A Booster that MLflow loads predicts a DMatrix, which infinities cannot be in.
+            test = rows(marks, infinite=False)
         if options.get("booster") == "gblinear":
             said = model.predict(xgboost.DMatrix(test))
         else:

@@ -130,7 +130,9 @@ struct NativeScoringTests {
             return
         }
         guard let scorer, scorer.layout.features.count <= 4_096 else { return }
-        let values: [Double] = [0, -1, .nan, .infinity, -.infinity, 1e300, 3.5, 1e-36, 40]
+        // XGBoost's Boosters refuse what is infinite in float32.
+        let most = name.hasPrefix("xgboost-") ? Double(Float.greatestFiniteMagnitude) : .infinity
+        let values: [Double] = [0, -1, .nan, most, -most, min(1e300, most), 3.5, 1e-36, 40]
         let rows = (0..<(scorer.layout.features.count * 9)).map { values[($0 * 7 + $0 / 9) % 9] }
         #expect(try scorer.score(rows).count == 9 * scorer.layout.width, "\(name)")
     }

@@ -788,6 +788,7 @@ FIELDS: Dict[str, List[Tuple[int, str, str, str]]] = {
         (2, "version", "uint64", ""),
         (3, "reason", "string", ""),
         (4, "withdraw", "bool", ""),
+        (5, "expected_tree", "bytes", "optional"),
     ],
     "ResolveModelResponse": [
         (1, "version", "ModelVersion", "oneof"),

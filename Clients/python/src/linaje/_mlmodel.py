@@ -7,25 +7,23 @@ import os
 import pickle
 import platform
 import sys
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from . import _yaml
+from . import _boosting, _requirements, _yaml
 from ._errors import INVALID_ARGUMENT, LinajeError
 from ._examples import Example, json_text
 from ._log import warn
 from ._params import infer_params
 from ._schema import ModelSignature
 from ._selftest import self_test
-from ._signature import infer_schema, infer_signature, is_array, reason
+from ._signature import infer_schema, infer_signature, is_array, is_frame, is_series, reason
 from .pyfunc import PyFuncModel
 
 MODEL_FILE = "MLmodel"
 PICKLE_FILE = "model.pkl"
-# What loads the pickled object of a model here, by the name that MLmodel gives it.
-LOADERS = ("mlflow.sklearn", "linaje.pyfunc")
-_SKLEARN_NEEDS = ("scikit-learn", "numpy", "scipy", "joblib")
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "PyYAML", "cv2":
-                  "opencv-python"}
+# What loads models that are loaded here, by the name that MLmodel gives it.
+LOADERS = ("mlflow.sklearn", "linaje.pyfunc", *_boosting.LOADERS)
+_SKLEARN_NEEDS = {"sklearn", "numpy", "scipy", "joblib"}
 
 
 def is_sklearn(model: Any) -> bool:
@@ -34,24 +32,29 @@ def is_sklearn(model: Any) -> bool:
     return base is not None and isinstance(model, base.BaseEstimator)
 
 
+def _wants_frames(model: Any) -> bool:
+    """Whether a model wants rows as data frames or arrays."""
+    return is_sklearn(model) or _boosting.native(model) is not None
+
+
 # --- Signature ---
 
 def signature_of(model: Any, signature: Any, example: Optional[Example],
-                 name: str) -> Optional[ModelSignature]:
+                 name: str) -> Tuple[Optional[ModelSignature], bool]:
     """The signature given, or inferred from the example and what the model predicts on it; None
-    for `False`, and where there is none."""
+    for `False`, and where there is none. And whether the model was seen to predict pandas data."""
     if signature is False:
-        return None
+        return None, False
     if signature is None:
-        return None if example is None else _inferred(model, example, name)
+        return (None, False) if example is None else _inferred(model, example, name)
     if isinstance(signature, ModelSignature):
-        return signature
+        return signature, False
     found = signature.to_dict() if hasattr(signature, "to_dict") else signature
     if not isinstance(found, Mapping):
         raise LinajeError(INVALID_ARGUMENT, "signature must be a ModelSignature, or a mapping with "
                                             "inputs, outputs and params; linaje.infer_signature "
                                             "makes one")
-    return ModelSignature.from_dict(found)
+    return ModelSignature.from_dict(found), False
 
 
 def keeps_form(model: Any, example: Optional[Example]) -> bool:
@@ -59,18 +62,18 @@ def keeps_form(model: Any, example: Optional[Example]) -> bool:
     Estimators want mappings as frames, but lists of texts as lists."""
     if example is None or example.info["type"] != "json_object":
         return False
-    return not is_sklearn(model) or isinstance(example.data, list) and not any(
+    return not _wants_frames(model) or isinstance(example.data, list) and not any(
         isinstance(each, (dict, list)) for each in example.data)
 
 
-def _inferred(model: Any, example: Example, name: str) -> Optional[ModelSignature]:
+def _inferred(model: Any, example: Example, name: str) -> Tuple[Optional[ModelSignature], bool]:
     """What MLflow infers from an example; None, with a warning, when the model cannot predict on
-    it."""
+    it. And whether it predicts pandas data."""
     try:
         inputs = infer_schema(example.data)
         params = infer_params(example.params) if example.params else None
         if not hasattr(model, "predict"):
-            return ModelSignature(inputs, None, params)
+            return ModelSignature(inputs, None, params), False
         known: Dict[str, Any] = {}
         if params or not keeps_form(model, example):
             taken = None if keeps_form(model, example) else inputs
@@ -79,12 +82,13 @@ def _inferred(model: Any, example: Example, name: str) -> Optional[ModelSignatur
     except Exception as error:  # noqa: BLE001 - anything that a model raises
         warn(f"signature {name}", f"model {name} has no signature: it does not predict on its "
                                   f"input example: {reason(error)}")
-        return None
+        return None, False
+    is_pandas = is_frame(output) or is_series(output)
     if not inputs.is_tensor_spec() and is_array(output) and output.ndim == 1:
         # A prediction for each row: a column, as the inputs are.
         output = _column(output)
     outputs = None if output is None else infer_signature(None, output).outputs
-    return ModelSignature(inputs, outputs, params)
+    return ModelSignature(inputs, outputs, params), is_pandas
 
 
 def _column(array: Any) -> Any:
@@ -102,7 +106,7 @@ def _example(model: Any, given: Any, name: str) -> Optional[Example]:
     data, params = given if isinstance(given, tuple) and len(given) == 2 and isinstance(
         given[1], dict) else (given, None)
     try:
-        if is_sklearn(model) and isinstance(data, list) and data and isinstance(data[0], list):
+        if _wants_frames(model) and isinstance(data, list) and data and isinstance(data[0], list):
             import numpy
 
             array = numpy.array(data)
@@ -116,26 +120,35 @@ def _example(model: Any, given: Any, name: str) -> Optional[Example]:
 
 # --- Requirements ---
 
-def requirements_of(model: Any, pickler: str) -> List[str]:
-    """The packages that unpickling the model needs, pinned to the versions it has here."""
-    from importlib import metadata
+def requirements_of(model: Any, pickle_path: Optional[str], pickler: str, name: str,
+                    pandas: bool) -> List[str]:
+    """The packages that a model needs where it is loaded, pinned to the versions it has here.
 
-    names = set()
-    for kind in type(model).__mro__:
-        top = kind.__module__.split(".")[0]
-        if top not in ("builtins", "__main__", "linaje", "abc", "typing"):
-            names.add(_DISTRIBUTIONS.get(top, top))
+    `pickle_path` is the file that it was pickled to, by `pickler`; None for a file of its library.
+    """
+    modules = _requirements.modules_of(type(model))
     if is_sklearn(model):
-        names |= set(_SKLEARN_NEEDS)
-    if pickler == "cloudpickle":
-        names.add("cloudpickle")
-    found = []
-    for name in sorted(names, key=str.lower):
-        try:
-            found.append(f"{name}=={metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        modules |= _SKLEARN_NEEDS
+    if pickle_path is None:
+        # XGBoost and LightGBM need them themselves.
+        modules |= {"numpy", "scipy"}
+    else:
+        modules |= _requirements.modules_in(pickle_path) | {pickler}
+    if pandas:
+        modules.add("pandas")
+    return _requirements.pin(modules, name)
+
+
+def _takes_pandas(signature: Optional[ModelSignature], example: Optional[Example]) -> bool:
+    """Whether what a model is given or gives is pandas data: columns are held against a signature
+    by pandas."""
+    if not _requirements.is_installed("pandas"):
+        return False
+    if example is not None and is_frame(example.data):
+        return True
+    inputs, outputs = (None, None) if signature is None else (signature.inputs, signature.outputs)
+    return (inputs is not None and not inputs.is_tensor_spec()) or (
+        outputs is not None and not outputs.is_tensor_spec() and outputs.has_input_names())
 
 
 # --- The directory ---
@@ -155,6 +168,22 @@ def pickle_model(model: Any, path: str) -> str:
     return str(pickler.__name__)
 
 
+def _write(folder: str, file: str, text: str) -> None:
+    with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+        out.write(text)
+
+
+def _write_environment(folder: str, python: str, needs: List[str]) -> None:
+    """Writes the files that say where a model can be loaded."""
+    _write(folder, "requirements.txt", "".join(f"{line}\n" for line in needs))
+    _write(folder, "python_env.yaml", _yaml.dump({
+        "python": python, "build_dependencies": ["pip"],
+        "dependencies": ["-r requirements.txt"]}))
+    _write(folder, "conda.yaml", _yaml.dump({
+        "name": "mlflow-env", "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", "pip", {"pip": needs}]}))
+
+
 def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_id: str = "",
                 signature: Any = None, input_example: Any = None,
                 requirements: Optional[List[str]] = None,
@@ -168,21 +197,12 @@ def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_i
     if not is_sklearn(model) and not hasattr(model, "predict"):
         raise LinajeError(INVALID_ARGUMENT, f"a {type(model).__name__} has no predict; give a "
                                             f"scikit-learn estimator or an object with predict")
-
-    def write(file: str, text: str) -> None:
-        with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
-            out.write(text)
-
-    pickler = pickle_model(model, os.path.join(folder, PICKLE_FILE))
-    needs = list(requirements) if requirements is not None else requirements_of(model, pickler)
+    form = _boosting.native(model)
+    path = None if form is not None else os.path.join(folder, PICKLE_FILE)
+    if form is not None:
+        _boosting.write(model, form, folder)
+    pickler = "" if path is None else pickle_model(model, path)
     python = platform.python_version()
-    write("requirements.txt", "".join(f"{line}\n" for line in needs))
-    write("python_env.yaml", _yaml.dump({
-        "python": python, "build_dependencies": ["pip"],
-        "dependencies": ["-r requirements.txt"]}))
-    write("conda.yaml", _yaml.dump({
-        "name": "mlflow-env", "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", "pip", {"pip": needs}]}))
     described: Dict[str, Any] = {
         "artifact_path": name, "flavors": _flavors(model, pickler, python),
         "utc_time_created": datetime.datetime.now(datetime.timezone.utc).strftime(
@@ -190,7 +210,10 @@ def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_i
     if model_id:
         described.update(model_id=model_id, model_uuid=model_id, run_id=run_id)
     example = _example(model, input_example, name)
-    found = signature_of(model, signature, example, name)
+    found, predicts_pandas = signature_of(model, signature, example, name)
+    needs = list(requirements) if requirements is not None else requirements_of(
+        model, path, pickler, name, predicts_pandas or _takes_pandas(found, example))
+    _write_environment(folder, python, needs)
     if found is not None:
         described.update(signature=found.to_dict(), is_signature_from_type_hint=False,
                          type_hint_from_example=keeps_form(model, example))
@@ -204,7 +227,7 @@ def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_i
         described["model_size_bytes"] = sum(
             os.path.getsize(os.path.join(folder, file))
             for file in os.listdir(folder) if file != MODEL_FILE)
-        write(MODEL_FILE, _yaml.dump(described))
+        _write(folder, MODEL_FILE, _yaml.dump(described))
 
     describe()
     if example is not None and test and hasattr(model, "predict"):
@@ -220,6 +243,10 @@ def write_model(model: Any, folder: str, *, name: str, model_id: str = "", run_i
 def _flavors(model: Any, pickler: str, python: str) -> Dict[str, Any]:
     generic: Dict[str, Any] = {"python_version": python, "env": {
         "conda": "conda.yaml", "virtualenv": "python_env.yaml"}}
+    form = _boosting.native(model)
+    if form is not None:
+        generic.update({"loader_module": f"mlflow.{form.library}", "data": form.file})
+        return {"python_function": generic, form.library: _boosting.facts(form)}
     if is_sklearn(model):
         generic.update({"loader_module": "mlflow.sklearn", "model_path": PICKLE_FILE})
         if hasattr(model, "predict"):

@@ -9,13 +9,13 @@ import tempfile
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
-from . import _mlmodel, _run, _upload
+from . import _boosting, _mlmodel, _run, _upload
 from ._client import Client, new_timed_id
 from ._errors import CORRUPT, INVALID_ARGUMENT, UNAVAILABLE, LinajeError
 from ._sender import sender
 from ._upload import TreeFile
 from ._wire import Message
-from .pyfunc import signature_in
+from .pyfunc import read_metadata, signature_in
 
 FLUSH_TIMEOUT = 60.0
 _client: Optional[Client] = None
@@ -76,7 +76,8 @@ def log_model(model: Any, name: str = "model", signature: Any = None, input_exam
     """Stores a model as an MLmodel directory: among the artifacts of the active run, and as a
     logged model that can be registered and loaded.
 
-    Scikit-learn estimators and any object with `predict` are taken. `signature` is a
+    Scikit-learn estimators and any object with `predict` are taken. Models of XGBoost and boosters
+    of LightGBM are kept in the files of these libraries, anything else is pickled. `signature` is a
     ModelSignature (MLflow's too); without one it is inferred from `input_example` and what the
     model predicts on it, unless `signature=False`. The example, data or (data, params), is kept
     with the model. It is also a test: a new process loads the model back and predicts on it, which
@@ -188,10 +189,22 @@ def load_model(uri: str, *, using: Optional[Client] = None) -> Any:
 
     Its files are fetched once and checked against their digests, and those against the digest
     that the registry pins, each time: bytes that do not match are never unpickled (LinajeError
-    204). Unpickling runs code of whoever made the model.
+    204). Unpickling runs code of whoever made the model; XGBoost and LightGBM read their own files.
     """
     folder = download_model(uri, using=using)
-    return unpickle(_mlmodel.find_pickle(folder), uri, folder)
+    try:
+        described = read_metadata(folder)
+    except LinajeError:
+        # Its pickle may be found without.
+        described = {}
+    return load_object(folder, described, uri)
+
+
+def load_object(folder: str, described: Mapping[str, Any], uri: str) -> Any:
+    """The object of a model in a folder whose MLmodel says `described`: read by the library whose
+    file it is, else unpickled."""
+    found = _boosting.load(folder, described, uri)
+    return unpickle(_mlmodel.find_pickle(folder), uri, folder) if found is None else found
 
 
 def unpickle(path: str, uri: str, folder: str) -> Any:

@@ -12,6 +12,7 @@ import os
 import pickle
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
+from . import _boosting
 from ._errors import INVALID_ARGUMENT, LinajeError
 from ._log import warn
 from ._schema import ModelSignature
@@ -39,7 +40,8 @@ class PyFuncModel:
         self.metadata: Dict[str, Any] = dict(metadata)
         self.signature = signature_in(metadata)
         self._model = model
-        self._predict = getattr(model, predict_fn)
+        own = _boosting.predictor(model) if predict_fn == "predict" else None
+        self._predict = own or getattr(model, predict_fn)
         self._folder = folder
         self._example: Any = None
 
@@ -147,7 +149,7 @@ def load_model(uri: str, *, using: Optional["Client"] = None) -> PyFuncModel:
     """The model of a models:/ URI, or of a directory on this machine, ready to predict.
 
     What is fetched is checked as `linaje.load_model` does it, and the signature is read before
-    anything is unpickled.
+    anything is loaded.
     """
     from . import _mlmodel, _models
 
@@ -165,5 +167,5 @@ def load_model(uri: str, *, using: Optional["Client"] = None) -> PyFuncModel:
     if loader not in _mlmodel.LOADERS:
         raise LinajeError(INVALID_ARGUMENT, f"{uri} is loaded by {loader}; use "
                                             f"mlflow.pyfunc.load_model({folder!r})")
-    model = _models.unpickle(_mlmodel.find_pickle(folder), uri, folder)
+    model = _models.load_object(folder, metadata, uri)
     return PyFuncModel(model, metadata, str(generic.get("predict_fn") or "predict"), folder)

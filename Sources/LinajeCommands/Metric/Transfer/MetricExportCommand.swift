@@ -28,8 +28,9 @@ struct MetricExportCommand: AsyncParsableCommand {
     var output: String?
 
     func run() async throws {
-        let ids = try runs.map { try Arguments.run($0) }
         let client = try await options.connect()
+        var ids: [RunID] = []
+        for run in runs { ids.append(try await Arguments.run(run, client)) }
         let format = format ?? output.flatMap { PointFormat(fileName: $0) } ?? .csv
         var expected: UInt64 = 0
         var hasSubjects = false

@@ -43,18 +43,19 @@ struct MetricImportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let target = try run.map { try Arguments.run($0) }
         let source = try await BlockingThread.run { [file] in try ImportSource(file) }
         let plan = try await BlockingThread.run { [format] in
             try ImportPlan(source, format: format)
         }
-        guard target == nil || plan.parts.count <= 1 else {
+        guard run == nil || plan.parts.count <= 1 else {
             throw LinajeError(
                 .invalidArgument,
                 "\(source.name) has points of \(plan.parts.count) runs, which would become one; "
                     + "import it without --run, or divide it")
         }
         let client = try await options.connect()
+        var target: RunID?
+        if let run { target = try await Arguments.run(run, client) }
         var runs: [RunID?: ImportedRun] = [:]
         let experiment = try await experimentID(client)
         for (old, part) in plan.parts {

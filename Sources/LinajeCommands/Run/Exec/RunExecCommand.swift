@@ -71,6 +71,12 @@ struct RunExecCommand: AsyncParsableCommand {
         // A run that is there when the command begins needs no patience of the command. A daemon
         // that is slow to answer costs it this much at most.
         await Patience.wait(.seconds(1)) { await reporter.create() }
+        // Said now, rather than when the training is over.
+        if let why = await reporter.whyRefused {
+            Output.note(
+                "run \(facts.id) is refused: \(why); the command runs all the same, and what is known "
+                    + "of it is kept")
+        }
         if let path = await reporter.socketForCommand { environment["LINAJE_SOCKET"] = path }
         let log =
             noLog

@@ -79,13 +79,8 @@ struct RunFacts: Codable, Sendable {
 
     private func create(_ run: RunID, _ client: LinajeClient, isOwner: Bool) async throws {
         var new = NewRun(id: run, name: name)
-        if createsExperiment, ExperimentID(experiment) == nil {
-            new.experimentID = try await client.createExperiment(
-                experiment, getExisting: true
-            ).id
-        } else {
-            new.experimentID = try await Arguments.experiment(experiment, client).id
-        }
+        new.experimentID = try await Arguments.experimentID(
+            experiment, creates: createsExperiment, client)
         new.user = user
         new.parentID = try parent.map { try RunID(parsing: $0[...]) }
         new.startedAt = startedAt

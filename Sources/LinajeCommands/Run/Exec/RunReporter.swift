@@ -38,6 +38,9 @@ actor RunReporter {
     /// Whether the daemon knows the run and its end.
     var wasDelivered: Bool { isDelivered }
 
+    /// Why the daemon does not take the run; `nil`: it does, or could not be asked.
+    var whyRefused: String? { refusal?.message }
+
     /// Tries once to create the run. When that fails, what is known is kept from now on, so that the
     /// run is known whatever becomes of us.
     func create() async {

@@ -55,7 +55,7 @@ struct RunWatchCommand: AsyncParsableCommand {
     }
 
     private func runID(_ client: LinajeClient) async throws -> RunID {
-        if let run { return try Arguments.run(run) }
+        if let run { return try await Arguments.run(run, client) }
         guard let found = try await client.runs(page: Page(limit: 1)).elements.first else {
             throw LinajeError(
                 .notFound, "there is no run yet; start one by linaje run -- COMMAND")

@@ -12,6 +12,7 @@ final class NativeEngine: ScoringEngine {
 
     let layout: ScorerLayout
     let about: String
+    var mostRows: Int { layout.mostRows }
     var takesNumbers: Bool { true }
     var takesWholeFiles: Bool { false }
 
@@ -37,7 +38,8 @@ final class NativeEngine: ScoringEngine {
     }
 
     func predict(_ request: ScoringRequest) async throws -> Predictions {
-        if case .table(let table) = request.data {
+        if case .table(let given) = request.data {
+            let table = try given.flattened(schema)
             guard table.columns != nil || !table.rows.isEmpty else {
                 return .scored(try ScoredOutput(output, of: layout, values: []))
             }

@@ -1,4 +1,5 @@
 import LinajeDomain
+import LinajePluginKit
 
 /// What computes predictions: flavors of ours, or a model's own library.
 protocol ScoringEngine: Sendable {
@@ -9,6 +10,9 @@ protocol ScoringEngine: Sendable {
     ///
     /// - Parameter columns: Their names, or `nil`.
     func plan(columns: [String]?, count: Int) throws -> ColumnPlan?
+
+    /// Most rows of a batch, for what comes out of them takes memory.
+    var mostRows: Int { get }
 
     /// Whether rows go to it as numbers only.
     var takesNumbers: Bool { get }
@@ -40,6 +44,25 @@ enum ScoringBatch: Sendable {
 }
 
 extension ScoringEngine {
+    /// A library bounds its answer by itself.
+    var mostRows: Int { .max }
+
+    /// The same of rows with these columns: what is missing in each takes memory, too.
+    func mostRows(_ plan: ColumnPlan) -> Int {
+        min(mostRows, ScorerLayout.mostValues / max(1, plan.missing))
+    }
+
+    /// - Throws: `limitExceeded` for more rows than that.
+    func check(rows: Int, _ plan: ColumnPlan) throws {
+        let most = mostRows(plan)
+        guard rows <= most else {
+            throw LinajeError(
+                .limitExceeded,
+                "the model takes at most \(most) rows at once, as each gives many values; send fewer rows"
+            )
+        }
+    }
+
     func predict(_ request: ScoringRequest) async throws -> Predictions {
         switch request.data {
         case .tensor(let tensor):
@@ -54,6 +77,7 @@ extension ScoringEngine {
 
     /// A table as this engine takes it.
     func batch(_ table: ScoringTable, _ plan: ColumnPlan) throws -> ScoringBatch {
+        try check(rows: table.rows.count, plan)
         if takesNumbers { return .numbers(try plan.numbers(of: table)) }
         let rows = try plan.rows(of: table)
         return .table(

@@ -34,17 +34,20 @@ struct CSVCutter {
         case start, plain, quoted, afterQuote
     }
 
-    /// Longest row in bytes.
-    static let rowBytes = 4 << 20
+    /// Longest row in bytes, unless another is said.
+    static let mostRowBytes = 4 << 20
     /// Most fields of a row.
     static let mostFields = 100_000
 
+    private let rowBytes: Int
     private var row = Row()
     private var place = Place.start
     private var line = 1
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     /// Bytes of the mark of byte order that have come; all: it has, or will not.
     private var marked = 0
+
+    init(rowBytes: Int = mostRowBytes) { self.rowBytes = rowBytes }
 
     /// Takes in more bytes. `body` gets each row that is whole.
     ///
@@ -84,7 +87,7 @@ struct CSVCutter {
         case UInt8(ascii: "\"") where place == .start: place = .quoted
         case UInt8(ascii: "\"") where place == .quoted: place = .afterQuote
         case UInt8(ascii: "\"") where place == .afterQuote:
-            row.bytes.append(byte)
+            try append(byte)
             place = .quoted
         case _ where place == .quoted:
             if byte == 0x0A { line += 1 }
@@ -104,10 +107,10 @@ struct CSVCutter {
     }
 
     private mutating func append(_ byte: UInt8) throws {
-        guard row.bytes.count < Self.rowBytes else {
+        guard row.bytes.count < rowBytes else {
             throw LinajeError(
                 .limitExceeded,
-                "CSV line \(row.line) begins a row of more than \(Self.rowBytes) bytes")
+                "CSV line \(row.line) begins a row of more than \(rowBytes) bytes")
         }
         row.bytes.append(byte)
     }

@@ -65,39 +65,19 @@ struct ColumnPlan: Sendable {
     init(
         layout: ScorerLayout, schema: InputSchema?, columns: [String]?, count: Int
     ) throws {
-        let features = layout.features
-        if case .columns(let columnsOfSchema)? = schema {
-            // Everything that the signature asks for is asked for first.
-            let whole = try ColumnPlan(schema: columnsOfSchema, columns: columns, count: count)
-            let names = columnsOfSchema.compactMap(\.name)
-            if columns != nil, names.count == columnsOfSchema.count {
-                let byName = Dictionary(
-                    zip(whole.names ?? [], whole.sources), uniquingKeysWith: { first, _ in first })
-                let order = Self.order(features, layout.hasNames, in: names)
-                guard let order else {
-                    throw LinajeError(
-                        .failedPrecondition,
-                        "the signature has \(names.count) columns that are not the model's "
-                            + "\(features.count) features; score it by its library: --engine python"
-                    )
-                }
-                sources = order.map { byName[$0] ?? nil }
-            } else {
-                guard whole.sources.count == features.count else {
-                    throw Self.otherCount(features.count, whole.sources.count)
-                }
-                sources = whole.sources
-            }
-            ignored = whole.ignored
+        if let wanted = schema?.columns {
+            self = try ColumnPlan(layout: layout, schema: wanted, columns: columns, count: count)
             return
         }
-        if let columns, layout.hasNames, !Self.areNumbered(features), schema == nil {
-            let found = try Self.find(features, in: columns)
+        let features = layout.features
+        // Names that are all there are meant, made up by a library or not.
+        let found = try columns.map { try Self.find(features, in: $0) } ?? [:]
+        if let columns, found.count == features.count || Self.hasOwnNames(layout, schema) {
             let missing = features.filter { found[$0] == nil }
             guard missing.isEmpty else { throw Self.missing(missing, of: "features", columns) }
             sources = features.map { name in
                 found[name].map {
-                    Source(place: $0, rule: ColumnRule(name: name, type: .unknown))
+                    Source(place: $0, rule: ColumnRule(name: name, type: Self.type(of: schema)))
                 }
             }
             let known = Set(features)
@@ -113,14 +93,63 @@ struct ColumnPlan: Sendable {
         }
     }
 
-    /// Whether values of the signature's types are numbers to a scorer.
-    static func isNative(_ schema: InputSchema?) -> Bool {
-        switch schema {
-        case nil: true
-        case .columns(let columns): columns.allSatisfy(\.type.isNumeric)
-        case .tensors(let tensors):
-            tensors.count == 1 && tensors[0].name == nil && tensors[0].shape.count == 2
+    /// What a scorer takes, of a model whose signature has columns: everything that the signature
+    /// asks for is asked for first, and then put in the order of the features.
+    private init(
+        layout: ScorerLayout, schema: [InputSchema.Column], columns: [String]?, count: Int
+    ) throws {
+        let features = layout.features
+        let whole = try ColumnPlan(schema: schema, columns: columns, count: count)
+        ignored = whole.ignored
+        let names = schema.compactMap(\.name)
+        if names.count == schema.count {
+            guard let order = Self.order(features, layout.hasNames, in: names) else {
+                throw LinajeError(
+                    .failedPrecondition,
+                    "the signature has \(names.count) columns that are not the model's "
+                        + "\(features.count) features; score it by its library: --engine python")
+            }
+            let byName = Dictionary(
+                zip(whole.names ?? [], whole.sources), uniquingKeysWith: { first, _ in first })
+            sources = order.map { byName[$0] ?? nil }
+            return
         }
+        // A signature without names has no order of its own that could speak against given ones.
+        let found = try Self.find(features, in: layout.hasNames ? whole.names ?? [] : [])
+        if found.count == features.count {
+            sources = features.map { name in found[name].flatMap { whole.sources[$0] } }
+            return
+        }
+        guard whole.sources.count == features.count else {
+            throw Self.otherCount(features.count, whole.sources.count)
+        }
+        sources = whole.sources
+    }
+
+    /// Why values as a signature has them are no numbers to a scorer; `nil`: they are.
+    static func obstacle(_ schema: InputSchema?) -> String? {
+        switch schema {
+        case nil: return nil
+        case .columns(let columns):
+            return columns.firstIndex { !$0.type.isNumeric }.map { place in
+                let column = columns[place]
+                let name = column.name.map { "column \"\($0.prefix(80))\"" } ?? "a column"
+                return "the signature has \(name) of type \(column.type.name), which is no number"
+            }
+        case .tensors(let tensors):
+            if tensors.count == 1, tensors[0].shape.count == 2 { return nil }
+            return schema?.columns == nil
+                ? "the signature has tensors that are neither one matrix nor columns" : nil
+        }
+    }
+
+    /// Places that are filled with what is missing, for each row.
+    var missing: Int { sources.count(where: { $0 == nil }) }
+
+    /// Whether the names of features were given by whoever made the model, and must be there: a
+    /// signature of one matrix says that it has columns without names.
+    private static func hasOwnNames(_ layout: ScorerLayout, _ schema: InputSchema?) -> Bool {
+        layout.hasNames && !areNumbered(layout.features) && schema == nil
     }
 
     /// The columns of a signature in the order of the features: by their names where the features
@@ -143,12 +172,7 @@ struct ColumnPlan: Sendable {
 
     private static func type(of schema: InputSchema?) -> ColumnType {
         guard case .tensors(let tensors)? = schema else { return .unknown }
-        switch tensors.first?.dtype {
-        case "float32"?: return .float
-        case "float64"?: return .double
-        case "int64"?, "int32"?: return .long
-        default: return .unknown
-        }
+        return tensors.first?.type ?? .unknown
     }
 
     /// Where the names are; those that are not there are left out.

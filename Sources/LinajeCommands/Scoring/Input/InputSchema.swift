@@ -38,6 +38,19 @@ enum InputSchema: Sendable, Equatable {
         }
     }
 
+    /// The columns; those of several named tensors of one column each, too. `nil` for other tensors.
+    var columns: [Column]? {
+        switch self {
+        case .columns(let columns): return columns
+        case .tensors(let tensors):
+            let columns = tensors.compactMap { tensor in
+                tensor.shape == [-1, 1] && tensor.name != nil
+                    ? Column(name: tensor.name, type: tensor.type, isRequired: true) : nil
+            }
+            return tensors.count > 1 && columns.count == tensors.count ? columns : nil
+        }
+    }
+
     /// The names of the columns that have one.
     var names: [String] {
         switch self {
@@ -103,6 +116,16 @@ extension InputSchema.Column {
 }
 
 extension InputSchema.Tensor {
+    /// The type of a column of such values.
+    var type: ColumnType {
+        switch dtype {
+        case "float32": .float
+        case "float64": .double
+        case "int64", "int32": .long
+        default: .unknown
+        }
+    }
+
     fileprivate init(_ spec: [String: JSONNode]) throws {
         guard let tensor = spec["tensor-spec"] else {
             throw LinajeError(.invalidArgument, "the signature mixes tensors and columns")

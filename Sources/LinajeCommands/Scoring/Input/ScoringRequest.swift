@@ -63,7 +63,7 @@ struct ScoringRequest: Sendable, Equatable {
         data =
             switch form {
             case "dataframe_split": .table(try Self.split(value))
-            case "dataframe_records": .table(try Self.records(value, form))
+            case "dataframe_records": .table(try ScoringRecords(value, form).table())
             case "instances": try Self.instances(value)
             default: try Self.inputs(value)
             }
@@ -117,60 +117,14 @@ struct ScoringRequest: Sendable, Equatable {
         return ScoringTable(columns: columns, rows: rows)
     }
 
-    /// [{column: value, …}, …]: a key that a row lacks is missing in it.
-    private static func records(_ value: JSONNode, _ form: String) throws -> ScoringTable {
-        guard case .array(let records) = value else {
-            throw LinajeError(.invalidArgument, "\(form) is \(value.kind), not a list")
-        }
-        var columns: [String] = []
-        var places: [String: Int] = [:]
-        var cells = 0
-        var rows: [[JSONNode]] = []
-        for (number, record) in records.enumerated() {
-            guard case .object(let members) = record else {
-                throw LinajeError(
-                    .invalidArgument, "\(form), row \(number + 1) is \(record.kind), not an object")
-            }
-            var row = [JSONNode?](repeating: nil, count: columns.count)
-            for (position, member) in members.enumerated() {
-                // Rows mostly have the same keys in the same order.
-                let known = position < columns.count && columns[position] == member.key
-                let place = known ? position : places[member.key, default: columns.count]
-                if place == columns.count {
-                    columns.append(member.key)
-                    places[member.key] = place
-                    row.append(nil)
-                }
-                guard row[place] == nil else {
-                    throw LinajeError(
-                        .invalidArgument,
-                        "\(form), row \(number + 1) has the key \"\(member.key)\" twice")
-                }
-                row[place] = member.value
-            }
-            cells += row.count
-            // Rows of other keys each make many columns of few values.
-            guard cells + columns.count * (records.count - number) <= 4 * JSONNodeParser.mostValues
-            else {
-                throw LinajeError(
-                    .limitExceeded,
-                    "\(form) has \(columns.count) columns in \(records.count) rows; send it in parts"
-                )
-            }
-            rows.append(row.map { $0 ?? .null })
-        }
-        for place in rows.indices where rows[place].count < columns.count {
-            rows[place] += [JSONNode](repeating: .null, count: columns.count - rows[place].count)
-        }
-        return ScoringTable(columns: columns, rows: rows)
-    }
-
     /// A list of rows, objects, single values or tensors.
     private static func instances(_ value: JSONNode) throws -> Data {
         guard case .array(let elements) = value else {
             throw LinajeError(.invalidArgument, "instances is \(value.kind), not a list")
         }
-        if case .object? = elements.first { return .table(try records(value, "instances")) }
+        if case .object? = elements.first {
+            return .table(try ScoringRecords(value, "instances").table())
+        }
         return try lists(elements, whole: value, "instances")
     }
 
@@ -178,7 +132,9 @@ struct ScoringRequest: Sendable, Equatable {
     private static func inputs(_ value: JSONNode) throws -> Data {
         switch value {
         case .array(let elements):
-            if case .object? = elements.first { return .table(try records(value, "inputs")) }
+            if case .object? = elements.first {
+                return .table(try ScoringRecords(value, "inputs").table())
+            }
             return try lists(elements, whole: value, "inputs")
         case .object(let members):
             _ = try value.members(of: "inputs")

@@ -10,6 +10,8 @@ struct CSVBatches {
     private var cutter = CSVCutter()
     private var width = 0
     private(set) var plan: ColumnPlan?
+    /// Most rows that may wait.
+    private var mostRows: Int
     /// Rows that were taken, without the first.
     private(set) var rows = 0
     /// Rows that wait to be scored.
@@ -17,14 +19,24 @@ struct CSVBatches {
     private var numbers: [Double] = []
     private var cells: [[JSONNode]] = []
 
-    init(_ engine: any ScoringEngine) { self.engine = engine }
+    init(_ engine: any ScoringEngine) {
+        self.engine = engine
+        mostRows = engine.mostRows
+    }
 
-    /// Whether enough rows wait for a batch.
-    var isFull: Bool { waiting >= Self.batchRows || numbers.count >= Self.batchValues }
+    /// Whether enough rows wait for a batch: half of those that may, as more come with the next piece.
+    var isFull: Bool {
+        waiting >= min(Self.batchRows, mostRows / 2) || numbers.count >= Self.batchValues
+    }
+
+    /// Most bytes that may be taken in at once while it is not full, so that never more rows wait than
+    /// the engine takes: a row has two at least. Before the names are known, few.
+    var pieceBytes: Int { plan == nil ? 256 : max(1, min(1 << 20, mostRows)) }
 
     /// Takes in bytes of the file; the first with its names.
     ///
-    /// - Throws: `invalidArgument` naming column and row.
+    /// - Throws: `invalidArgument` naming column and row; `limitExceeded` when more rows wait than the
+    ///   engine takes.
     mutating func take(_ bytes: some Collection<UInt8>) throws {
         // Apart while it works, as it calls back.
         var cutter = self.cutter
@@ -62,6 +74,7 @@ struct CSVBatches {
             let names = try (0..<row.count).map { try row.text($0) }
             width = names.count
             plan = try engine.plan(columns: names, count: names.count)
+            mostRows = plan.map { engine.mostRows($0) } ?? mostRows
             return
         }
         rows += 1
@@ -72,6 +85,7 @@ struct CSVBatches {
                 "CSV line \(row.line), row \(rows), has \(row.count) fields where the first line has "
                     + "\(width)")
         }
+        if waiting > mostRows { try engine.check(rows: waiting, plan) }
         if engine.takesNumbers {
             for source in plan.sources {
                 guard let source else {

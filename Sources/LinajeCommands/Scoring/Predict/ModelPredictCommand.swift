@@ -50,15 +50,18 @@ struct ModelPredictCommand: AsyncParsableCommand {
         }
     }
 
+    /// The file to write; `nil`: standard output.
+    private var target: String? { destination == "-" ? nil : destination }
+
     private var format: PredictionWriter.Format? {
-        guard let destination else { return options.json ? .json : nil }
-        return destination.hasSuffix(".csv") ? .csv : .json
+        guard let target else { return options.json ? .json : nil }
+        return target.hasSuffix(".csv") ? .csv : .json
     }
 
     private func run(_ input: inout PredictInput, _ engine: any ScoringEngine) async throws {
         let usual: PredictionWriter.Format = input.format == .json ? .json : .csv
         var writer = try PredictionWriter(
-            destination, format: format ?? usual, name: scoring.output)
+            target, format: format ?? usual, name: scoring.output)
         switch input.format {
         case .json:
             let request = try ScoringRequest(parsing: try await input.whole())
@@ -79,10 +82,11 @@ struct ModelPredictCommand: AsyncParsableCommand {
     private func stream(
         _ input: inout PredictInput, _ engine: any ScoringEngine, _ writer: inout PredictionWriter
     ) async throws {
-        let bar = StepBar(isQuiet: options.json || destination == nil)
+        let bar = StepBar(isQuiet: options.json || target == nil)
         defer { bar.clear() }
         var batches = CSVBatches(engine)
         var bytes = UInt64(0)
+        var rest = ArraySlice<UInt8>()
         var isTold = false
         var isOver = false
         var underWay: ScoringBatch?
@@ -90,7 +94,9 @@ struct ModelPredictCommand: AsyncParsableCommand {
             let batch = underWay
             async let scored = Self.score(batch, engine)
             while !isOver, !batches.isFull {
-                let piece = try await input.next()
+                if rest.isEmpty { rest = try await input.next()[...] }
+                let piece = rest.prefix(batches.pieceBytes)
+                rest = rest.dropFirst(piece.count)
                 isOver = piece.isEmpty
                 bytes += UInt64(piece.count)
                 if isOver { try batches.finish() } else { try batches.take(piece) }
@@ -128,15 +134,15 @@ struct ModelPredictCommand: AsyncParsableCommand {
     }
 
     private func report(_ rows: Int, _ engine: any ScoringEngine) {
-        guard let destination else { return }
+        guard let target else { return }
         guard !options.json else {
             return Output.line(
                 JSONValue.object([
                     ("rows", .count(rows)), ("engine", .string(engine.about)),
-                    ("destination", .string(destination)),
+                    ("destination", .string(target)),
                 ]).text)
         }
-        Output.line(destination)
+        Output.line(target)
         Output.note("\(Rendering.grouped(rows)) rows, \(engine.about)")
     }
 }

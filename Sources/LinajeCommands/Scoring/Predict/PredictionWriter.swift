@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import LinajeDomain
 
 /// Writes predictions batch by batch: as a scoring server answers, `{"predictions": …}`, or as a CSV
@@ -10,9 +9,8 @@ struct PredictionWriter: ~Copyable {
     }
 
     private let format: Format
-    private let path: String?
-    /// The file while it is written; `nil`: standard output.
-    private let descriptor: Int32?
+    /// `nil`: standard output.
+    private let file: ExportFile?
     private let name: String
     private var bytes: [UInt8] = []
     private(set) var rows = 0
@@ -23,33 +21,16 @@ struct PredictionWriter: ~Copyable {
     private var isWhole = false
     private var isDone = false
 
-    private var temporary: String { "\(path ?? "").linaje-\(getpid()).part" }
-
     /// - Parameters:
     ///   - path: The file; `nil`: standard output.
     ///   - name: What a single column is called.
     init(_ path: String?, format: Format, name: String?) throws {
         self.format = format
-        self.path = path
         self.name = name ?? "predict"
-        guard let path else {
-            descriptor = nil
-            return
-        }
-        let opened = open(
-            "\(path).linaje-\(getpid()).part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard opened >= 0 else {
-            throw LinajeError(
-                .readOnly, "\(path) cannot be written: \(String(cString: strerror(errno)))")
-        }
-        descriptor = opened
+        file = try path.map { try ExportFile($0) }
     }
 
-    deinit {
-        guard let descriptor, !isDone else { return }
-        close(descriptor)
-        unlink(temporary)
-    }
+    deinit { if !isDone { file?.abandon() } }
 
     /// Adds the predictions of the next rows.
     mutating func add(_ predictions: Predictions) throws {
@@ -80,11 +61,7 @@ struct PredictionWriter: ~Copyable {
             bytes += (isWhole ? "}\n" : "]}\n").utf8
         }
         try flush()
-        guard let descriptor, let path else { return }
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw LinajeError(
-                .readOnly, "\(path) cannot be written: \(String(cString: strerror(errno)))")
-        }
+        try file?.finish()
         isDone = true
     }
 
@@ -170,20 +147,8 @@ struct PredictionWriter: ~Copyable {
 
     private mutating func flush() throws {
         defer { bytes.removeAll(keepingCapacity: true) }
-        guard let descriptor else { return Output.bytes(bytes) }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes { raw in
-                write(descriptor, raw.baseAddress.map { $0 + written }, raw.count - written)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw LinajeError(
-                    .readOnly,
-                    "\(path ?? "") cannot be written: \(String(cString: strerror(errno)))")
-            }
-            written += count
-        }
+        guard let file else { return Output.bytes(bytes) }
+        try file.write(bytes)
     }
 
     private static func noList(_ value: JSONNode) -> LinajeError {

@@ -4,7 +4,7 @@ import LinajeDomain
 enum CodeRisk {
     /// - Throws: `permissionDenied` saying what is in the model, unless that is allowed.
     static func check(_ model: ScoredModel, isAllowed: Bool) throws {
-        guard let reason = reason(model), !isAllowed else { return }
+        guard let reason = reason(model.description), !isAllowed else { return }
         throw LinajeError(
             .permissionDenied,
             "\(model.name) is not loaded: \(reason); loading runs it with your rights. If you trust who "
@@ -12,8 +12,7 @@ enum CodeRisk {
     }
 
     /// What speaks against loading it; `nil`: nothing.
-    private static func reason(_ model: ScoredModel) -> String? {
-        let description = model.description
+    static func reason(_ description: ModelDescription) -> String? {
         let worst =
             description.findings.first { $0.severity == .danger }
             ?? description.findings.first { $0.severity == .warning }
@@ -26,15 +25,26 @@ enum CodeRisk {
         if let code = description.files.first(where: { $0.role == .code }) {
             return "it brings a program of its own, \(code.path)"
         }
-        let generic = model.facts("python_function")
-        if let loader = generic["loader_module"], !known.contains(loader) {
-            return "it is loaded by \(loader)"
+        if let generic = description.flavors.first(where: { $0.name == "python_function" }) {
+            guard let loader = generic.facts["loader_module"] else {
+                return "its MLmodel does not say what loads it"
+            }
+            if !known.contains(loader) { return "it is loaded by \(loader)" }
         }
-        for (name, value) in description.flavors.flatMap({ $0.facts.map { ($0.key, $0.value) } })
-        where name == "code" && value != "null" {
-            return "it brings a program of its own, \(value)"
+        for flavor in description.flavors {
+            if let code = flavor.facts["code"], code != "null" {
+                return "it brings a program of its own, \(code)"
+            }
         }
-        return nil
+        return omission(description).map { "not all of it could be looked at (\($0))" }
+    }
+
+    /// What a description says that it leaves out, where that may be what speaks against a model.
+    private static func omission(_ description: ModelDescription) -> String? {
+        description.findings.map(\.message).first { message in
+            message.hasPrefix("the description leaves out ")
+                && [" facts", " flavors", " files"].contains { message.contains($0) }
+        }
     }
 
     /// What loads models, as MLflow and Linaje name it, that itself runs nothing of the model's but

@@ -31,9 +31,10 @@ actor PythonEngine: ScoringEngine {
         _ model: ScoredModel, _ options: ScoringOptions, quiet: Bool
     ) async throws -> PythonEngine {
         try CodeRisk.check(model, isAllowed: options.allowCode)
+        try refuseUnread(model)
         let environment = try await PythonEnvironment.find(for: model, options, quiet: quiet)
         let words =
-            [environment.program] + (environment.isIsolated ? ["-I"] : [])
+            [environment.program] + (environment.isIsolated ? [PythonEnvironment.isolated] : [])
             + ["-c", PythonWorkerScript.text]
         let hello = try await hello(model)
         let (pipe, library) = try await open(words, hello, shows: !quiet)
@@ -84,6 +85,9 @@ actor PythonEngine: ScoringEngine {
         if case .string(let problem)? = members["refused"] {
             throw LinajeError(.invalidArgument, problem)
         }
+        if case .string(let problem)? = members["missing"] {
+            throw LinajeError(.pluginFailed, problem)
+        }
         guard let predictions = members["predictions"] else {
             await forget(pipe)
             throw LinajeError(.pluginFailed, "the Python worker gave no predictions")
@@ -124,6 +128,10 @@ actor PythonEngine: ScoringEngine {
             let (pipe, _) = try await Self.open(words, hello, shows: shows)
             self.pipe = pipe
             return pipe
+        } catch let error as LinajeError where error.code == .failedPrecondition {
+            rest()
+            // It was met at the start: whoever asks for predictions now has done nothing wrong.
+            throw LinajeError(.pluginFailed, error.message)
         } catch {
             rest()
             throw error
@@ -154,6 +162,9 @@ actor PythonEngine: ScoringEngine {
                 var bytes: [UInt8] = []
                 hello.write(to: &bytes)
                 let answer = try members(try pipe.exchange(bytes, within: patience))
+                if case .string(let problem)? = answer["missing"] {
+                    throw LinajeError(.failedPrecondition, problem)
+                }
                 if case .string(let problem)? = answer["error"] {
                     throw LinajeError(.failedPrecondition, "the model's library: \(problem)")
                 }
@@ -178,6 +189,20 @@ actor PythonEngine: ScoringEngine {
         } catch let error as LinajeError {
             throw LinajeError(.pluginFailed, "the Python worker sends nonsense: \(error.message)")
         }
+    }
+
+    /// Refuses a model whose MLmodel could not be read: it may say that more belongs to the model than
+    /// what a library would load of it.
+    private static func refuseUnread(_ model: ScoredModel) throws {
+        guard let finding = unread(model.description) else { return }
+        throw LinajeError(.failedPrecondition, "\(model.name) is not loaded: \(finding)")
+    }
+
+    /// Why the flavor that reads MLmodel files has said nothing; `nil`: it has, or there is none.
+    static func unread(_ description: ModelDescription) -> String? {
+        description.findings.first {
+            $0.path.isEmpty && $0.message.hasPrefix("python_function: ")
+        }?.message
     }
 
     /// What the worker is told of the model.
@@ -205,6 +230,9 @@ actor PythonEngine: ScoringEngine {
             .init(key: "flavors", value: .object(flavors)),
             .init(key: "pickles", value: .array(pickles.map { .string($0) })),
             .init(key: "dtype", value: dtype),
+            .init(
+                key: "carrier",
+                value: PythonEnvironment.carrier(of: model.schema).map { .string($0) } ?? .null),
         ])
     }
 

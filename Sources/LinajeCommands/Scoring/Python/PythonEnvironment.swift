@@ -14,6 +14,8 @@ struct PythonEnvironment: Sendable {
 
     /// How long making an environment may take.
     private static let patience: Int32 = 3_600
+    /// Makes Python import nothing from the current folder, which may be anybody's.
+    static let isolated = "-I"
     /// Most bytes of a requirements.txt.
     private static let mostBytes = 1 << 20
 
@@ -33,7 +35,7 @@ struct PythonEnvironment: Sendable {
                     + "local with an interpreter that has its library")
         }
         let bytes = try await model.source.small("requirements.txt", limit: mostBytes)
-        let lines = try requirements(bytes, isAllowed: options.allowCode)
+        let lines = try requirements(bytes, of: model.schema, isAllowed: options.allowCode)
         let folder = model.source.folder
         return try await BlockingThread.run {
             try make(
@@ -42,30 +44,35 @@ struct PythonEnvironment: Sendable {
         }
     }
 
-    /// The lines that name packages.
+    /// The lines that name packages, and what rows reach the model in where none names it.
     ///
     /// - Throws: `permissionDenied` for lines that make pip fetch from elsewhere, or do more, unless
     ///   code is allowed.
-    static func requirements(_ bytes: [UInt8], isAllowed: Bool) throws -> [String] {
-        let lines = String(decoding: bytes, as: UTF8.self)
+    static func requirements(
+        _ bytes: [UInt8], of schema: InputSchema?, isAllowed: Bool
+    ) throws -> [String] {
+        var lines = String(decoding: bytes, as: UTF8.self)
             .split(whereSeparator: \.isNewline).map { $0.trimmingPrefix(while: \.isWhitespace) }
             .filter { !$0.isEmpty && !$0.hasPrefix("#") }.map(String.init)
-        for line in lines where !isAllowed && !isPlain(line) {
-            throw LinajeError(
-                .permissionDenied,
-                "requirements.txt has \"\(printable(String(line.prefix(100))))\", which is no package with "
-                    + "a version: it may install anything. If you trust who made the model: --allow-code"
-            )
+        lines = try lines.map { line in
+            if let plain = PlainRequirement(line) { return plain.text }
+            guard isAllowed else {
+                throw LinajeError(
+                    .permissionDenied,
+                    "requirements.txt has \"\(printable(String(line.prefix(100))))\", which is no package "
+                        + "with a version: it may install anything. If you trust who made the model: "
+                        + "--allow-code")
+            }
+            return line
         }
-        return lines
+        let needed = carrier(of: schema) ?? "pandas"
+        let names = lines.map(PlainRequirement.name)
+        return names.contains(needed) ? lines : lines + [needed]
     }
 
-    /// Whether a line is a name with extras, versions and conditions (PEP 508), and no address, path
-    /// or option of pip.
-    private static func isPlain(_ line: String) -> Bool {
-        let first = line.utf8.first ?? 0
-        let isName = (0x30...0x39).contains(first) || (0x41...0x5A).contains(first & 0xDF)
-        return isName && !line.contains { "@/\\".contains($0) } && !line.contains(" -")
+    /// The package in whose types rows reach a model; `nil`: it depends on what is given.
+    static func carrier(of schema: InputSchema?) -> String? {
+        schema.map { $0.columns == nil ? "numpy" : "pandas" }
     }
 
     /// The absolute path of an interpreter, looked for in PATH.
@@ -97,7 +104,8 @@ struct PythonEnvironment: Sendable {
         }
         let about = "import sys, platform; print(sys.version.split()[0], platform.machine())"
         guard
-            let said = SpawnedProcess.output(of: [python, "-c", about], environment: environment())
+            let said = SpawnedProcess.output(
+                of: [python, isolated, "-c", about], environment: environment())
         else {
             throw LinajeError(.failedPrecondition, "\(python) is no Python that runs")
         }
@@ -140,7 +148,7 @@ struct PythonEnvironment: Sendable {
         try? FileManager.default.removeItem(atPath: fresh)
         defer { try? FileManager.default.removeItem(atPath: fresh) }
         bar.draw("making an environment")
-        try run([python, "-m", "venv", fresh], "making an environment")
+        try run([python, isolated, "-m", "venv", fresh], "making an environment")
         let file = "\(fresh)/requirements.txt"
         do {
             try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: file))
@@ -151,7 +159,7 @@ struct PythonEnvironment: Sendable {
         // Without building: what a wheel holds is put in its place, what builds one runs.
         try run(
             [
-                "\(fresh)/bin/python", "-m", "pip", "install", "--quiet", "--no-input",
+                "\(fresh)/bin/python", isolated, "-m", "pip", "install", "--quiet", "--no-input",
                 "--disable-pip-version-check",
             ] + (buildsPackages ? [] : ["--only-binary", ":all:"]) + ["--requirement", file],
             "installing the model's requirements")

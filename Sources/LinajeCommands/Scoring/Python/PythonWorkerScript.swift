@@ -6,8 +6,13 @@
 /// model prints goes to standard error.
 enum PythonWorkerScript {
     static let text = #"""
-        import base64, json, os, struct, sys
+        import sys  # built in, so that it comes from no folder
 
+        # `-c` puts the current folder, which may be anybody's, before all that it imports from.
+        sys.path[:] = [each for each in sys.path if each not in ("", ".")]
+        import base64, importlib, json, os, struct
+
+        os.chdir("/")
         replies = os.fdopen(os.dup(1), "wb")
         requests = os.fdopen(os.dup(0), "rb")
         os.dup2(2, 1)
@@ -59,6 +64,8 @@ enum PythonWorkerScript {
         DTYPES = {"boolean": "bool", "integer": "int32", "long": "int64", "float": "float32",
                   "double": "float64", "datetime": "datetime64[ns]"}
 
+        WHOLE = ("boolean", "integer", "long")
+
         def cast(frame, types):
             for column, kind in zip(list(frame.columns), types or []):
                 try:
@@ -66,20 +73,41 @@ enum PythonWorkerScript {
                         frame[column] = [None if each is None else base64.b64decode(each, validate=True)
                                          for each in frame[column]]
                     elif kind in DTYPES:
-                        frame[column] = frame[column].astype(DTYPES[kind])
+                        made = frame[column].astype(DTYPES[kind])
+                        if kind in WHOLE and not (made == frame[column]).all():
+                            raise ValueError("something would be lost")
+                        frame[column] = made
                 except Exception as error:
                     raise Refused(f"column \"{column}\" does not become {kind}: {error}")
             return frame
 
+        def array(value, spec):
+            """An array of the signature's type; what would lose something on the way is refused."""
+            import numpy as np
+            if spec is None:
+                return np.array(value)
+            wanted = np.dtype(spec)
+            if wanted.kind not in "biuU":
+                return np.array(value, dtype=wanted)
+            # NumPy cuts off fractions, digits and letters in silence; objects compare exactly.
+            found = np.array(value, dtype=object)
+            try:
+                made = found.astype(wanted)
+            except Exception as error:
+                raise Refused(f"the values do not become {spec}: {error}")
+            lost = [each for each in found[np.asarray(made != found, dtype=bool)].flat]
+            if lost:
+                raise Refused(f"the model wants {spec}, and {lost[0]!r:.100} does not become that "
+                              "without loss")
+            return made
+
         def given(data, spec):
             kind = data["kind"]
             if kind == "tensor":
-                import numpy as np
-                return np.array(data["value"], dtype=spec)
+                return array(data["value"], spec)
             rows = data.get("rows")
             if kind == "rows" and (data["columns"] is None and not data["types"]):
-                import numpy as np
-                return np.array([row[0] for row in rows] if data["flat"] else rows, dtype=spec)
+                return array([row[0] for row in rows] if data["flat"] else rows, spec)
             import pandas as pd
             if kind == "csv":
                 from io import StringIO
@@ -103,8 +131,8 @@ enum PythonWorkerScript {
             if generic is not None:
                 try:
                     import mlflow.pyfunc
-                except ImportError:
-                    pass
+                except ImportError as error:
+                    missing = error
                 else:
                     loaded = mlflow.pyfunc.load_model(folder)
                     return lambda data, params: (
@@ -122,9 +150,15 @@ enum PythonWorkerScript {
             for name, loader in (("sklearn", sklearn), ("xgboost", xgboost), ("lightgbm", lightgbm)):
                 if name in flavors:
                     return loader(folder, flavors[name], generic or {}, model["pickles"])
-            raise Refused("there is no mlflow in its environment, without which only models of sklearn, "
-                          "xgboost and lightgbm are loaded; add mlflow to its requirements, or use "
-                          "--env-manager local --python with one that has it")
+            if generic is not None:
+                raise Refused(f"there is no mlflow in its environment ({missing}), without which only "
+                              "models of sklearn, xgboost and lightgbm are loaded; add mlflow to its "
+                              "requirements, or use --env-manager local --python with one that has it")
+            if os.path.isfile(os.path.join(folder, "MLmodel")):
+                raise Refused("its MLmodel has no flavor python_function, so nothing says how it is "
+                              "loaded; log it with that flavor, as log_model of MLflow and Linaje does")
+            raise Refused("the model has no MLmodel file, so nothing says how it is loaded; log it with "
+                          "log_model of MLflow or Linaje, which writes one")
 
         def inside(folder, *paths):
             for path in paths:
@@ -176,12 +210,25 @@ enum PythonWorkerScript {
         def said(error):
             return f"{type(error).__name__}: {error}"[:2000]
 
+        def lacks(error):
+            return (f"{error}, in the environment of {sys.executable}; add it to the model's "
+                    "requirements.txt, or use --env-manager local --python with an interpreter that "
+                    "has it")
+
         def main():
             model = receive()
+            carrier = model["carrier"]
+            try:
+                if carrier:
+                    importlib.import_module(carrier)
+            except ImportError as error:
+                return send({"missing": f"rows reach the model in types of {carrier}: " + lacks(error)})
             try:
                 predict, library = load(model)
             except Refused as error:
                 return send({"error": str(error)})
+            except ImportError as error:
+                return send({"missing": "the model's library: " + lacks(error)})
             except BaseException as error:
                 return send({"error": "it cannot be loaded: " + said(error)})
             send({"library": library, "python": sys.version.split()[0]})
@@ -192,11 +239,16 @@ enum PythonWorkerScript {
                 except Refused as error:
                     send({"refused": str(error)})
                     continue
+                except ImportError as error:
+                    send({"missing": "the rows cannot be read: " + lacks(error)})
+                    continue
                 except Exception as error:
                     send({"refused": "the rows cannot be read: " + said(error)})
                     continue
                 try:
                     send({"predictions": plain(predict(data, request["params"]))})
+                except ImportError as error:
+                    send({"missing": "the model's library: " + lacks(error)})
                 except Exception as error:
                     send({"refused": "the model refuses them: " + said(error)})
 

@@ -71,7 +71,7 @@ final class WorkerPipe: Sendable {
 
     /// Sends a message and waits for the answer. Blocks; for one caller at a time.
     ///
-    /// - Throws: `pluginFailed` when it has ended, or does not answer in time.
+    /// - Throws: `pluginFailed` when it has ended, or does not read or answer in time.
     func exchange(_ message: [UInt8], within patience: Duration) throws -> [UInt8] {
         let end = ContinuousClock.now + patience
         guard message.count <= Self.mostBytes else {
@@ -80,7 +80,7 @@ final class WorkerPipe: Sendable {
                 "\(message.count) bytes are too many for the Python worker; give them in parts")
         }
         let length = UInt32(message.count).bigEndian
-        try send(withUnsafeBytes(of: length) { Array($0) } + message)
+        try send(withUnsafeBytes(of: length) { Array($0) } + message, until: end)
         let head = try receive(4, until: end)
         let count = head.reduce(0) { $0 << 8 | Int($1) }
         guard count <= Self.mostBytes else {
@@ -89,17 +89,32 @@ final class WorkerPipe: Sendable {
         return try receive(count, until: end)
     }
 
-    private func send(_ bytes: [UInt8]) throws {
+    private func send(_ bytes: [UInt8], until end: ContinuousClock.Instant) throws {
         var sent = 0
         while sent < bytes.count {
+            guard isReady(POLLOUT, until: end) else {
+                throw failed("did not take what it was sent in time and was ended")
+            }
             let count = bytes.withUnsafeBytes { raw in
                 Glibc.send(
                     socket, raw.baseAddress.map { $0 + sent }, raw.count - sent,
-                    Int32(MSG_NOSIGNAL))
+                    Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
             }
-            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
             guard count > 0 else { throw failed(nil) }
             sent += count
+        }
+    }
+
+    /// Waits until the socket can be written or read, or is over; `false`: in vain.
+    private func isReady(_ event: Int32, until end: ContinuousClock.Instant) -> Bool {
+        while true {
+            let left = ContinuousClock.now.duration(to: end) / .milliseconds(1)
+            guard left > 0 else { return false }
+            var ready = pollfd(fd: socket, events: Int16(event), revents: 0)
+            let count = poll(&ready, 1, Int32(min(left, 1e8)) + 1)
+            if count < 0, errno == EINTR { continue }
+            return count > 0
         }
     }
 
@@ -107,11 +122,9 @@ final class WorkerPipe: Sendable {
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: min(max(count, 1), 1 << 20))
         while bytes.count < count {
-            let left = ContinuousClock.now.duration(to: end) / .milliseconds(1)
-            var ready = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-            let isReady = left > 0 ? poll(&ready, 1, Int32(min(left, 1e8)) + 1) : 0
-            if isReady < 0, errno == EINTR { continue }
-            guard isReady > 0 else { throw failed("did not answer in time and was ended") }
+            guard isReady(POLLIN, until: end) else {
+                throw failed("did not answer in time and was ended")
+            }
             let got = read(socket, &part, min(part.count, count - bytes.count))
             if got < 0, errno == EINTR { continue }
             guard got > 0 else { throw failed(nil) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 import Glibc
+import LinajeAgent
 import LinajeClient
 import LinajeDomain
 
@@ -73,7 +74,7 @@ struct ModelServeCommand: AsyncParsableCommand {
                 ending: "answering requests under way")
             try await program.run { stop in
                 let server = ScoringServer(engine: engine, configuration: configuration)
-                try await server.run(until: stop) { place in
+                try await server.run(until: { await stop.wait() }) { place in
                     started(place, engine, model)
                 }
             }

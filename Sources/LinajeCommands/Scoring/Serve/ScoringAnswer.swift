@@ -22,8 +22,15 @@ struct ScoringAnswer: Sendable {
         ScoringAnswer(status: .ok, type: "text/plain; charset=utf-8", body: Array(text.utf8))
     }
 
+    /// Longest answer in bytes.
+    static let mostBytes = 256 << 20
+
     /// {"predictions": …}
-    static func predictions(_ predictions: Predictions) -> Self {
+    ///
+    /// - Throws: `limitExceeded` for more than `mostBytes`.
+    static func predictions(
+        _ predictions: Predictions, mostBytes: Int = mostBytes
+    ) throws -> Self {
         var body = Array("{\"predictions\": ".utf8)
         switch predictions {
         case .answered(let value): value.plain.write(to: &body)
@@ -32,11 +39,22 @@ struct ScoringAnswer: Sendable {
             for row in 0..<output.count {
                 if row > 0 { body += ", ".utf8 }
                 output.value(row).write(to: &body)
+                try check(body, mostBytes)
             }
             body.append(UInt8(ascii: "]"))
         }
         body.append(UInt8(ascii: "}"))
+        try check(body, mostBytes)
         return ScoringAnswer(status: .ok, body: body)
+    }
+
+    private static func check(_ body: [UInt8], _ mostBytes: Int) throws {
+        guard body.count <= mostBytes else {
+            throw LinajeError(
+                .limitExceeded,
+                "the predictions take more than \(ByteCount(UInt64(clamping: mostBytes))); send fewer rows"
+            )
+        }
     }
 
     /// What an error is to who asked.
@@ -82,7 +100,7 @@ enum ScoringRoutes {
         case "/invocations":
             guard method == .POST else { return wrongMethod("POST") }
             do {
-                return .predictions(try await predictions(type, body, engine))
+                return try .predictions(try await predictions(type, body, engine))
             } catch let answer as Unsupported {
                 return .failure(.unsupportedMediaType, "BAD_REQUEST", answer.message)
             } catch {

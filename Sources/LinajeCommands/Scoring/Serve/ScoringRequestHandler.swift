@@ -16,15 +16,24 @@ final class ScoringRequestHandler: ChannelInboundHandler {
     private var refusal: ScoringAnswer?
     private var isOver = false
     private var isAnswering = false
+    /// The request that comes, or the answer that is taken.
+    private let watch: PaceWatch
+
+    /// Bytes of an answer that are given to the connection at a time.
+    private static let pieceBytes = 256 << 10
+    /// Longest answer that needs no room: it is said also when there is none.
+    private static let smallBytes = 16 << 10
 
     init(engine: any ScoringEngine, state: ScoringServerState, isTCP: Bool) {
         self.engine = engine
         self.state = state
         self.isTCP = isTCP
+        watch = PaceWatch(state.configuration.pace)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isOver = true
+        watch.end()
         dropBody()
         context.fireChannelInactive()
     }
@@ -32,6 +41,7 @@ final class ScoringRequestHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // A request that is computed may take its time; one that does not come may not.
         if event is IdleStateHandler.IdleStateEvent, !isAnswering { end(context) }
+        if event is FirstBytesHandler.BytesCame, !isAnswering { expect(context) }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -47,8 +57,16 @@ final class ScoringRequestHandler: ChannelInboundHandler {
         }
     }
 
+    /// A request comes: from its first byte to its last at a pace.
+    private func expect(_ context: ChannelHandlerContext) {
+        guard !watch.isOn, !isOver else { return }
+        watch.begin(on: context.eventLoop) { self.end(context) }
+    }
+
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         request = head
+        // Its bytes may have come during the answer before.
+        expect(context)
         if isTCP, !isNamed(head) {
             refusal = .failure(
                 .forbidden, "PERMISSION_DENIED",
@@ -81,6 +99,7 @@ final class ScoringRequestHandler: ChannelInboundHandler {
                 "the bodies of requests take more memory than is meant for them; try again later")
         } else {
             body += bytes
+            watch.moved(bytes.count)
             return
         }
         answer(context, closes: true)
@@ -96,6 +115,7 @@ final class ScoringRequestHandler: ChannelInboundHandler {
     private func answer(_ context: ChannelHandlerContext, closes: Bool = false) {
         guard let request else { return }
         self.request = nil
+        watch.end()
         isAnswering = true
         state.begin()
         let keeps = request.isKeepAlive && !closes
@@ -132,23 +152,59 @@ final class ScoringRequestHandler: ChannelInboundHandler {
             isAnswering = false
             return state.end()
         }
+        var answer = answer
+        var taken = answer.body.count > Self.smallBytes ? answer.body.count : 0
+        if !state.take(taken) {
+            answer = .failure(
+                .serviceUnavailable, "TEMPORARILY_UNAVAILABLE",
+                "answers that others have not read yet take the memory that is meant for them; try "
+                    + "again later, or send fewer rows")
+            taken = 0
+        }
         let stays = keeps && !state.isDraining
+        context.write(wrapOutboundOut(.head(head(of: answer, stays: stays))), promise: nil)
+        watch.begin(on: context.eventLoop) { self.end(context) }
+        let body = request.method == .HEAD ? [] : answer.body
+        write(body[...], context) {
+            self.watch.end()
+            self.isAnswering = false
+            self.state.giveBack(taken)
+            self.state.end()
+            if !stays { self.end(context) }
+        }
+    }
+
+    private func head(of answer: ScoringAnswer, stays: Bool) -> HTTPResponseHead {
         var headers = HTTPHeaders([
             ("Content-Type", answer.type), ("Content-Length", String(answer.body.count)),
             ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
             ("X-Frame-Options", "DENY"), ("Connection", stays ? "keep-alive" : "close"),
         ])
         if let allow = answer.allow { headers.add(name: "Allow", value: allow) }
-        let head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.method != .HEAD {
-            let buffer = context.channel.allocator.buffer(bytes: answer.body)
-            context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
+        return HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
+    }
+
+    /// Writes what is left of a body, each piece when the one before was taken, and the end.
+    ///
+    /// - Parameter done: Runs once, also when the connection has ended meanwhile.
+    private func write(
+        _ body: ArraySlice<UInt8>, _ context: ChannelHandlerContext, _ done: @escaping () -> Void
+    ) {
+        let piece = body.prefix(Self.pieceBytes)
+        let rest = body.dropFirst(piece.count)
+        let part = HTTPServerResponsePart.body(
+            .byteBuffer(context.channel.allocator.buffer(bytes: piece)))
+        guard rest.isEmpty else {
+            context.writeAndFlush(wrapOutboundOut(part)).assumeIsolated().whenComplete { result in
+                guard case .success = result else { return done() }
+                self.watch.moved(piece.count)
+                self.write(rest, context, done)
+            }
+            return
         }
+        if !piece.isEmpty { context.write(wrapOutboundOut(part), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
-            self.isAnswering = false
-            self.state.end()
-            if !stays { self.end(context) }
+            done()
         }
     }
 
@@ -160,6 +216,7 @@ final class ScoringRequestHandler: ChannelInboundHandler {
     private func end(_ context: ChannelHandlerContext) {
         guard !isOver else { return }
         isOver = true
+        watch.end()
         dropBody()
         context.close(promise: nil)
     }

@@ -1,5 +1,4 @@
 import Glibc
-import LinajeAgent
 import LinajeDomain
 import NIOCore
 import NIOHTTP1
@@ -23,12 +22,30 @@ struct ScoringServer: Sendable {
 
         /// Most connections at once.
         var connections = 1_024
-        /// Most bytes of bodies in memory at once, over all connections.
+        /// Most bytes of bodies and answers in memory at once, over all connections.
         var allBodyBytes: Int { max(256 << 20, 2 * bodyBytes) }
-        /// How long a connection may keep silent, or a request take to arrive.
+        /// How long a connection may keep silent between requests.
         var patience = TimeAmount.seconds(120)
+        /// How fast a request must come from its first byte on, and an answer be taken.
+        var pace = ScoringPace()
         /// How long requests under way may take at the end.
         var grace = Duration.seconds(30)
+
+        /// Why it cannot be listened on.
+        func refusal(_ error: any Error) -> LinajeError {
+            let place = socket ?? "\(host):\(port)"
+            guard let error = error as? IOError else {
+                return LinajeError(.unavailable, "\(place) cannot be listened on: \(error)")
+            }
+            if error.errnoCode == EADDRINUSE, socket == nil {
+                return LinajeError(
+                    .unavailable,
+                    "port \(port) of \(host) is in use, by another server perhaps; give another with "
+                        + "--port, or --port 0 for one that is free")
+            }
+            let why = String(cString: strerror(error.errnoCode))
+            return LinajeError(.unavailable, "\(place) cannot be listened on: \(why)")
+        }
     }
 
     let engine: any ScoringEngine
@@ -36,12 +53,16 @@ struct ScoringServer: Sendable {
 
     /// Answers until the end is asked for, then lets what is under way be answered.
     ///
-    /// - Parameter started: Gets the address.
-    func run(until stop: StopSignal, _ started: @Sendable (String) -> Void) async throws {
+    /// - Parameters:
+    ///   - stopped: Returns when the end is asked for.
+    ///   - started: Gets the address.
+    func run(
+        until stopped: @Sendable () async -> Void, _ started: @Sendable (String) -> Void
+    ) async throws {
         let state = ScoringServerState(configuration)
         let server = try await listen(state)
         started(try address(of: server))
-        await stop.wait()
+        await stopped()
         try? await server.close()
         state.drain()
         let end = ContinuousClock.now + configuration.grace
@@ -62,6 +83,7 @@ struct ScoringServer: Sendable {
                     let pipeline = child.pipeline.syncOperations
                     try pipeline.addHandler(
                         IdleStateHandler(allTimeout: configuration.patience))
+                    try pipeline.addHandler(FirstBytesHandler())
                     try pipeline.configureHTTPServerPipeline(
                         withPipeliningAssistance: true, withErrorHandling: true)
                     try pipeline.addHandler(
@@ -78,8 +100,7 @@ struct ScoringServer: Sendable {
                 unixDomainSocketPath: socket, cleanupExistingSocketFile: true
             ).get()
         } catch {
-            let place = configuration.socket ?? "\(configuration.host):\(configuration.port)"
-            throw LinajeError(.unavailable, "\(place) cannot be listened on: \(error)")
+            throw configuration.refusal(error)
         }
     }
 
@@ -119,7 +140,7 @@ final class ScoringServerState: Sendable {
         state.withLock { $0.channels[ObjectIdentifier(channel)] = nil }
     }
 
-    /// Takes room for a part of a body; false when there is none.
+    /// Takes room for a part of a body, or an answer; false when there is none.
     func take(_ bytes: Int) -> Bool {
         state.withLock { state in
             guard state.bodyBytes + bytes <= configuration.allBodyBytes else { return false }
