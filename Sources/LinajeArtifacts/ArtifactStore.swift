@@ -34,7 +34,9 @@ package final class ArtifactStore: Sendable {
     let exchanges = Mutex(0)
     private let sessions = Mutex<[IngestID: IngestSession]>([:])
     private let trees = Mutex(LeastRecentlyUsed<Tree>(capacity: 16 << 20, maximumEntries: 64))
-    private let recipes = Mutex(LeastRecentlyUsed<Recipe>(capacity: 16 << 20, maximumEntries: 256))
+    let recipes = RecipeCache()
+    /// Files whose recipe was found wrong, and when a better one was looked for.
+    let settled = Mutex(LeastRecentlyUsed<Timestamp>(capacity: 1_024, maximumEntries: 256))
 
     /// - Parameter original: the backend behind a cache; `nil`: there is none.
     package init(
@@ -48,7 +50,7 @@ package final class ArtifactStore: Sendable {
         self.observer = observer
         self.index = ChunkIndex(sql: index)
         self.sink = PackSink(
-            backend: backend, index: self.index, locks: locks, logger: logger,
+            backend: backend, index: self.index, locks: locks, recipes: recipes, logger: logger,
             observer: observer)
         self.writer = BlobWriter(
             pool: pool, sink: sink, index: self.index, uses: uses, observer: observer)
@@ -259,7 +261,8 @@ package final class ArtifactStore: Sendable {
         return VerifiedRead(
             file: file, recipe: recipe, range: start..<end, index: index, reader: reader,
             pool: pool, checksFile: checksFile,
-            reading: FileReading(uses, file: file, recipe: recipe))
+            reading: FileReading(uses, file: file, recipe: recipe)
+        ) { try await self.settle(wrong: file) }
     }
 
     /// How full the store is.
@@ -293,6 +296,7 @@ package final class ArtifactStore: Sendable {
                 report.damages.append(ArtifactDamage(pack: pack.key, finding: error.message))
             }
         }
+        try await settleDisputes()
         return report
     }
 
@@ -314,10 +318,11 @@ package final class ArtifactStore: Sendable {
     }
 
     func recipe(_ file: SHA256Digest) async throws -> Recipe? {
-        if let recipe = recipes.withLock({ $0.value(file) }) { return recipe }
+        if let recipe = recipes.recipe(of: file) { return recipe }
+        let changes = recipes.changes
         guard let content = try await reader.whole(BlobKey(.recipe, file)) else { return nil }
         let recipe = try await pool.run { try Recipe(content, of: file) }
-        recipes.withLock { $0.insert(recipe, weight: content.count, for: file) }
+        recipes.insert(recipe, weight: content.count, of: file, unlessChanged: changes)
         return recipe
     }
 
@@ -332,7 +337,7 @@ package final class ArtifactStore: Sendable {
     /// Forgets what was read of trees and files that may have been collected.
     func emptyCaches() {
         trees.withLock { $0.removeAll() }
-        recipes.withLock { $0.removeAll() }
+        recipes.removeAll()
     }
 
     private func remember(_ tree: Tree, weight: Int, _ digest: SHA256Digest) {

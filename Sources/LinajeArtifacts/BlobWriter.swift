@@ -71,7 +71,10 @@ package struct BlobWriter: Sendable {
         let onTheirWay = await sink.tickets(of: different.map(\.key))
         let others = different.filter { onTheirWay[$0.key] == nil }
         let known = try await index.claim(kind, others.map(\.key.digest), observer)
-        let new = others.filter { !known.contains($0.key.digest) }
+        var new = others.filter { !known.contains($0.key.digest) }
+        if kind == .recipe {
+            new += try await contradicted(others.filter { known.contains($0.key.digest) })
+        }
         if kind == .chunk { metrics.put(blobs, lacked: new) }
         var tickets = Set(onTheirWay.values)
         guard !new.isEmpty else { return (tickets, 0) }
@@ -82,6 +85,17 @@ package struct BlobWriter: Sendable {
         let (added, taken) = try await sink.append(encoded)
         tickets.formUnion(added)
         return (tickets, taken)
+    }
+
+    /// Recipes that read otherwise than those that are known of the same files. What was cut here from
+    /// a file itself is right; the other may have come in a remote's pack, and would lose the file.
+    private func contradicted(_ recipes: [RawBlob]) async throws -> [RawBlob] {
+        guard !recipes.isEmpty else { return [] }
+        let known = try await index.locate(.recipe, recipes.map(\.key.digest))
+        let encoded = try await pool.halves(recipes) { try BlobEncoding.encode($0) }
+        return zip(recipes, encoded).filter { recipe, encoded in
+            known[recipe.key.digest]?.check != encoded.check
+        }.map(\.0)
     }
 
     private func dictionary(

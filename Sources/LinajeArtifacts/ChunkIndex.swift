@@ -15,11 +15,13 @@ package import LinajePluginKit
 ///                                          stored_check    8 bytes, as there
 /// artifact_removals                        condemned_us?   since when nothing needs it
 ///   name           packs to be removed, which nothing refers to
+/// artifact_disputes
+///   file           files of which packs have recipes that differ, and nobody knows which is right
 /// artifact_upkeep  task, begun_us, ended_us, bytes, total_bytes, findings, message, place:
 ///                  the last collection, scrub and check
 /// ```
-/// A blob that stands in several packs has one row, for the pack that was entered first; only
-/// there it counts in the sums. Condemned blobs count too, and are read like others until their pack goes.
+/// A blob that stands in several packs has one row, for the pack that was entered first, or of a recipe
+/// for the one that is right (`RecipeDisputes`); only there it counts in the sums. Condemned blobs count too, and are read like others until their pack goes.
 package struct ChunkIndex: Sendable {
     /// Keys in one query; shorter lists are filled up to a power of four, so that few different
     /// statements are prepared.
@@ -84,6 +86,9 @@ package struct ChunkIndex: Sendable {
                 )
                 """,
             ]),
+        SQLMigration(
+            "3 disputes",
+            ["CREATE TABLE artifact_disputes (file {blob} NOT NULL PRIMARY KEY)"]),
     ]
 
     package func prepare() async throws {
@@ -91,10 +96,21 @@ package struct ChunkIndex: Sendable {
     }
 
     /// Enters a pack and its blobs, in one transaction; again makes no difference.
-    package func insert(_ pack: PackName, size: UInt64, _ header: PackHeader) async throws {
+    ///
+    /// - Parameter isOurs: whether its recipes were cut here from the files themselves: they take the
+    ///   place of others, which may have come in a remote's pack.
+    /// - Returns: files of which another recipe was known; unless it is ours now, they are in dispute.
+    @discardableResult
+    package func insert(
+        _ pack: PackName, size: UInt64, _ header: PackHeader, isOurs: Bool = false
+    ) async throws -> [SHA256Digest] {
         try await sql.write { connection in
-            guard let id = try ChunkIndex.enter(pack, size: size, connection) else { return }
-            try ChunkIndex.insert(header.entries, pack: id, connection)
+            if let id = try ChunkIndex.enter(pack, size: size, connection) {
+                return try ChunkIndex.insert(header.entries, pack: id, isOurs: isOurs, connection)
+            }
+            guard isOurs, let id = try ChunkIndex.id(of: pack, connection) else { return [] }
+            // It stood in a pack of that name already, which is not the one that counts.
+            return try ChunkIndex.meet(header.entries, pack: id, isOurs: true, connection)
         }
     }
 
@@ -112,10 +128,7 @@ package struct ChunkIndex: Sendable {
             """, [name, .integer(Int64(clamping: size))])
         guard added == 1 else { return nil }
         try connection.execute("DELETE FROM artifact_removals WHERE name = ?", [name])
-        guard
-            let id = try connection.first(
-                "SELECT id FROM artifact_packs WHERE name = ?", [name], { try $0.int(0) })
-        else {
+        guard let id = try ChunkIndex.id(of: pack, connection) else {
             throw LinajeError(.internalError, "chunk index lost \(pack.key); try again")
         }
         return id
@@ -123,10 +136,15 @@ package struct ChunkIndex: Sendable {
 
     /// Enters blobs of a pack. One that is there already stays where it is; whoever stores it again
     /// needs it, so it is not condemned any more.
+    ///
+    /// - Returns: files of which another recipe was known.
+    @discardableResult
     static func insert(
-        _ entries: [PackEntry], pack id: Int64, _ connection: any SQLConnection
-    ) throws {
+        _ entries: [PackEntry], pack id: Int64, isOurs: Bool = false,
+        _ connection: any SQLConnection
+    ) throws -> [SHA256Digest] {
         var sums: (chunks: Int64, stored: Int64, content: Int64) = (0, 0, 0)
+        var disputed: [SHA256Digest] = []
         for entry in entries where entry.key.kind != .dictionary {
             let added = try connection.execute(
                 """
@@ -135,13 +153,11 @@ package struct ChunkIndex: Sendable {
                     stored_check)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """,
-                [
-                    .integer(Int64(entry.key.kind.rawValue)), .blob(entry.key.digest.bytes),
-                    .integer(id), .integer(Int64(clamping: entry.offset)),
-                    .integer(Int64(entry.storedLength)), .integer(Int64(entry.contentLength)),
-                    .integer(Int64(entry.codec.rawValue)), .blob(entry.check.bytes),
-                ])
-            if added == 0 { try ChunkIndex.rescue(entry.key, connection) }
+                entry.key.columns + [.integer(id)] + entry.columns)
+            if added == 0 {
+                try ChunkIndex.rescue(entry.key, connection)
+                disputed += try ChunkIndex.meet([entry], pack: id, isOurs: isOurs, connection)
+            }
             guard added == 1, entry.key.kind == .chunk else { continue }
             sums.chunks += 1
             sums.stored += Int64(entry.storedLength)
@@ -152,6 +168,26 @@ package struct ChunkIndex: Sendable {
             UPDATE artifact_packs SET chunks = ?, stored_bytes = ?, content_bytes = ? WHERE id = ?
             """,
             [.integer(sums.chunks), .integer(sums.stored), .integer(sums.content), .integer(id)])
+        return disputed
+    }
+
+    /// What becomes of recipes that read otherwise than those that are known of the same files.
+    ///
+    /// - Returns: those files.
+    private static func meet(
+        _ entries: [PackEntry], pack id: Int64, isOurs: Bool, _ connection: any SQLConnection
+    ) throws -> [SHA256Digest] {
+        var files: [SHA256Digest] = []
+        for entry in entries where try isDisputed(entry, connection) {
+            files.append(entry.key.digest)
+            if isOurs {
+                try supersede(entry, pack: id, connection)
+                try endDispute(entry.key.digest, connection)
+            } else {
+                try beginDispute(entry.key.digest, connection)
+            }
+        }
+        return files
     }
 
     /// Where these blobs of one kind are; those that the index does not know are left out.
@@ -250,6 +286,18 @@ package struct ChunkIndex: Sendable {
             try connection.execute("DELETE FROM chunk_index")
             try connection.execute("DELETE FROM artifact_packs")
             try connection.execute("DELETE FROM artifact_removals")
+            try connection.execute("DELETE FROM artifact_disputes")
         }
+    }
+}
+
+extension PackEntry {
+    /// The columns of the index beside the key and the pack: `blob_offset`, `stored_length`,
+    /// `content_length`, `codec`, `stored_check`.
+    var columns: [SQLValue] {
+        [
+            .integer(Int64(clamping: offset)), .integer(Int64(storedLength)),
+            .integer(Int64(contentLength)), .integer(Int64(codec.rawValue)), .blob(check.bytes),
+        ]
     }
 }

@@ -49,7 +49,7 @@ struct LeastRecentlyUsed<Value> {
         weight = 0
     }
 
-    private mutating func remove(_ digest: SHA256Digest) {
+    mutating func remove(_ digest: SHA256Digest) {
         if let old = entries.removeValue(forKey: digest) { weight -= old.weight }
     }
 }

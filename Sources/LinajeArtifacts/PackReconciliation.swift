@@ -22,7 +22,7 @@ package struct PackReconciliation: Sendable {
 
 extension ArtifactStore {
     /// Compares every pack's header with the index and makes the index right. Reads no blobs
-    /// (`verify` does). What it has done once it finds done the next time.
+    /// (`verify` does), but files of which packs have recipes that differ. What it has done once it finds done the next time.
     package func reconcile() async throws -> PackReconciliation {
         var report = PackReconciliation()
         try await index.beginReconciling()
@@ -63,6 +63,7 @@ extension ArtifactStore {
             let isChanged = try await index.correct(pack, size: size, known: known, header)
             if isChanged, known != nil { report.corrected.append(pack) }
         }
+        try await settleDisputes()
         return report
     }
 }

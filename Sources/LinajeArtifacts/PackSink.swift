@@ -26,6 +26,7 @@ package actor PackSink {
     private let index: ChunkIndex
     private let logger: Logger
     private let locks: PackLocks
+    private let recipes: RecipeCache
     private let observer: WaypointObserver?
     private let metrics = ArtifactMetrics()
 
@@ -45,11 +46,13 @@ package actor PackSink {
 
     package init(
         backend: any ArtifactBackend, index: ChunkIndex, locks: PackLocks = PackLocks(),
-        logger: Logger = Logger(label: "linaje.artifacts"), observer: WaypointObserver? = nil
+        recipes: RecipeCache = RecipeCache(), logger: Logger = Logger(label: "linaje.artifacts"),
+        observer: WaypointObserver? = nil
     ) {
         self.backend = backend
         self.index = index
         self.locks = locks
+        self.recipes = recipes
         self.logger = logger
         self.observer = observer
     }
@@ -164,7 +167,9 @@ package actor PackSink {
         try await locks.hold(pack.name) {
             try await backend.write(pack)
             try await observer?(.packWritten)
-            try await index.insert(pack.name, size: pack.size, pack.header)
+            let others = try await index.insert(
+                pack.name, size: pack.size, pack.header, isOurs: true)
+            recipes.forget(others)
         }
         try await observer?(.packEntered)
         metrics.wrote(bytes: pack.size, took: started.duration(to: .now))

@@ -5,6 +5,8 @@ import LinajePluginKit
 struct PackVerifier: Sendable {
     /// Stored bytes that are fetched at a time (but for one blob).
     private static let groupBytes: UInt64 = 4 << 20
+    /// A blob of more stored or decoded bytes is checked in pieces, and a tree not read as one.
+    private static let wholeBytes = 64 << 20
 
     let backend: any ArtifactBackend
     let index: ChunkIndex
@@ -64,9 +66,17 @@ struct PackVerifier: Sendable {
         var rest = try await reader.header(of: pack, size: size).entries[...]
         var decoder = PackDecoder(pack)
         while let first = rest.first {
+            if Self.isLong(first) {
+                rest = rest.dropFirst()
+                let damage = try await longDamage(first, pack, read: read)
+                good += damage == nil ? 1 : 0
+                found += damage.map { [$0] } ?? []
+                continue
+            }
             var end = first.offset
             let group = rest.prefix { entry in
                 let next = entry.offset + UInt64(entry.storedLength)
+                guard !Self.isLong(entry) else { return false }
                 guard end == first.offset || next - first.offset <= PackVerifier.groupBytes else {
                     return false
                 }
@@ -90,6 +100,26 @@ struct PackVerifier: Sendable {
             try await read(UInt64(bytes.count))
         }
         return (good, found)
+    }
+
+    private static func isLong(_ entry: PackEntry) -> Bool {
+        max(entry.storedLength, entry.contentLength) > wholeBytes
+    }
+
+    /// What is wrong with a long blob, or `nil`.
+    ///
+    /// - Throws: only what says nothing of the blob.
+    private func longDamage(
+        _ entry: PackEntry, _ pack: PackName, read: (UInt64) async throws -> Void
+    ) async throws -> ArtifactDamage? {
+        do {
+            try await PackReading(source: reader, pool: pool).readLong(entry, of: pack) {
+                try await read(UInt64($0.count))
+            }
+            return nil
+        } catch let error as LinajeError where [.corrupt, .storeTooNew].contains(error.code) {
+            return ArtifactDamage(pack: pack.key, blob: entry.key, finding: error.message)
+        }
     }
 
     /// What is wrong with a blob, or `nil`.

@@ -103,6 +103,9 @@ package struct Recipe: Sendable, Hashable {
             chunks.append(Chunk(digest: digest, length: length))
         }
         guard total == size else { throw corrupt("has chunks of \(total) bytes, not \(size)") }
+        // A single chunk is the file.
+        let isOther = chunks.isEmpty ? ContentHasher().digest != file : chunks[0].digest != file
+        guard chunks.count > 1 || !isOther else { throw corrupt("is one of another file") }
         self.init(size: size, chunks: chunks)
     }
 }

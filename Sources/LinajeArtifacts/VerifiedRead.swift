@@ -25,11 +25,14 @@ package struct VerifiedRead: AsyncSequence, Sendable {
     private let checksFile: Bool
     /// Keeps the file from being collected while somebody reads it.
     private let reading: FileReading?
+    /// Looks for a better recipe when this one is found to be wrong; says whether there is one now.
+    private let settle: (@Sendable () async throws -> Bool)?
 
     init(
         file: SHA256Digest, recipe: Recipe, range: Range<UInt64>, index: ChunkIndex,
         reader: BlobReader, pool: WorkerPool, checksFile: Bool = true,
-        reading: FileReading? = nil
+        reading: FileReading? = nil,
+        settle: (@Sendable () async throws -> Bool)? = nil
     ) {
         self.file = file
         self.size = recipe.size
@@ -40,6 +43,7 @@ package struct VerifiedRead: AsyncSequence, Sendable {
         self.pool = pool
         self.checksFile = checksFile
         self.reading = reading
+        self.settle = settle
     }
 
     package func makeAsyncIterator() -> Iterator { Iterator(self) }
@@ -229,9 +233,15 @@ package struct VerifiedRead: AsyncSequence, Sendable {
             guard position >= read.size else { return }
             guard try await next.value.digest != read.file else { return }
             read.reader.metrics.foundCorrupt()
+            // Each chunk is what its own digest says, so it is their list that is wrong.
+            let isSettled = (try? await read.settle?()) ?? false
+            let advice =
+                isSettled
+                ? "the list of them was wrong and is right now: read it again"
+                : "the list of them, which came with a pack of a remote, is wrong: upload the file "
+                    + "again, or pull it from another remote"
             throw LinajeError(
-                .corrupt,
-                "chunks of file \(read.file) are not that file; restore its packs from a copy",
+                .corrupt, "chunks of file \(read.file) are not that file; \(advice)",
                 details: ["file": read.file.description])
         }
     }

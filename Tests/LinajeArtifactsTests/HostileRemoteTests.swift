@@ -149,6 +149,34 @@ struct HostileRemoteTests {
         #expect(try await fixture.packs() == [])
     }
 
+    @Test("a check reads a long blob in pieces, and names it when it is wrong")
+    func longBlobsInChecks() async throws {
+        let content = [UInt8](repeating: 7, count: 65 << 20)
+        let digest = ContentHasher.digest(content)
+        for check in [digest, ContentHasher.digest([1])] {
+            let blob = EncodedBlob(
+                key: BlobKey(.tree, digest), codec: .stored,
+                contentLength: UInt32(content.count), stored: content, check: BlobCheck(check))
+            let pack = try Self.pack([blob, Self.encoded(BlobKey(.chunk, digest), [7])])
+            try await remote.write(pack)
+            let watched = Watched(remote)
+            let store = try await StoreFixture().store
+            let verifier = PackVerifier(
+                backend: watched, index: store.index,
+                reader: BlobReader(backend: watched, index: store.index, pool: store.pool),
+                pool: store.pool)
+            var read: UInt64 = 0
+            let found = try await verifier.verify(pack.name, size: pack.size) { read += $0 }
+            // The chunk is one of another digest.
+            let chunk = BlobKey(.chunk, digest)
+            let wrong = check == digest ? [chunk] : [blob.key, chunk]
+            #expect(found.damages.map(\.blob) == wrong)
+            #expect(found.blobs == 2 - wrong.count)
+            #expect(read == UInt64(content.count) + 1)
+            #expect(watched.longest == PackReading.groupBytes)
+        }
+    }
+
     @Test("of any number of damaged packs so many are looked at and named, and the rest counted")
     func manyDamages() async throws {
         let most = RemoteComparison.mostDamages

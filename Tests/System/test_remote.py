@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -369,6 +370,61 @@ def test_a_damaged_store_is_repaired_from_its_remote(folder, start):
     linaje(daemon, "pull", "--remote", "copy")
     linaje(daemon, "fsck", "--read-data")
     assert fetched(daemon, uri, folder) == files
+
+
+def hostile_remote(folder, path, size):
+    """A remote in a folder whose pack is in order, but for the chunks that it lists for a file.
+
+    Returns its address, the content that the file should have, and the tree with the file.
+    """
+    generator = random.Random(SEED)
+    content = generator.randbytes(size)
+    chunks = [generator.randbytes(size // 2), generator.randbytes(size - size // 2)]
+    file = hashlib.sha256(content)
+    recipe = b"LNJR" + struct.pack("<IQI", 1, size, len(chunks))
+    for chunk in chunks:
+        recipe += hashlib.sha256(chunk).digest() + struct.pack("<I", len(chunk))
+    recipe += hashlib.sha256(recipe).digest()
+    tree = f"linaje tree 1\n100644 {file.hexdigest()} {size} {path}\0".encode()
+    body, header = b"LNJPACK1", b""
+    blobs = [(1, hashlib.sha256(chunk).digest(), chunk) for chunk in chunks]
+    blobs += [(2, file.digest(), recipe), (3, hashlib.sha256(tree).digest(), tree)]
+    for kind, key, blob in blobs:
+        header += struct.pack("<BBHIIQ", kind, 0, 0, len(blob), len(blob), len(body))
+        header += hashlib.sha256(blob).digest()[:8] + key
+        body += blob
+    name = hashlib.sha256(header)
+    place = pathlib.Path(folder, "hostile", "packs", name.hexdigest()[:2])
+    place.mkdir(parents=True)
+    trailer = struct.pack("<II", len(blobs), len(header)) + name.digest() + b"LNJPEND1"
+    (place / f"{name.hexdigest()}.pack").write_bytes(body + header + trailer)
+    return f"file://{folder}/hostile", content, hashlib.sha256(tree).hexdigest()
+
+
+def test_a_remote_that_lists_other_chunks_for_a_file_costs_nobody_the_file(folder, start):
+    hostile, content, tree = hostile_remote(folder, "weights.bin", 300_000)
+    model = pathlib.Path(folder, "model")
+    model.mkdir()
+    (model / "weights.bin").write_bytes(content)
+    honest = start("honest", f'[artifacts.remotes]\nteam = "file://{folder}/team"\n')
+    put(honest, model)
+    linaje(honest, "push", "--remote", "team")
+    daemon = start("one", "[artifacts.remotes]\n"
+                   f'team = "file://{folder}/team"\nhostile = "{hostile}"\n')
+    linaje(daemon, "pull", "--remote", "hostile")
+    # What is wrong is never given, and the reason is said.
+    said = linaje(daemon, "artifact", "get", f"tree:sha256:{tree}", f"{folder}/got", status=1).stderr
+    assert "are not that file" in said and "pull it from another remote" in said
+    assert not pathlib.Path(folder, "got", "weights.bin").exists()
+    linaje(daemon, "pull", "--remote", "team")
+    expected = {"weights.bin": hashlib.sha256(content).hexdigest()}
+    assert fetched(daemon, f"tree:sha256:{tree}", folder) == expected
+    # Whoever has the file himself needs no other remote.
+    other = start("two", f'[artifacts.remotes]\nhostile = "{hostile}"\n')
+    linaje(other, "pull", "--remote", "hostile")
+    uri = put(other, model)
+    assert fetched(other, uri, folder) == expected
+    linaje(other, "fsck", "--read-data")
 
 
 def test_a_bucket_is_checked_repaired_and_collected_itself_not_its_cache(folder, server, start):

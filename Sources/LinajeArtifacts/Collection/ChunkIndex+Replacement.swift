@@ -60,13 +60,11 @@ extension ChunkIndex {
                 """
                 UPDATE chunk_index SET pack = ?, blob_offset = ?, stored_length = ?,
                     content_length = ?, codec = ?, stored_check = ?
-                WHERE kind = ? AND digest = ? AND pack = ?
+                WHERE kind = ? AND digest = ? AND pack = ? AND stored_check = ?
                 """,
-                [
-                    .integer(new), .integer(Int64(clamping: entry.offset)),
-                    .integer(Int64(entry.storedLength)), .integer(Int64(entry.contentLength)),
-                    .integer(Int64(entry.codec.rawValue)), .blob(entry.check.bytes),
-                ] + key.columns + [.integer(id)])
+                // Blobs are moved as they stand: what stands there now may be another recipe.
+                [.integer(new)] + entry.columns + key.columns
+                    + [.integer(id), .blob(entry.check.bytes)])
         }
         for key in old.dropped {
             var arguments = key.columns + [.integer(id)]

@@ -40,7 +40,10 @@ package struct GarbageCollector: Sendable {
             store.uses.hold()
             defer { store.uses.release() }
             var sum = CollectionSum()
-            if !options.isDryRun { try await PackRemoval(store: store).run() }
+            if !options.isDryRun {
+                try await PackRemoval(store: store).run()
+                try await store.settleDisputes()
+            }
             let marking = try await mark(options, &sum, report)
             let moment = store.clock.now()
             if options.isDryRun {
@@ -49,7 +52,8 @@ package struct GarbageCollector: Sendable {
                 sum.freedBytes = shares.reduce(0) { $0 + $1.condemnedBytes }
             } else {
                 try await rescue(marking.marks, &sum)
-                var sweep = PackSweep(store: store, cutoff: options.cutoff(at: moment))
+                var sweep = PackSweep(
+                    store: store, cutoff: options.cutoff(at: moment), held: marking.held)
                 try await sweep.run(&sum) { try await report(.progress($0)) }
                 if options.explains { try await explain(marking.marks, report) }
                 try await condemn(marking.marks, at: moment, &sum, report)

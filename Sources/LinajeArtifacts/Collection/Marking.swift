@@ -30,6 +30,9 @@ struct Marking {
     private(set) var losses: [String] = []
     private(set) var lossCount = 0
     private(set) var rootCount = 0
+    /// Packs with recipes of files in dispute.
+    private(set) var held: Set<PackName> = []
+    private var disputed: Set<SHA256Digest> = []
 
     init(store: ArtifactStore, roots: any TreeRoots) async throws {
         self.store = store
@@ -60,6 +63,7 @@ struct Marking {
             _ = try await mark(TreeRoot(digest: tree, isOurs: false))
         }
         for file in store.uses.reading { marks.insert(BlobKey(.recipe, file)) }
+        disputed = try await store.index.allDisputes()
         let packs = try await store.index.packs()
         for (number, pack) in packs.keys.sorted().enumerated() {
             try await markChunks(of: pack, size: packs[pack])
@@ -102,8 +106,11 @@ struct Marking {
     private mutating func markChunks(of pack: PackName, size: UInt64?) async throws {
         do {
             let header = try await store.reader.header(of: pack, size: size)
-            for entry in header.entries
-            where entry.key.kind == .recipe && marks.contains(entry.key) {
+            let recipes = header.entries.filter { $0.key.kind == .recipe }
+            if !disputed.isEmpty, recipes.contains(where: { disputed.contains($0.key.digest) }) {
+                held.insert(pack)
+            }
+            for entry in recipes where marks.contains(entry.key) {
                 let recipe = try await store.recipe(entry, in: pack)
                 for chunk in recipe.chunks { marks.insert(BlobKey(.chunk, chunk.digest)) }
             }

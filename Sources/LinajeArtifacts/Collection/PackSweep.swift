@@ -13,19 +13,23 @@ struct PackSweep {
     let store: ArtifactStore
     /// What was condemned by then may go.
     let cutoff: Timestamp
+    /// Packs that stay as they are: they have recipes of files in dispute, of which one is right.
+    let held: Set<PackName>
     private var rewriter: PackRewriter
     private var sizes: [PackName: UInt64] = [:]
 
-    init(store: ArtifactStore, cutoff: Timestamp) {
+    init(store: ArtifactStore, cutoff: Timestamp, held: Set<PackName>) {
         self.store = store
         self.cutoff = cutoff
+        self.held = held
         rewriter = PackRewriter(store: store)
     }
 
     mutating func run(
         _ sum: inout CollectionSum, progress: (CollectionSum) async throws -> Void
     ) async throws {
-        for share in try await store.index.condemnedShares(by: cutoff) {
+        for share in try await store.index.condemnedShares(by: cutoff)
+        where !held.contains(share.pack) {
             let blobs = try await store.index.blobs(in: share.pack)
             let dead = blobs.filter { blob in
                 guard let since = blob.condemnedAt, since <= cutoff else { return false }

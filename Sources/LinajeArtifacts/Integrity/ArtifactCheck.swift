@@ -37,6 +37,11 @@ package struct ArtifactCheck: Sendable {
             }
             store.emptyCaches()
         }
+        try await store.settleDisputes { file in
+            sum.findings += 1
+            try await report(
+                .finding(CheckFinding(object: "file \(file)", finding: ArtifactStore.wrong(file))))
+        }
         try await checkRoots(&sum, report)
         return sum
     }

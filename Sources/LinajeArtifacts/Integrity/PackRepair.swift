@@ -253,9 +253,7 @@ extension ChunkIndex {
         try await sql.write { connection in
             var id = try ChunkIndex.enter(pack, size: size, connection)
             if id == nil {
-                let name = SQLValue.blob(pack.digest.bytes)
-                id = try connection.first(
-                    "SELECT id FROM artifact_packs WHERE name = ?", [name], { try $0.int(0) })
+                id = try ChunkIndex.id(of: pack, connection)
                 if let id {
                     try connection.execute(
                         "DELETE FROM chunk_index WHERE pack = ?", [.integer(id)])
@@ -272,11 +270,12 @@ extension ChunkIndex {
     /// Enters one blob of a pack that is entered, unless it is known elsewhere.
     func adopt(_ entry: PackEntry, in pack: PackName) async throws {
         try await sql.write { connection in
-            let id = try connection.first(
-                "SELECT id FROM artifact_packs WHERE name = ?", [.blob(pack.digest.bytes)],
-                { try $0.int(0) })
-            guard let id else { return }
+            guard let id = try ChunkIndex.id(of: pack, connection) else { return }
             try ChunkIndex.insert([entry], pack: id, connection)
+            // Of a recipe nobody knows whether it is as right as the one that was lost.
+            if entry.key.kind == .recipe {
+                try ChunkIndex.beginDispute(entry.key.digest, connection)
+            }
             try ChunkIndex.sumUp(id, connection)
         }
     }

@@ -16,6 +16,10 @@ struct PackCopy: Sendable {
     ///   of it is at the destination.
     func copy(_ pack: PackName, size: UInt64) async throws -> PackHeader {
         let header = try await source.header(of: pack, size: size)
+        var named: Set<BlobKey> = []
+        for entry in header.blobs where !named.insert(entry.key).inserted {
+            throw PackHeader.corrupt(pack, "lists \(entry.key) twice")
+        }
         let writer = try await destination.put(pack.key)
         do {
             try await write(pack, header, to: writer)

@@ -55,7 +55,11 @@ struct PackReading: Sendable {
         return bytes
     }
 
-    private func readLong(
+    /// Checks a blob piece by piece.
+    ///
+    /// - Parameter take: gets its stored bytes before they are known to be right.
+    /// - Throws: `corrupt`, `storeTooNew` unless they are.
+    func readLong(
         _ entry: PackEntry, of pack: PackName, take: ([UInt8]) async throws -> Void
     ) async throws {
         let check = try LongBlobCheck(BlobLocation(entry, in: pack))

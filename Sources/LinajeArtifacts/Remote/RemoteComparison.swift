@@ -98,13 +98,13 @@ struct RemoteComparison: Sendable {
 
     private mutating func blobs(
         _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader
-    ) async throws -> Set<BlobKey> {
-        var out: Set<BlobKey> = []
+    ) async throws -> Set<HeldBlob> {
+        var out: Set<HeldBlob> = []
         for pack in packs.keys.sorted() {
             guard out.count < Self.mostForeignBlobs, damages.count < Self.mostDamages else { break }
             try Task.checkCancellation()
             guard let header = try await header(pack, packs, backend, reader) else { continue }
-            out.formUnion(header.blobs.lazy.map(\.key))
+            out.formUnion(header.blobs.lazy.map(HeldBlob.init))
         }
         return out
     }
@@ -113,7 +113,7 @@ struct RemoteComparison: Sendable {
     /// copies them to name, and after `mostDamages` of them the others are not looked at.
     private func uncovered(
         _ packs: [PackName: UInt64], _ backend: any ArtifactBackend, _ reader: BlobReader,
-        by blobs: Set<BlobKey>
+        by blobs: Set<HeldBlob>
     ) async throws -> [PackName: UInt64] {
         var out = packs
         var unreadable = 0
@@ -122,13 +122,25 @@ struct RemoteComparison: Sendable {
             try Task.checkCancellation()
             do {
                 let header = try await reader.header(of: pack, size: size)
-                if header.blobs.allSatisfy({ blobs.contains($0.key) }) { out[pack] = nil }
+                if header.blobs.allSatisfy({ blobs.contains(HeldBlob($0)) }) { out[pack] = nil }
             } catch let error as LinajeError where error.isOfPack {
                 unreadable += 1
                 if try await backend.stat(pack.key) == nil { out[pack] = nil }
             }
         }
         return out
+    }
+}
+
+/// What one side has, so that the other need not give it. A recipe is the same only where its bytes
+/// are: nothing else says that it is the right one.
+private struct HeldBlob: Hashable {
+    private let key: BlobKey
+    private let check: BlobCheck?
+
+    init(_ entry: PackEntry) {
+        key = entry.key
+        check = entry.key.kind == .recipe ? entry.check : nil
     }
 }
 

@@ -64,6 +64,9 @@ extension ArtifactStore {
             }
             // What the index has lost of packs that are here, it finds again.
             try await enterUnknown(comparison.common)
+            try await settleDisputes { file in
+                try await findings.add("", Self.wrong(file), progress, report)
+            }
         }
         try await findings.finish(progress, report)
         progress.pack = ""
@@ -127,6 +130,12 @@ extension ArtifactStore {
                 try await findings.add(pack.key, error.message, progress, report)
             }
         }
+    }
+
+    /// What is said of a file that no recipe makes.
+    static func wrong(_ file: SHA256Digest) -> String {
+        "the packs that list the chunks of file \(file) are wrong about it; upload it again, or pull it "
+            + "from another remote"
     }
 
     private func enterUnknown(_ packs: [PackName: UInt64]) async throws {
