@@ -9,6 +9,10 @@ extension S3Client {
 
     /// Most objects that a list may have: of packs, 64 TiB.
     static let mostObjects = 4_000_000
+    /// Most bytes of all its keys together; a pack's has 78.
+    static let mostKeyBytes = 512 << 20
+    /// Most pages in a row without an object that is ours.
+    static let mostEmptyPages = 1_000
 
     /// What S3 says of an object.
     struct Facts: Sendable {
@@ -52,12 +56,15 @@ extension S3Client {
     /// All objects whose keys begin with `prefix`, page by page, in the order of the server.
     ///
     /// - Parameter pageKeys: objects of a page, at most 1,000.
+    /// - Throws: for a list that does not come to an end as well.
     package func list(
         prefix: String, pageKeys: Int = 1_000
     ) async throws -> [(key: String, size: UInt64)] {
         var out: [(key: String, size: UInt64)] = []
         var token: String?
+        var (keyBytes, emptyPages) = (0, 0)
         repeat {
+            let before = out.count
             var call = Call(verb: "list", method: "GET")
             call.query = [
                 ("list-type", "2"), ("encoding-type", "url"), ("max-keys", "\(pageKeys)"),
@@ -72,8 +79,12 @@ extension S3Client {
                     continue
                 }
                 out.append((key, object.size))
+                keyBytes += key.utf8.count
             }
-            guard page.next == nil || page.next != token, out.count <= Self.mostObjects else {
+            emptyPages = out.count > before ? 0 : emptyPages + 1
+            guard page.next == nil || page.next != token, out.count <= Self.mostObjects,
+                keyBytes <= Self.mostKeyBytes, emptyPages <= Self.mostEmptyPages
+            else {
                 throw error(S3Failure(damaged: "its list does not come to an end"), call)
             }
             token = page.next

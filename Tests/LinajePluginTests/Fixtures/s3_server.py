@@ -86,6 +86,11 @@ class Proxy(Handler):
             return self.answer(fault["status"], headers, text.encode())
         if kind == "drop":
             return self.end()
+        if kind == "endless":
+            # A page of nothing, and always another one.
+            text = ("<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>"
+                    f"{fault['times']}</NextContinuationToken></ListBucketResult>")
+            return self.answer(200, [("Content-Type", "application/xml")], text.encode())
         if kind == "slow":
             time.sleep(fault["seconds"])
         status, headers, content = self.pass_on(body)

@@ -43,6 +43,19 @@ struct S3FaultTests {
         #expect(try await storage.list(prefix: "").map(\.key) == ["packs/a"])
     }
 
+    @Test("a list of empty pages that never ends is given up")
+    func endlessList() async throws {
+        let server = try S3TestServer.shared
+        let bucket = try server.bucket()
+        let storage = try server.storage(bucket)
+        try server.harm(bucket, "GET", "list-type", .named("endless"), times: 1_000_000)
+        let error = await #expect(throws: LinajeError.self) {
+            _ = try await storage.list(prefix: "packs/")
+        }
+        let message = error?.message ?? ""
+        #expect(message.contains("does not come to an end"), "\(message)")
+    }
+
     @Test(
         "a write outlives what passes, an answer that was lost too",
         arguments: [
