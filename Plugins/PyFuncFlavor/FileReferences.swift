@@ -26,27 +26,36 @@ struct FileReferences {
         self.folders = folders
     }
 
-    /// A warning for each file that a flavor names and that is not there.
+    /// A finding for each file that a flavor names and that is not there.
     func check(_ flavor: MLmodelFile.Flavor) -> [Finding] {
         flavor.facts.sorted { $0.key < $1.key }.flatMap { key, value -> [Finding] in
             let isArtifact = key.hasPrefix("artifacts.") && key.hasSuffix(".path")
             guard isArtifact || Self.keys.contains(key), value != "null" else { return [] }
-            return check(value, of: "flavor \(flavor.name), \(key)")
+            // MLflow keeps the path that the code came from, and opens the file of that name in the model.
+            return check(
+                value, of: "flavor \(flavor.name), \(key)", isOpened: key != "model_code_path")
         }
     }
 
-    /// A warning when `path` is not in the model; `origin` says what names it.
-    func check(_ path: String?, of origin: String) -> [Finding] {
+    /// A finding when `path` is not in the model; `origin` says what names it. One that leads outside is
+    /// a danger: what a loader opens there, no scan has seen.
+    func check(_ path: String?, of origin: String, isOpened: Bool = true) -> [Finding] {
         guard let path, !path.isEmpty, path != "." else { return [] }
         let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
         let what: String
-        if (try? TreePath(trimmed)) == nil {
+        var severity = Finding.Severity.warning
+        if isOpened, path.hasPrefix("/") || path.split(separator: "/").contains("..") {
+            severity = .danger
+            what =
+                "names \"\(path.prefix(200))\", which leads outside the model: loading it reads "
+                + "there"
+        } else if (try? TreePath(trimmed)) == nil {
             what = "names \"\(path.prefix(200))\", which is no path inside the model"
         } else if paths.contains(trimmed) || folders.contains(trimmed) {
             return []
         } else {
             what = "names \"\(path.prefix(200))\", which is not in the model"
         }
-        return [Finding(severity: .warning, path: "MLmodel", message: "\(origin): it \(what)")]
+        return [Finding(severity: severity, path: "MLmodel", message: "\(origin): it \(what)")]
     }
 }

@@ -47,9 +47,11 @@ public struct PyFuncFlavor: ModelFlavor {
         flavors[place].facts.merge(facts) { flavor, _ in flavor }
 
         let requirements = await requirements(of: source, files)
+        let isDangerous = findings.contains { $0.severity == .danger }
         return ModelDescription(
             flavors: flavors, signature: model.signature, requirements: requirements.lines,
-            findings: findings + requirements.findings)
+            findings: findings + requirements.findings,
+            verdict: isDangerous ? .dangerous : nil)
     }
 
     /// The version of the framework that wrote a flavor: what stands under `sklearn_version`,

@@ -86,13 +86,34 @@ struct PyFuncFlavorTests {
         #expect(model.findings.allSatisfy { $0.severity == .warning && $0.path == "MLmodel" })
     }
 
-    @Test("a folder counts as there, a path that leads outside does not")
+    private func describe(conf text: String) async throws -> ModelDescription {
+        try await flavor.describe(
+            MemoryModelSource([
+                "MLmodel": Array("flavors: {a: {\(text)}}".utf8), "data/x/weights.bin": [1],
+            ]))
+    }
+
+    @Test("a folder counts as there, and what is no path does not")
     func paths() async throws {
-        let text = "flavors: {a: {data: data, model_data: data/, code: ../x, model_path: /etc/x}}"
-        let model = try await flavor.describe(
-            MemoryModelSource(["MLmodel": Array(text.utf8), "data/x/weights.bin": [1]]))
+        let model = try await describe(
+            conf: "data: data, model_data: data/, code: a//b, model_code_path: /home/x/model.py")
         #expect(model.findings.count == 2)
         #expect(model.findings.allSatisfy { $0.message.contains("no path inside the model") })
+        #expect(model.findings.allSatisfy { $0.severity == .warning })
+        #expect(model.verdict == nil)
+    }
+
+    @Test(
+        "a path that leads outside is dangerous: what is loaded there, no scan has seen",
+        arguments: [
+            "data: ../x", "model_path: /etc/x", "model_data: data/../../x", "python_model: ..",
+            "artifacts: {a: {path: ../../a.pkl}}",
+        ])
+    func outside(conf: String) async throws {
+        let model = try await describe(conf: conf)
+        #expect(model.findings.map(\.severity) == [.danger])
+        #expect(model.findings.first?.message.contains("leads outside the model") == true)
+        #expect(model.verdict == .dangerous)
     }
 
     @Test("a file without flavors is described with a warning")
