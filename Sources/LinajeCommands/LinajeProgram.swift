@@ -95,7 +95,7 @@ enum ExitCodes {
     static let failed: Int32 = 1
     /// The command line makes no sense.
     static let usage: Int32 = 2
-    /// What was compared differs, for commands that are asked to say so.
+    /// What was compared differs, or what was scanned is bad, for commands that are asked to say so.
     static let differs: Int32 = 3
     /// The same, in a way that breaks who relies on it.
     static let breaks: Int32 = 4

@@ -10,6 +10,6 @@ struct ModelCommand: AsyncParsableCommand {
             ModelHistoryCommand.self, ModelDownloadCommand.self, ModelCreateCommand.self,
             ModelDescribeCommand.self, ModelTagCommand.self, ModelPolicyCommand.self,
             ModelAcceptCommand.self, ModelDiffCommand.self, ModelDeleteCommand.self,
-            ModelPredictCommand.self, ModelServeCommand.self,
+            ModelScanCommand.self, ModelPredictCommand.self, ModelServeCommand.self,
         ], aliases: ["models"])
 }

@@ -3,20 +3,52 @@ import Glibc
 import LinajeDomain
 import LinajePluginKit
 
-/// The files of a model in a folder of this machine. What is no ordinary file, links too, is not seen.
+/// The files of a model on this machine. What is no ordinary file is not seen; links to files only where
+/// they are followed.
 struct FolderModelSource: ModelSource {
     /// Most files and folders below it.
     static let mostEntries = 100_000
 
     let folder: String
+    private let followsLinks: Bool
+    /// What is there and not seen: links, sockets.
+    private(set) var unseen: [String] = []
     private var known: [ModelSourceFile]
     private(set) var paths: Set<String>
 
     /// Bytes of all files.
     var size: UInt64 { known.reduce(0) { $0 &+ $1.size } }
 
+    /// Looks at a folder, or at one file as if it were alone in its folder. Blocks.
+    ///
+    /// - Parameter followsLinks: whether links to files are seen as those; links to folders never are.
+    static func look(at path: String, followsLinks: Bool) throws -> FolderModelSource {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw LinajeError(.notFound, "\(path): \(String(cString: strerror(errno)))")
+        }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            return try FolderModelSource(path, followsLinks: followsLinks)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw LinajeError(.invalidArgument, "\(path) is neither a file nor a folder")
+        }
+        let slash = path.lastIndex(of: "/")
+        return FolderModelSource(
+            file: slash.map { String(path[path.index(after: $0)...]) } ?? path,
+            in: slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".",
+            size: UInt64(clamping: status.st_size), followsLinks: followsLinks)
+    }
+
+    private init(file name: String, in folder: String, size: UInt64, followsLinks: Bool) {
+        self.folder = folder
+        self.followsLinks = followsLinks
+        known = [ModelSourceFile(path: name, size: size)]
+        paths = [name]
+    }
+
     /// Looks at a folder. Blocks.
-    init(_ folder: String) throws {
+    init(_ folder: String, followsLinks: Bool = false) throws {
         var status = stat()
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw LinajeError(
@@ -33,11 +65,21 @@ struct FolderModelSource: ModelSource {
             )
         }
         self.folder = folder
-        known = names.sorted().compactMap { name in
+        self.followsLinks = followsLinks
+        known = []
+        for name in names.sorted() {
             var status = stat()
-            guard lstat("\(folder)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG
-            else { return nil }
-            return ModelSourceFile(path: name, size: UInt64(clamping: status.st_size))
+            let path = "\(folder)/\(name)"
+            guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else {
+                // A folder is listed with what is in it; a link to one is not.
+                if lstat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR {
+                    unseen.append(name)
+                }
+                continue
+            }
+            known.append(ModelSourceFile(path: name, size: UInt64(clamping: status.st_size)))
         }
         paths = Set(known.map(\.path))
     }
@@ -57,8 +99,9 @@ struct FolderModelSource: ModelSource {
             throw LinajeError(.notFound, "model has no file \"\(path)\"")
         }
         let whole = "\(folder)/\(path)"
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW)
         return try await BlockingThread.run {
-            let descriptor = open(whole, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            let descriptor = open(whole, flags)
             guard descriptor >= 0 else { throw Self.unreadable(whole) }
             defer { close(descriptor) }
             guard let start = off_t(exactly: offset) else { return [] }
