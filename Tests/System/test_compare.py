@@ -68,6 +68,18 @@ def test_a_little_comparison_of_artifacts_gets_back_what_was_put_and_says_what_i
     assert "| Linaje, artifact put |" in text and "60 small files" in text and folder not in text
 
 
+def test_what_a_plugin_costs_others_is_measured_beside_daemons_of_its_own(folder):
+    page = f"{folder}/page.md"
+    found = compare("run-models", folder, page, "--only", "plugins")["plugins"]
+    assert [row["case"] for row in found["rows"]] == [
+        "alone", "beside a plugin that spins", "beside a plugin that crashes"]
+    for row in found["rows"]:
+        assert row["calls"] == 50 and 0 < row["p50"] <= row["p99"] <= row["longest"]
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    assert "| beside a plugin that spins | 50 |" in text and folder not in text
+
+
 def test_the_same_seed_makes_the_same_data_and_another_seed_other(folder):
     digests = [data_digest(f"{folder}/{number}", seed) for number, seed in enumerate((3, 3, 4))]
     assert digests[0] == digests[1] != digests[2]

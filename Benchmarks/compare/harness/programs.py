@@ -42,7 +42,7 @@ def find(arguments):
         found = {"linajed": arguments.linajed, "linaje": arguments.linaje or beside}
     else:
         build = os.path.join(ROOT, ".build-release")
-        for product in ("linajed", "linaje"):
+        for product in ("linajed", "linaje", "linaje-flavor-host"):
             say(f"building {product} (release); the first time takes some ten minutes")
             subprocess.run(["swift", "build", "-c", "release", "--scratch-path", build,
                             "--product", product], cwd=ROOT, check=True, stdout=sys.stderr)
