@@ -23,6 +23,7 @@ struct CollectionSimulationTests {
         try await Self.run(first, count, 0, facts)
         try await odd
         let sum = facts.sum.withLock { $0 }
+        Campaign.report("interleavings: \(count) seeds from \(first): \(sum)")
         // The simulation must come to what it is about.
         #expect(sum.deaths > count / 5 && sum.rescued > count / 20, "\(sum)")
         #expect(sum.removed > count / 5 && sum.commits > count, "\(sum)")
@@ -38,6 +39,7 @@ struct CollectionSimulationTests {
         try await ChunkIndex(sql: sql).prepare()
         for seed in first..<first + count where seed % 2 == part {
             try await ChunkIndex(sql: sql).clear()
+            Campaign.progress(Int(seed - first), of: Int(count), "interleavings")
             let found = try await Simulation(seed: seed, sql: sql).run()
             facts.sum.withLock { $0.add(found) }
         }

@@ -55,9 +55,24 @@ final class Shared<Value: Sendable>: Sendable {
     var now: Value { value.withLock { $0 } }
 }
 
+/// What long campaigns say while they run.
+enum Campaign {
+    /// Prints a result at once, also where nobody but a file listens.
+    static func report(_ text: String) {
+        print(text)
+        fflush(nil)
+    }
+
+    /// Says on standard error how far a long campaign is, twenty times in all.
+    static func progress(_ index: Int, of count: Int, _ noun: String) {
+        guard count >= 5_000, index.isMultiple(of: count / 20) else { return }
+        FileHandle.standardError.write(Data("\(noun): \(index) of \(count)\n".utf8))
+    }
+}
+
 /// Runs `body` for each number below `count`, two at a time.
 func twoAtATime(
-    _ count: Int, _ body: @Sendable @escaping (Int) async throws -> Void
+    _ count: Int, of noun: String = "parts", _ body: @Sendable @escaping (Int) async throws -> Void
 ) async throws {
     let next = Shared(0)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -69,6 +84,7 @@ func twoAtATime(
                         return next
                     }
                     guard index < count else { return }
+                    Campaign.progress(index, of: count, noun)
                     try await body(index)
                 }
             }

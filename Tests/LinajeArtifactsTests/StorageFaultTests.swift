@@ -11,7 +11,7 @@ import Testing
 ///
 /// `LINAJE_STORAGE_POINTS=all` tries each of them, a number so many; `LINAJE_SEED` chooses which;
 /// `LINAJE_STORAGE_POINT="repair inputError 54"` is one of them, as a failure names it.
-@Suite("A death or an error at any system call", .timeLimit(.minutes(120)))
+@Suite("A death or an error at any system call", .timeLimit(.minutes(360)))
 struct StorageFaultTests {
     /// What happens at a call.
     enum Blow: CaseIterable {
@@ -207,7 +207,7 @@ struct StorageFaultTests {
         let chosen = (0..<count).map { points[($0 * points.count / count + shift) % points.count] }
         let sum = Shared((fired: 0, failed: 0))
         let plan = chosen
-        try await twoAtATime(count) { index in
+        try await twoAtATime(count, of: "storage faults") { index in
             let trial = try await plan[index].stage.trial()
             let outcome = try await trial.run(plan[index].blow, at: plan[index].call)
             sum.with {
@@ -216,7 +216,7 @@ struct StorageFaultTests {
             }
         }
         let (fired, failed) = sum.now
-        print(
+        Campaign.report(
             "storage faults: \(count) of \(points.count) points (calls:\(counted) each with "
                 + "\(Blow.allCases.count) blows), seed \(seed); \(fired) fell, \(failed) failed the "
                 + "operation")
