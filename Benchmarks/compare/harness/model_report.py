@@ -23,7 +23,8 @@ One client asks for GetStatus every two milliseconds, in windows that take turns
 again and again and a plugin that is asked about it spins for ever, or crashes, or is not there ("alone"). Each
 window has a daemon of its own."""
 
-HARMLESS = {"Linaje": (0,), "picklescan": (0,), "modelscan": (0,), "fickling": (0,)}
+# What all of them end with where they find something.
+FOUND = {"Linaje": 3, "picklescan": 1, "modelscan": 1, "fickling": 1}
 
 
 def tables(found):
@@ -71,9 +72,11 @@ def scanned(row, ours):
     if row["error"]:
         return row["error"]
     said = milliseconds(row["seconds"] * 1_000)
-    if row is not ours:
+    if row is not ours and ours["seconds"]:
         said += f" ({row['seconds'] / ours['seconds']:.0f} ×)"
-    return said if row["code"] in HARMLESS[row["tool"]] else f"{said}, WRONG: not called harmless"
+    if row["code"] == FOUND[row["tool"]]:
+        return f"{said}, WRONG: not called harmless"
+    return said if row["code"] == 0 else f"not read: ends with {row['code']}"
 
 
 def describing_table(rows):

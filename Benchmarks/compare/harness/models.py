@@ -46,20 +46,25 @@ def scanners(built, environment):
 def scan(built, environment, sizes, folder):
     """Seconds of each scanner for each file: medians of rounds that are taken in turns."""
     found = {}
+    # A scanner that cannot even say what it can do has said nothing about a file.
+    broken = {tool: done["error"] for tool, command in scanners(built, environment)
+              if (done := run([*command[:-1], "--help"] if tool == "Linaje" else
+                              [command[0], "--help"], folder, SECONDS))["code"] != 0}
     for _ in range(max(1, min(3, sizes["rounds"]))):
         for name in PICKLES:
             path = f"{folder}/models/{name}"
             for tool, command in scanners(built, environment):
                 row = found.setdefault((name, tool), {
-                    "file": name, "bytes": os.path.getsize(path), "tool": tool, "seconds": []})
-                if row.get("error"):
+                    "file": name, "bytes": os.path.getsize(path), "tool": tool, "seconds": [],
+                    "error": broken.get(tool)})
+                if row["error"]:
                     continue
                 done = run([*command, path], folder, SECONDS)
                 row["error"] = done["error"] if done["code"] is None else None
                 row["code"] = done["code"]
                 row["seconds"].append(done["seconds"])
                 say(f"scanning {name} with {tool}: {done['seconds']:.2f} s, ends with {done['code']}")
-    return [{**row, "seconds": statistics.median(row["seconds"])} for row in found.values()]
+    return [{**row, "seconds": statistics.median(row["seconds"] or [0])} for row in found.values()]
 
 
 def describe(built, environment, sizes, folder):
