@@ -64,6 +64,8 @@ def test_a_folder_is_one_model_and_its_links_are_followed(models):
         each["name"] for each in shown["flavors"]}
     (folder / "more.pkl").symlink_to("../evil.pkl")
     assert scan(models, "snapshot/", "--json", code=3)[0]["model"]["verdict"] == "dangerous"
+    (models / "latest").symlink_to("snapshot")
+    assert scan(models, "latest", "--json", code=3)[0]["model"]["verdict"] == "dangerous"
 
 
 def test_what_was_not_looked_at_is_not_called_safe(models):

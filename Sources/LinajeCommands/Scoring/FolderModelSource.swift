@@ -28,7 +28,9 @@ struct FolderModelSource: ModelSource {
             throw LinajeError(.notFound, "\(path): \(String(cString: strerror(errno)))")
         }
         guard status.st_mode & S_IFMT != S_IFDIR else {
-            return try FolderModelSource(path, followsLinks: followsLinks)
+            // A link to a folder would be listed as one without files.
+            return try FolderModelSource(
+                PluginPackage.absolute(path), followsLinks: followsLinks)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw LinajeError(.invalidArgument, "\(path) is neither a file nor a folder")
