@@ -208,8 +208,8 @@ let package = Package(
         program(
             "linaje-flavor-host",
             [
-                "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajeHost",
-                "LinajePluginKit", "ONNXFlavor", "PyFuncFlavor", "PyTorchFlavor",
+                "CatBoostFlavor", "GGUFFlavor", "KerasFlavor", "LightGBMFlavor", "LinajeDomain",
+                "LinajeHost", "LinajePluginKit", "ONNXFlavor", "PyFuncFlavor", "PyTorchFlavor",
                 "SafetensorsFlavor", "ScanFlavor", "SklearnFlavor", "TensorFlowFlavor",
                 "TransformersFlavor", "XGBoostFlavor",
             ]),

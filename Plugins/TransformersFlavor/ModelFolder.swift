@@ -95,6 +95,12 @@ struct ModelFolder {
 
     // MARK: Findings
 
+    /// A file that this flavor does not read, and a loader may.
+    mutating func noteUnread(_ path: String, _ message: String) {
+        verdict = max(verdict, .unknown)
+        note(.warning, path, message)
+    }
+
     mutating func note(_ severity: Finding.Severity, _ path: String, _ message: String) {
         if severity == .danger { verdict = .dangerous }
         guard findings.count < ModelDescription.Bounds.findings else { return }

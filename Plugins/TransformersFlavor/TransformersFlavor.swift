@@ -28,7 +28,8 @@ public struct TransformersFlavor: ModelFlavor {
         return false
     }
 
-    /// A file that is malformed is a finding; the others are described all the same.
+    /// A file that is malformed is a finding, and nobody knows what loading it runs; the others are
+    /// described all the same.
     public func describe(_ source: any ModelSource) async throws -> ModelDescription {
         var folder = ModelFolder(try await source.files())
         for file in folder.described {
@@ -37,7 +38,7 @@ public struct TransformersFlavor: ModelFlavor {
             } catch let error as LinajeError
                 where error.code == .invalidArgument || error.code == .limitExceeded
             {
-                folder.note(.warning, file.path, error.message)
+                folder.noteUnread(file.path, error.message)
             }
         }
         return folder.description

@@ -21,7 +21,8 @@ package import LinajePluginKit
 ///                  the last collection, scrub and check
 /// ```
 /// A blob that stands in several packs has one row, for the pack that was entered first, or of a recipe
-/// for the one that is right (`RecipeDisputes`); only there it counts in the sums. Condemned blobs count too, and are read like others until their pack goes.
+/// for the one that is right (`RecipeDisputes`); only there it counts in the sums. Condemned blobs
+/// count too, and are read like others until their pack goes.
 package struct ChunkIndex: Sendable {
     /// Keys in one query; shorter lists are filled up to a power of four, so that few different
     /// statements are prepared.

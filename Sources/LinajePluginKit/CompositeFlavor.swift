@@ -3,15 +3,23 @@ public import LinajeDomain
 /// Several flavors as one: each that recognises a model describes it, and what they say is merged
 /// in their order.
 ///
-/// A flavor that fails costs its own part only: its message becomes a warning among the findings.
+/// A flavor that fails costs its own part only: its message becomes a warning among the findings. Where
+/// the flavors are those that look for code, the model is not called safe then (`failed`).
 /// Files that nobody recognises give an empty description.
 public struct CompositeFlavor: ModelFlavor {
     public let descriptor: PluginDescriptor
     /// In the order in which they are asked.
     public let flavors: [any ModelFlavor]
+    private let failed: ScanVerdict?
 
-    public init(_ flavors: [any ModelFlavor], name: String = "composite", version: String = "1") {
+    /// - Parameter failed: The least that a model's verdict is when a flavor failed on it; `nil`: a
+    ///   failure says nothing about it.
+    public init(
+        _ flavors: [any ModelFlavor], name: String = "composite", version: String = "1",
+        failed: ScanVerdict? = nil
+    ) {
         self.flavors = flavors
+        self.failed = failed
         descriptor = PluginDescriptor(name: name, kind: .modelFlavor, version: version)
     }
 
@@ -31,6 +39,7 @@ public struct CompositeFlavor: ModelFlavor {
                     throw error
                 }
                 whole.findings.append(Self.finding(of: flavor, error))
+                whole.verdict = [whole.verdict, failed].compactMap(\.self).max()
             }
         }
         return whole.bounded()

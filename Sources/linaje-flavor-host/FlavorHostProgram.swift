@@ -1,4 +1,5 @@
 import Glibc
+import LinajeDomain
 import LinajeHost
 import LinajePluginKit
 
@@ -27,7 +28,7 @@ enum FlavorHostProgram {
             let flavors = try BuiltinFlavors.catalog().flavors
             // No files: all that it needs is loaded by now.
             try confinement.apply()
-            return await FlavorHost.serve(flavors)
+            return await FlavorHost.serve(flavors, failed: .unknown)
         } catch {
             let line = Array("linaje-flavor-host: \(error)\n".utf8)
             _ = write(STDERR_FILENO, line, line.count)

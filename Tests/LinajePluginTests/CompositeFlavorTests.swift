@@ -44,6 +44,23 @@ struct CompositeFlavorTests {
         let whole = try await CompositeFlavor([bad, good]).describe(source)
         #expect(whole.flavors.map(\.name) == ["good"])
         #expect(whole.findings == [Finding(severity: .warning, message: "bad: x is torn")])
+        #expect(whole.verdict == nil)
+    }
+
+    @Test(
+        "what a flavor failed on is not called safe by the others, nor better than they call it",
+        arguments: [
+            (ScanVerdict?.none, ScanVerdict.unknown), (.safe, .unknown), (.dangerous, .dangerous),
+        ])
+    func failedVerdict(of good: ScanVerdict?, expected: ScanVerdict) async throws {
+        let bad = Scripted(name: "bad") { throw LinajeError(.invalidArgument, "x is torn") }
+        let other = Scripted(name: "good") {
+            ModelDescription(flavors: [.init(name: "good")], verdict: good)
+        }
+        for flavors in [[bad, other], [other, bad]] {
+            let whole = try await CompositeFlavor(flavors, failed: .unknown).describe(source)
+            #expect(whole.verdict == expected)
+        }
     }
 
     @Test("files that nobody recognises give an empty description")

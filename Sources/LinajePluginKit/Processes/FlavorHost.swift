@@ -8,14 +8,17 @@ public enum FlavorHost {
     /// Standard output belongs to the protocol: what flavors print goes to standard error instead.
     /// When the input ends while a flavor still works, the process ends at once.
     ///
-    /// - Parameter name: What the process calls itself.
+    /// - Parameters:
+    ///   - name: What the process calls itself.
+    ///   - failed: The least that a model's verdict is when a flavor failed on it.
     /// - Returns: The exit status for the process: 0 after a clean end, 1 after a peer that broke
     ///   the protocol.
     public static func serve(
         _ flavors: [any ModelFlavor], name: String = "linaje-flavor-host",
-        version: String = LinajeVersion.current
+        version: String = LinajeVersion.current, failed: ScanVerdict? = nil
     ) async -> Int32 {
         await PluginHost.serve(
-            HostedFlavors(CompositeFlavor(flavors, name: name, version: version)))
+            HostedFlavors(
+                CompositeFlavor(flavors, name: name, version: version, failed: failed)))
     }
 }

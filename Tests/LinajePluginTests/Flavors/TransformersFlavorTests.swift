@@ -145,6 +145,27 @@ struct TransformersFlavorTests {
         }
     }
 
+    @Test(
+        "a file that is not read here, and may be by a loader, is not called safe",
+        arguments: [
+            (
+                "adapter_config.json",
+                #"{"peft_type": "LORA", "r": NaN, "auto_mapping": {"parent_library": "evil"}}"#
+            ),
+            ("generation_config.json", "{"),
+            (
+                "tokenizer_config.json",
+                #"{"auto_map": {}, "auto_map": {"AutoTokenizer": ["x.Y", null]}}"#
+            ),
+        ])
+    func unread(path: String, text: String) async throws {
+        let model = try await flavor.describe(
+            MemoryModelSource([
+                "config.json": Self.bytes("{\"model_type\":\"x\"}"), path: Self.bytes(text),
+            ]))
+        #expect(model.verdict == .unknown, "\(model.findings)")
+    }
+
     @Test("shards that an index names and that are not there are warnings")
     func shards() async throws {
         let index = """
