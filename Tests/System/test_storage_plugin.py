@@ -147,6 +147,32 @@ def test_the_sftp_example_passes_the_conformance_suite(daemon, server, plugin):
     assert left == []
 
 
+def test_the_sftp_example_waits_for_no_answer_that_never_comes(server, monkeypatch):
+    """paramiko reads ahead in a thread. Where that is slow, answers are left over, and once were taken
+    for the whole of the next: it waited for a rest that nobody had asked for."""
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    import paramiko
+    import sftp
+    ahead = paramiko.SFTPFile._prefetch_thread
+
+    def slowly(file, chunks, most):
+        for chunk in chunks:
+            ahead(file, [chunk], most)
+            time.sleep(0.02)
+    monkeypatch.setattr(paramiko.SFTPFile, "_prefetch_thread", slowly)
+    monkeypatch.setattr(sftp, "TIMEOUT", 5)
+    place, _, options = server.place().partition("?")
+    store = sftp.Store(place, dict(each.split("=") for each in options.split("&")))
+    data = random.Random(6).randbytes(200_000)
+    store.put(1, "packs/ab")
+    store.append(1, data)
+    store.commit(1)
+    for offset, length in [(0, 100_000), (0, 10), (150_000, 10), (32_768, 100_000), (0, 1 << 20),
+                           (199_999, 2), (200_000, 1)]:
+        assert store.get("packs/ab", offset, length) == data[offset:offset + length]
+        time.sleep(0.2)  # The thread sends what is left, and nobody reads the answers.
+
+
 def test_what_was_pushed_to_a_plugin_comes_back_after_the_loss_of_the_store(
         daemon, server, plugin, tmp_path):
     daemon.start()

@@ -138,7 +138,7 @@ class Store:
                 raise Failed(INVALID_ARGUMENT, f"the address names no {needed}")
         self.user, self.host, self.root = user, host, "/" + folder.strip("/")
         self.options = options
-        self.sftp = self.reading = self.listing = None
+        self.sftp = self.listing = None
         self.uploads = {}
         self.folders = set()
 
@@ -146,7 +146,7 @@ class Store:
         """The connection, made when it is first needed and again when it is lost."""
         if self.sftp and self.sftp.get_channel().get_transport().is_active():
             return self.sftp
-        self.reading, self.uploads, self.folders = None, {}, set()
+        self.uploads, self.folders = {}, set()
         client = paramiko.SSHClient()
         client.load_host_keys(self.options["known_hosts"])
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -230,18 +230,14 @@ class Store:
 
     def get(self, key, offset, length):
         sftp = self.connect()
-        if not self.reading or self.reading[0] != key:
-            if self.reading:
-                self.reading[1].close()
-            self.reading = None
-            file = sftp.open(self.path(key), "rb")
+        # A file is opened for each piece: paramiko reads ahead once per file only. Asked again, it may
+        # take what the first time left over for the whole answer, and wait for the rest for ever.
+        with sftp.open(self.path(key), "rb") as file:
             found = file.stat()
             if stat.S_ISDIR(found.st_mode):
                 raise Failed(NOT_FOUND, f"there is no {key}")
-            self.reading = (key, file, found.st_size)
-        _key, file, size = self.reading
-        length = max(0, min(length, PIECE_BYTES, size - offset))
-        return b"".join(file.readv([(offset, length)])) if length else b""
+            length = max(0, min(length, PIECE_BYTES, found.st_size - offset))
+            return b"".join(file.readv([(offset, length)])) if length else b""
 
     def stat(self, key):
         try:
@@ -271,9 +267,6 @@ class Store:
         return rest[:PAGE], len(rest) <= PAGE
 
     def remove(self, key):
-        if self.reading and self.reading[0] == key:
-            self.reading[1].close()
-            self.reading = None
         try:
             self.connect().remove(self.path(key))
         except FileNotFoundError:
