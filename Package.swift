@@ -115,7 +115,7 @@ let package = Package(
         layer("LinajePluginKit", ["LinajeDomain", "LinajeHost", "LinajeWire", protobuf]),
         layer("LinajeModelFiles", ["CZlib", "LinajeDomain", "LinajePluginKit"]),
         layer("LinajeScoring", ["LinajeDomain"]),
-        layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit"]),
+        layer("LinajeConformance", ["LinajeDomain", "LinajePluginKit", "LinajeWire"]),
         flavor("CatBoostFlavor"),
         layer(
             "FilesystemStorage", ["CStorageCalls", "LinajeDomain", "LinajePluginKit"],

@@ -2,8 +2,8 @@ public import LinajeDomain
 import LinajeModelFiles
 public import LinajePluginKit
 
-/// Keras models: the archives of Keras 3 (`.keras`), and the HDF5 files of before, which are only
-/// recognised.
+/// Keras models: the archives of Keras 3 (`.keras`), the same unpacked, architectures as JSON, and the
+/// HDF5 files of before, which are only recognised.
 ///
 /// A configuration names classes and functions that Keras looks up while it loads; what is not
 /// Keras' own is told, and what has led to code being run is a danger (CVE-2024-3660,
@@ -11,77 +11,72 @@ public import LinajePluginKit
 public struct KerasFlavor: ModelFlavor {
     /// Longest configuration in bytes.
     static let mostConfigBytes = 32 << 20
-    /// Most files of one model.
-    static let mostFiles = 32
-    /// How much of an HDF5 file is searched, in bytes.
-    static let mostSearchedBytes = 8 << 20
-    private static let hdf5: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+    /// Most files of one model that are described.
+    static let mostFiles = 1_000
 
     public let descriptor = PluginDescriptor(name: "keras", kind: .modelFlavor, version: "1")
 
     public init() {}
 
     public func recognizes(_ source: any ModelSource) async throws -> Bool {
-        try await !Self.models(in: source).isEmpty
+        try await describeIfRecognized(source) != nil
     }
 
-    /// - Throws: `invalidArgument` or `limitExceeded` naming the file when one is malformed.
     public func describe(_ source: any ModelSource) async throws -> ModelDescription {
-        let models = try await Self.models(in: source)
-        guard models.count <= Self.mostFiles else {
-            throw LinajeError(
-                .limitExceeded,
-                "model has \(models.count) Keras files; at most \(Self.mostFiles) are read")
-        }
+        try await describeIfRecognized(source) ?? ModelDescription()
+    }
+
+    /// A file that is malformed is a finding and hides no other: a loader may read it otherwise, so an
+    /// archive is dangerous then, and a configuration, which may be another program's, unknown.
+    public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
+        let files = try await Self.models(in: source)
         var whole = ModelDescription()
-        for file in models {
-            let first = try await source.read(file.path, offset: 0, length: 8)
-            if first == Self.hdf5 {
-                whole.merge(try await Self.legacy(file, in: source))
-            } else {
-                whole.merge(try await KerasArchive(file, in: source).description)
+        for file in files.prefix(Self.mostFiles) {
+            do {
+                whole.merge(try await file.description(in: source))
+            } catch let error as LinajeError
+                where error.code == .invalidArgument || error.code == .limitExceeded
+            {
+                let isDangerous = file.kind == .archive && error.code == .invalidArgument
+                whole.merge(
+                    ModelDescription(
+                        findings: [
+                            Finding(
+                                severity: isDangerous ? .danger : .warning, path: file.file.path,
+                                message: "keras: \(error.message)")
+                        ],
+                        verdict: isDangerous ? .dangerous : .unknown))
             }
         }
-        return whole
+        if files.count > Self.mostFiles {
+            whole.merge(
+                ModelDescription(
+                    findings: [
+                        Finding(
+                            severity: .warning,
+                            message: "\(Self.mostFiles) of \(files.count) files that may be Keras "
+                                + "models were looked at")
+                    ],
+                    verdict: .unknown))
+        }
+        return whole == ModelDescription() ? nil : whole
     }
 
+    /// What may be a model, by path.
+    ///
     /// Weights alone, which only code that knows the architecture can load, are no Keras model.
-    private static func models(in source: any ModelSource) async throws -> [ModelSourceFile] {
-        let suffixes = [".keras", ".h5", ".hdf5"]
-        let found = try await FileCandidates.find(in: source, suffixes: suffixes, first: 8) {
-            $0 == hdf5 || ZIPArchive.isLikely($0)
-        }
-        return found.filter { file in
-            !file.path.hasSuffix(".weights.h5") && !file.path.hasSuffix("tf_model.h5")
-        }
-    }
-
-    /// What can be said of an HDF5 file without taking it apart.
-    private static func legacy(
-        _ file: ModelSourceFile, in source: any ModelSource
-    ) async throws -> ModelDescription {
-        var findings = [
-            Finding(
-                severity: .warning, path: file.path,
-                message: "it is an HDF5 file, which is not looked into; save it as .keras")
-        ]
-        var verdict = ScanVerdict.unknown
-        let length = Int(min(file.size, UInt64(mostSearchedBytes)))
-        let bytes = try await source.read(file.path, offset: 0, length: length)
-        for name in ["\"Lambda\"", "\"__lambda__\"", "\"TorchModuleWrapper\"", "\"TFSMLayer\""]
-        where ByteSearch.contains(name, in: bytes) {
-            verdict = .dangerous
-            findings.append(
-                Finding(
-                    severity: .danger, path: file.path,
-                    message: "its configuration has \(name), by which loading it runs code"))
-        }
-        return ModelDescription(
-            flavors: [
-                FlavorDescription(
-                    name: "keras", facts: ["format": "HDF5", "file_bytes": String(file.size)])
-            ],
-            findings: findings, files: [ModelFileDescription(path: file.path, role: .weights)],
-            verdict: verdict)
+    private static func models(in source: any ModelSource) async throws -> [KerasFile] {
+        var models = try await FileCandidates.find(
+            in: source, suffixes: [".keras"], first: 4, ZIPArchive.isLikely
+        ).map { KerasFile(kind: .archive, file: $0) }
+        models += try await FileCandidates.find(
+            in: source, suffixes: [".keras", ".h5", ".hdf5"], first: 8
+        ) { $0 == HDF5Scan.magic }
+        .filter { !$0.path.hasSuffix(".weights.h5") && !$0.path.hasSuffix("tf_model.h5") }
+        .map { KerasFile(kind: .hdf5, file: $0) }
+        models += try await FileCandidates.find(
+            in: source, suffixes: [".json"], first: 64, KerasFile.mayBeConfiguration
+        ).map { KerasFile(kind: .configuration, file: $0) }
+        return models.sorted { $0.file.path.utf8.lexicographicallyPrecedes($1.file.path.utf8) }
     }
 }

@@ -26,6 +26,47 @@ struct FileReferences {
         self.folders = folders
     }
 
+    // MARK: Roles
+
+    /// Files beside an MLmodel whose names say what they are for (MLflow 3, `models/model.py`,
+    /// `models/utils.py`).
+    private static let known: [String: ModelFileRole] = [
+        "MLmodel": .config, "conda.yaml": .environment, "python_env.yaml": .environment,
+        "requirements.txt": .environment, "input_example.json": .example,
+        "serving_input_example.json": .example, "output_example.json": .example,
+    ]
+    /// Keys of flavors that name what holds the parameters.
+    private static let weights = [
+        "data", "model_path", "model_data", "pickled_model", "model_binary", "python_model",
+    ]
+
+    /// What the files are for, by path; what nothing names is left out.
+    func roles(of model: MLmodelFile) -> [ModelFileDescription] {
+        var named = Self.known
+        func name(_ path: String?, _ role: ModelFileRole) {
+            guard let path, !path.isEmpty, path != "null" else { return }
+            let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
+            if named[trimmed] == nil { named[trimmed] = role }
+        }
+        name(model.inputExample, .example)
+        for flavor in model.flavors {
+            name(flavor.facts["code"], .code)
+            for key in Self.weights { name(flavor.facts[key], .weights) }
+        }
+        return paths.sorted().compactMap { path in
+            var place = path[...]
+            while true {
+                if let role = named[String(place)] {
+                    return ModelFileDescription(path: path, role: role)
+                }
+                guard let slash = place.lastIndex(of: "/") else { return nil }
+                place = place[..<slash]
+            }
+        }
+    }
+
+    // MARK: What is not there
+
     /// A finding for each file that a flavor names and that is not there.
     func check(_ flavor: MLmodelFile.Flavor) -> [Finding] {
         flavor.facts.sorted { $0.key < $1.key }.flatMap { key, value -> [Finding] in

@@ -1,5 +1,6 @@
 public import LinajeDomain
 public import LinajePluginKit
+import Yams
 
 /// MLflow model directories: an `MLmodel` file at the root says which flavors can load the model.
 ///
@@ -51,6 +52,7 @@ public struct PyFuncFlavor: ModelFlavor {
         return ModelDescription(
             flavors: flavors, signature: model.signature, requirements: requirements.lines,
             findings: findings + requirements.findings,
+            files: references.roles(of: model),
             verdict: isDangerous ? .dangerous : nil)
     }
 
@@ -69,10 +71,13 @@ public struct PyFuncFlavor: ModelFlavor {
     private func requirements(
         of source: any ModelSource, _ files: [ModelSourceFile]
     ) async -> (lines: [String], findings: [Finding]) {
-        let path = "requirements.txt"
-        guard files.contains(where: { $0.path == path }) else { return ([], []) }
+        let paths = Set(files.map(\.path))
+        guard let path = ["requirements.txt", "conda.yaml"].first(where: paths.contains) else {
+            return ([], [])
+        }
         do {
             let bytes = try await source.small(path, limit: Self.mostRequirementsBytes)
+            guard path == "requirements.txt" else { return (try Self.condaLines(bytes), []) }
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw LinajeError(.invalidArgument, "it is not UTF-8")
             }
@@ -83,6 +88,15 @@ public struct PyFuncFlavor: ModelFlavor {
         } catch {
             let message = (error as? LinajeError)?.message ?? "\(error)"
             return ([], [Finding(severity: .warning, path: path, message: message)])
+        }
+    }
+
+    /// What pip installs into a conda environment: MLflow before 1.20 wrote no other list.
+    private static func condaLines(_ bytes: [UInt8]) throws -> [String] {
+        let tree = try YAMLTree(parsing: bytes, name: "conda.yaml")
+        let entries = tree.root.mapping?["dependencies"]?.sequence.map(Array.init) ?? []
+        return entries.flatMap { entry in
+            entry.mapping?["pip"]?.sequence?.compactMap { $0.string.map { trimmed($0[...]) } } ?? []
         }
     }
 

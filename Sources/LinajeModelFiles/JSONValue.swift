@@ -2,7 +2,7 @@ import LinajeDomain
 import LinajePluginKit
 
 /// A JSON text as a tree, for small files whose parts stand in no known place. Large ones are read
-/// with `JSONReader` alone.
+/// with `JSONReader` alone. NaN, Infinity and -Infinity are numbers, as they are to Python.
 package enum JSONValue: Sendable, Hashable {
     case object([Member])
     case array([JSONValue])
@@ -29,7 +29,7 @@ package enum JSONValue: Sendable, Hashable {
     /// - Throws: `invalidArgument` naming the text when it is no JSON, is nested too deep or has
     ///   too many values.
     package init(parsing bytes: [UInt8], name: String, depth: Int = 64) throws {
-        var reader = JSONReader(bytes, name: name, depth: depth)
+        var reader = JSONReader(bytes, name: name, depth: depth, takesNonFinite: true)
         var left = Self.mostValues
         do {
             self = try Self.value(&reader, &left)

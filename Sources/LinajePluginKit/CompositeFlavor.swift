@@ -5,7 +5,8 @@ public import LinajeDomain
 ///
 /// A flavor that fails costs its own part only: its message becomes a warning among the findings. Where
 /// the flavors are those that look for code, the model is not called safe then (`failed`).
-/// Files that nobody recognises give an empty description.
+/// Files that nobody recognises give an empty description. Where none of them names a requirement, the
+/// libraries of the flavors are what the model requires.
 public struct CompositeFlavor: ModelFlavor {
     public let descriptor: PluginDescriptor
     /// In the order in which they are asked.
@@ -41,6 +42,9 @@ public struct CompositeFlavor: ModelFlavor {
                 whole.findings.append(Self.finding(of: flavor, error))
                 whole.verdict = [whole.verdict, failed].compactMap(\.self).max()
             }
+        }
+        if whole.requirements.isEmpty {
+            whole.requirements = LibraryRequirement.lines(whole.flavors)
         }
         return whole.bounded()
     }

@@ -15,15 +15,21 @@ public struct JSONReader {
     private let bytes: [UInt8]
     private let name: String
     private let mostDepth: Int
+    private let takesNonFinite: Bool
     private var position = 0
     private var depth = 0
 
     /// - Parameters:
     ///   - name: What errors call the text: a file's path.
     ///   - depth: Deepest nesting of objects and arrays.
-    public init(_ bytes: [UInt8], name: String, depth: Int = 64) {
+    ///   - takesNonFinite: Whether NaN, Infinity and -Infinity are numbers. They are none to the RFC, but
+    ///     Python's json writes and reads them (docs.python.org, "json", "Infinite and NaN Number Values").
+    public init(
+        _ bytes: [UInt8], name: String, depth: Int = 64, takesNonFinite: Bool = false
+    ) {
         self.bytes = bytes
         self.name = name
+        self.takesNonFinite = takesNonFinite
         mostDepth = depth
     }
 
@@ -37,6 +43,9 @@ public struct JSONReader {
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
         case UInt8(ascii: "n"): return .null
         case UInt8(ascii: "-"): return .number
+        case UInt8(ascii: "N"), UInt8(ascii: "I"):
+            guard takesNonFinite else { throw failure("has no JSON value") }
+            return .number
         case let byte? where (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte):
             return .number
         default: throw failure("has no JSON value")
@@ -247,7 +256,9 @@ public struct JSONReader {
 
     /// Skips a number.
     private mutating func number() throws {
+        if takesNonFinite, peek == UInt8(ascii: "N") { return try literal("NaN") }
         if peek == UInt8(ascii: "-") { position += 1 }
+        if takesNonFinite, peek == UInt8(ascii: "I") { return try literal("Infinity") }
         let whole = digits()
         let leadingZero = whole > 1 && bytes[position - whole] == UInt8(ascii: "0")
         var isRight = whole > 0 && !leadingZero

@@ -24,6 +24,27 @@ struct ModelRenderingTests {
             ])
     }
 
+    @Test("a signature is shown as people read it, and what is none as it is")
+    func signature() {
+        var described = ModelDescription()
+        described.signature = """
+            {"inputs":[{"type":"long","name":"age","required":true},{"type":"string","name":"note",\
+            "required":false}],"outputs":[{"type":"tensor","tensor-spec":{"dtype":"float32",\
+            "shape":[-1,3]}}],"params":[{"name":"t","type":"double","default":0.5,"shape":null}]}
+            """
+        var fields = TextFields()
+        described.add(to: &fields)
+        #expect(
+            fields.lines(TextStyle(isColored: false)) == [
+                "inputs   age long, note string?", "outputs  float32[?,3]",
+                "params   t double = 0.5",
+            ])
+        described.signature = "{"
+        fields = TextFields()
+        described.add(to: &fields)
+        #expect(fields.lines(TextStyle(isColored: false)) == ["signature  {"])
+    }
+
     @Test("the JSON has all of them")
     func json() {
         var small = model

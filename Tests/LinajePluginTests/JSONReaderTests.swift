@@ -35,6 +35,22 @@ struct JSONReaderTests {
         #expect(throws: LinajeError.self) { try check(text) }
     }
 
+    @Test("what Python writes for numbers that are not finite is taken where it is wanted")
+    func nonFinite() throws {
+        for text in ["NaN", "Infinity", "-Infinity", "[NaN,{\"a\":-Infinity}]"] {
+            var reader = JSONReader(Array(text.utf8), name: "text", takesNonFinite: true)
+            try reader.skip()
+            try reader.finish()
+        }
+        for text in ["-NaN", "Nan", "Inf", "I", "N", "-", "--Infinity", "Infinity1"] {
+            var reader = JSONReader(Array(text.utf8), name: "text", takesNonFinite: true)
+            #expect(throws: LinajeError.self, "\(text)") {
+                try reader.skip()
+                try reader.finish()
+            }
+        }
+    }
+
     @Test("text that is not UTF-8 is refused")
     func encoding() {
         for bytes: [UInt8] in [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x82]] {

@@ -225,14 +225,59 @@ struct PluginProcessTests {
         await process.shutdown()
     }
 
+    @Test("a process that hangs between two calls is replaced after a ping, unnoticed")
+    func hangsBetween() async throws {
+        let folder = try TemporaryDirectory()
+        let greeting = PluginScript.hex(try PluginScript.greeting())
+        let answer = try Self.answer(parameters: 5, stream: 3)
+        let process = PluginScript.hostileOnce(
+            "say('\(greeting)'); say('\(answer)'); time.sleep(100000)", in: folder,
+            configuration: .init(
+                deadline: .seconds(600), handshake: .seconds(600), rest: .zero,
+                pong: .milliseconds(200)))
+        #expect(try await process.describe(model).parameters == 5)
+        let began = ContinuousClock.now
+        #expect(try await process.describe(model).parameters == 11)
+        #expect(ContinuousClock.now - began < .seconds(300))
+        await process.shutdown()
+    }
+
+    @Test("a process that answers pings is kept")
+    func answersPings() async throws {
+        let folder = try TemporaryDirectory()
+        let answers = try [
+            Self.answer(parameters: 5, stream: 3), Self.answer(parameters: 6, stream: 5),
+        ]
+        let greeting = PluginScript.hex(try PluginScript.greeting())
+        let process = PluginScript.hostileOnce(
+            """
+            say('\(greeting)'); say('\(answers[0])')
+            def take(count):
+                data = b''
+                while len(data) < count: data += os.read(0, count - len(data))
+                return data
+            take(8)
+            while True:
+                head = take(12)
+                size, stream, kind, flags, opcode = struct.unpack('>IIBBH', head)
+                body = take(size)
+                if kind == 8:
+                    say((struct.pack('>IIBBH', size, 0, 9, 0, 0) + body).hex())
+                    say('\(answers[1])')
+            """, in: folder,
+            configuration: .init(
+                deadline: .seconds(600), handshake: .seconds(600), rest: .zero,
+                pong: .seconds(600)))
+        #expect(try await process.describe(model).parameters == 5)
+        #expect(try await process.describe(model).parameters == 6)
+        await process.shutdown()
+    }
+
     @Test("a process that ended between two calls is started again unnoticed")
     func endedBetween() async throws {
         let folder = try TemporaryDirectory()
-        var response = Linaje_V1_DescribeModelResponse()
-        response.model.parameters = 5
         let greeting = PluginScript.hex(try PluginScript.greeting())
-        let answer = PluginScript.hex(
-            PluginScript.response(try response.payload(), stream: 3, Methods.describeModel.opcode))
+        let answer = try Self.answer(parameters: 5, stream: 3)
         let pidFile = "\(folder.path)/pid"
         let process = PluginScript.hostileOnce(
             """
@@ -254,6 +299,15 @@ struct PluginProcessTests {
 }
 
 extension PluginProcessTests {
+    /// What a model with so many parameters is described by, as `say` takes it.
+    private static func answer(parameters: UInt64, stream: UInt32) throws -> String {
+        var response = Linaje_V1_DescribeModelResponse()
+        response.model.parameters = parameters
+        return PluginScript.hex(
+            PluginScript.response(
+                try response.payload(), stream: stream, Methods.describeModel.opcode))
+    }
+
     /// Whether the process whose number is in a file is a zombie or gone.
     private static func hasEnded(pidFile: String) -> Bool {
         guard let pid = try? String(contentsOfFile: pidFile, encoding: .utf8), !pid.isEmpty else {

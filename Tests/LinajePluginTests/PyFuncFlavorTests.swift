@@ -72,6 +72,36 @@ struct PyFuncFlavorTests {
         #expect(model.requirements == ["numpy==1.0", "scipy>=2"])
     }
 
+    @Test("files have the roles that MLflow and the flavors give them")
+    func roles() async throws {
+        var files = Self.files
+        files["code/own/__init__.py"] = [1]
+        files["input_example.json"] = [1]
+        files["notes.txt"] = [1]
+        let text = Self.right.replacing("code: null", with: "code: code")
+        files["MLmodel"] = Array(text.utf8)
+        let model = try await flavor.describe(MemoryModelSource(files))
+        let roles = Dictionary(grouping: model.files, by: \.role).mapValues { $0.map(\.path) }
+        #expect(
+            roles == [
+                .config: ["MLmodel"], .code: ["code/own/__init__.py"],
+                .environment: ["conda.yaml", "python_env.yaml", "requirements.txt"],
+                .example: ["input_example.json"], .weights: ["model.pkl"],
+            ])
+    }
+
+    @Test("without requirements.txt what pip installs into the conda environment is required")
+    func conda() async throws {
+        var files = Self.files
+        files["requirements.txt"] = nil
+        files["conda.yaml"] = Array(
+            "channels: [x]\ndependencies:\n- python=3.8\n- pip\n- pip:\n  - mlflow\n  - scipy>=1 \n"
+                .utf8)
+        let model = try await flavor.describe(MemoryModelSource(files))
+        #expect(model.requirements == ["mlflow", "scipy>=1"])
+        #expect(model.findings == [])
+    }
+
     @Test("a file that a flavor names and that is missing is a warning")
     func missing() async throws {
         var files = Self.files

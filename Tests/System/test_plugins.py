@@ -250,6 +250,34 @@ def test_the_examples_pass_the_conformance_suite(daemon, tmp_path):
     assert "FAILED  small is described the same each time" in said
     said = linaje(daemon, "plugin", "check", str(tmp_path), code=1)
     assert "plugin.json" in said
+    # A program without a manifest.
+    program = broken / "wordvectors.py"
+    good = str(broken / "conformance/good/small")
+    shutil.copy(EXAMPLES / "wordvectors-python/wordvectors.py", program)
+    (broken / "plugin.json").unlink()
+    assert "all" in linaje(daemon, "plugin", "check", str(program), "--good", good)
+    program.chmod(0o644)
+    assert "chmod" in linaje(daemon, "plugin", "check", str(program), "--good", good, code=1)
+
+
+@pytest.mark.parametrize("right, wrong, case", [
+    ("if kind == PING:", "if kind == PONG:", "it answers a ping"),
+    ("PREFACE = b\"LNJE", "PREFACE = b\"GET ", "it says of itself"),
+    ("sys.exit(0)", "__import__('time').sleep(1000)", "it ends when its input ends"),
+    ("field(1, \"wordvectors\") + field(2", "field(1, \"other\") + field(2", "it says of itself"),
+    ("UNKNOWN_METHOD, BAD_MESSAGE, INVALID_ARGUMENT = 100,",
+     "UNKNOWN_METHOD, BAD_MESSAGE, INVALID_ARGUMENT = 200,", "it answers a method"),
+])
+def test_a_plugin_that_does_not_keep_to_the_protocol_is_told_what(
+        daemon, tmp_path, right, wrong, case):
+    folder = tmp_path / "broken"
+    shutil.copytree(EXAMPLES / "wordvectors-python", folder)
+    program = folder / "wordvectors.py"
+    text = program.read_text()
+    assert right in text
+    program.write_text(text.replace(right, wrong))
+    said = linaje(daemon, "plugin", "check", str(folder), code=1)
+    assert f"FAILED  {case}" in said, said
 
 
 def test_the_swift_example_is_built_by_the_package_and_serves(daemon):

@@ -86,18 +86,21 @@ class Place:
             file.write(f"signature:\n  inputs: '{SIGNATURE}'\n  outputs: null\n  params: null\n")
         return path
 
-    def run(self, *words, given=None, cwd=None):
+    def run(self, *words, given=None, cwd=None, path=""):
+        """`path`: where programs are found first."""
+        environment = self.environment
+        environment["PATH"] = f"{path}:{environment['PATH']}" if path else environment["PATH"]
         return subprocess.run(
             [LINAJE, *words], input=given, capture_output=True, text=True, timeout=300,
-            check=False, env=self.environment, cwd=cwd)
+            check=False, env=environment, cwd=cwd)
 
     @property
     def environment(self):
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder),
                 "LINAJE_SOCKET": self.daemon.socket}
 
-    def say(self, *words, given=None, code=0):
-        done = self.run(*words, given=given)
+    def say(self, *words, given=None, code=0, path=""):
+        done = self.run(*words, given=given, path=path)
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout if code == 0 else done.stderr
 
@@ -241,8 +244,13 @@ def test_an_environment_is_made_in_isolation_with_what_rows_need(place):
         file.write(pickled)
     with open(os.path.join(model, "requirements.txt"), "w", encoding="utf-8") as file:
         file.write("scikit-learn>=1  # as it was trained\n")
+    with open(os.path.join(model, "MLmodel"), encoding="utf-8") as file:
+        text = file.read()
+    with open(os.path.join(model, "MLmodel"), "w", encoding="utf-8") as file:
+        file.write(text.replace("python_function:\n", "python_function:\n    python_version: 3.98.7\n"))
     log = os.path.join(place.folder, "python.log")
-    program = place.file("fake-python", f"""#!/bin/sh
+    os.makedirs(os.path.join(place.folder, "bin"))
+    program = place.file("bin/python3.98", f"""#!/bin/sh
 echo "$1 $2" >> {log}
 for last; do :; done
 case "$*" in
@@ -253,13 +261,37 @@ case "$*" in
 esac
 """)
     os.chmod(program, 0o755)
-    said = place.say("model", "predict", "-m", model, "-i", "-", "--engine", "python", "--python",
-                     program, given="", code=1)
+    words = ("model", "predict", "-m", model, "--engine", "python")
+    said = place.say(*words, "-i", "-", "--python", program, given="", code=1)
     assert "exited with status 9" in said
+    assert "it was made with Python 3.98, which is not here: 3.99 is taken" in said
     with open(log, encoding="utf-8") as file:
         assert file.read().splitlines() == ["-I -c", "-I -m", "-I -m", "-I -c"]
     with open(f"{log}.needs", encoding="utf-8") as file:
         assert file.read() == "scikit-learn>=1\npandas\n"
+    # The Python that made the model is taken where there is one; Parquet needs more.
+    rows = place.file("rows.parquet", "PAR1")
+    said = place.say(*words, "-i", rows, path=os.path.dirname(program), code=1)
+    assert "exited with status 9" in said
+    with open(f"{log}.needs", encoding="utf-8") as file:
+        assert file.read() == "scikit-learn>=1\npandas\npyarrow\n"
+
+
+def test_parquet_goes_to_the_library_and_params_that_nothing_takes_are_said(place):
+    import pandas
+    rows = os.path.join(place.folder, "frame.parquet")
+    place.frame[COLUMNS[::-1]].assign(comment="x").to_parquet(rows)
+    auto = ("--env-manager", "local", "--python", sys.executable)
+    close(place.scores(place.boosted, rows, *auto), place.expected)
+    said = place.say("model", "predict", "-m", place.boosted, "-i", rows, "--engine", "native", code=1)
+    assert "a Parquet file is read by pandas" in said
+    place.frame.drop(columns=["hour"]).to_parquet(rows)
+    assert "['hour']" in place.say("model", "predict", "-m", place.boosted, "-i", rows, *auto, code=1)
+
+    asked = json.dumps({"dataframe_split": forms(place.frame.head(2))["dataframe_split"],
+                        "params": {"temperature": 1}})
+    done = place.run("model", "predict", "-m", place.boosted, "-i", "-", given=asked)
+    assert done.returncode == 0 and "params are ignored: native (xgboost)" in done.stderr
 
 
 def test_a_missing_module_is_said_before_anything_is_asked(place):
@@ -351,6 +383,57 @@ def server(place):
                 "--max-body", "1MiB", "--engine", "native") as server:
         yield server
         assert server.stop() == 0
+
+
+def test_a_version_is_tried_on_its_own_example(place):
+    def example(model, output=None):
+        """As MLflow writes them for a data frame."""
+        split = json.loads(place.frame.head(3).to_json(orient="split"))
+        files = {"input_example.json": {key: split[key] for key in ("columns", "data")},
+                 "serving_input_example.json": {"dataframe_split": split}}
+        if output is not None:
+            files["output_example.json"] = {"predictions": output}
+        for name, content in files.items():
+            with open(os.path.join(model, name), "w", encoding="utf-8") as file:
+                json.dump(content, file)
+
+    def tags(version):
+        shown = json.loads(place.say("model", "show", version, "--json"))
+        return shown["tags"]
+
+    def booster(name, output=None):
+        path = place.model(name, "xgboost", {"data": "model.ubj",
+                                             "model_class": "xgboost.core.Booster"})
+        with open(os.path.join(place.boosted, "model.ubj"), "rb") as file:
+            content = file.read()
+        with open(os.path.join(path, "model.ubj"), "wb") as file:
+            file.write(content)
+        example(path, output)
+        return path
+
+    right = place.expected[:3].tolist()
+    good = booster("tried", right)
+    version = place.say("model", "register", good, "tried").strip()
+    kept = tags(version)
+    assert kept["self_test"] == "passed: native (xgboost)"
+    close(json.loads(kept["self_test.output"])["predictions"], right)
+    assert "predicts what it did" in place.say("model", "test", "-m", version)
+    said = json.loads(place.say("model", "test", "-m", good, "--engine", "python", "--env-manager",
+                                "local", "--python", sys.executable, "--json"))
+    assert said["matches"] is True and said["engine"].startswith("python")
+    assert tags(place.say("model", "register", good, "untried", "--no-self-test").strip()) == {}
+
+    other = booster("drifted", [right[0], right[1] + 0.01, right[2]])
+    done = place.run("model", "register", other, "drifted")
+    assert done.returncode == 0 and "the self-test failed: [1] is " in done.stderr
+    assert tags("models:/drifted/1")["self_test"].startswith("failed: [1] is ")
+    assert place.run("model", "register", other, "drifted", "--self-test").returncode == 1
+    done = place.run("model", "test", "-m", "models:/drifted/1")
+    assert done.returncode == 1 and "something else" in done.stdout
+    unknown = booster("unkept")
+    done = place.run("model", "test", "-m", unknown)
+    assert done.returncode == 0 and "nothing is compared" in done.stderr
+    assert "no input example" in place.say("model", "test", "-m", place.boosted, code=1)
 
 
 def test_serve_answers_as_mlflow_does(place, server):

@@ -32,8 +32,8 @@ OPEN, PUT, APPEND, COMMIT, ABORT, GET, STAT, LIST, REMOVE = range(0x0B21, 0x0B2A
 FRAME_BYTES, PIECE_BYTES, PAGE = 4 << 20, 1 << 20, 10_000
 INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE, STORAGE_FULL, READ_ONLY = (
     102, 104, 108, 200, 202, 206)
-NAMES = {102: "invalid_argument", 104: "not_found", 108: "permission_denied", 200: "unavailable",
-         202: "storage_full", 206: "read_only"}
+NAMES = {100: "unknown_method", 101: "bad_message", 102: "invalid_argument", 104: "not_found",
+         108: "permission_denied", 200: "unavailable", 202: "storage_full", 206: "read_only"}
 BY_ERRNO = {errno.ENOENT: NOT_FOUND, errno.EACCES: PERMISSION_DENIED, errno.EPERM: PERMISSION_DENIED,
             errno.ENOSPC: STORAGE_FULL, errno.EDQUOT: STORAGE_FULL, errno.EROFS: READ_ONLY}
 TIMEOUT = 60
@@ -315,9 +315,12 @@ def answer(opcode, message):
     return b""
 
 
-def reply(stream, opcode, message):
+def reply(stream, opcode, payload):
     try:
-        send(RESPONSE, stream, opcode, answer(opcode, message), END)
+        header, = struct.unpack(">H", payload[:2])
+        if 2 + header > len(payload):
+            raise Failed(101, "its header is longer than the request")
+        send(RESPONSE, stream, opcode, answer(opcode, payload[2 + header:]), END)
     except Exception as error:
         if isinstance(error, Failed):
             code, said = error.code, str(error)
@@ -347,8 +350,7 @@ def main():
         if kind != REQUEST:
             continue
         send(CREDIT, payload=field(1, max(1, len(payload))))  # What the request took, given back.
-        header, = struct.unpack(">H", payload[:2])
-        reply(stream, opcode, payload[2 + header:])
+        reply(stream, opcode, payload)
 
 
 if __name__ == "__main__":

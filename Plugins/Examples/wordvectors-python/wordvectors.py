@@ -15,12 +15,16 @@ HELLO, REQUEST, RESPONSE, ERROR, CREDIT, PING, PONG, CANCEL, GOAWAY = 1, 2, 3, 6
 END = 1
 DESCRIBE_PLUGIN, DESCRIBE_MODEL, LIST_SOURCE, READ_SOURCE = 0x0B01, 0x0B02, 0x0B81, 0x0B82
 FRAME_BYTES = 4 << 20
-INVALID_ARGUMENT = 102
+UNKNOWN_METHOD, BAD_MESSAGE, INVALID_ARGUMENT = 100, 101, 102  # proto-spec/ERRORS.md
 MOST_LINE = 64 << 10
 
 
 class Malformed(Exception):
     """The model is not what it should be; the message names the file."""
+
+
+class UnknownMethod(Exception):
+    """The daemon asks for something that came later than this program."""
 
 
 # --- Protocol Buffers, as much as is needed (protobuf.dev/programming-guides/encoding) ---
@@ -92,6 +96,10 @@ def send(kind, stream=0, opcode=0, payload=b"", flags=0):
     sys.stdout.buffer.flush()
 
 
+def fail(stream, code, name, error):
+    send(ERROR, stream, payload=field(1, code) + field(2, name) + field(3, str(error)))
+
+
 class Source:
     """The files of the model that is asked about; each question is a request of ours."""
 
@@ -158,7 +166,7 @@ def answer(opcode, message):
                 + field(5, "wordvectors"))
     if opcode == DESCRIBE_MODEL:
         return field(1, describe(Source(dict(members(message)).get(1, 0))))
-    raise Malformed(f"there is no method {opcode:#06x}")
+    raise UnknownMethod(f"there is no method {opcode:#06x}")
 
 
 def main():
@@ -174,11 +182,15 @@ def main():
             continue
         send(CREDIT, payload=field(1, max(1, len(payload))))  # What the request took, given back.
         header, = struct.unpack(">H", payload[:2])
+        if 2 + header > len(payload):
+            fail(stream, BAD_MESSAGE, "bad_message", "its header is longer than the request")
+            continue
         try:
             send(RESPONSE, stream, opcode, answer(opcode, payload[2 + header:]), END)
         except Malformed as error:
-            send(ERROR, stream, payload=field(1, INVALID_ARGUMENT) + field(2, "invalid_argument")
-                 + field(3, str(error)))
+            fail(stream, INVALID_ARGUMENT, "invalid_argument", error)
+        except UnknownMethod as error:
+            fail(stream, UNKNOWN_METHOD, "unknown_method", error)
 
 
 if __name__ == "__main__":

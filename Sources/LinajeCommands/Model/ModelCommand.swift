@@ -10,6 +10,7 @@ struct ModelCommand: AsyncParsableCommand {
             ModelHistoryCommand.self, ModelDownloadCommand.self, ModelCreateCommand.self,
             ModelDescribeCommand.self, ModelTagCommand.self, ModelPolicyCommand.self,
             ModelAcceptCommand.self, ModelDiffCommand.self, ModelDeleteCommand.self,
-            ModelScanCommand.self, ModelPredictCommand.self, ModelServeCommand.self,
+            ModelScanCommand.self, ModelTestCommand.self, ModelPredictCommand.self,
+            ModelServeCommand.self,
         ], aliases: ["models"])
 }

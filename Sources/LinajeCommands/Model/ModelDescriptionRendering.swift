@@ -9,7 +9,13 @@ extension ModelDescription {
                 ([flavor.name, flavor.version] + facts).filter { !$0.isEmpty }
                     .joined(separator: "  "))
         }
-        fields.add("signature", signature)
+        if let shown = SignatureRendering(signature) {
+            fields.add("inputs", shown.inputs)
+            fields.add("outputs", shown.outputs)
+            fields.add("params", shown.params)
+        } else {
+            fields.add("signature", signature)
+        }
         fields.add("requires", requirements.joined(separator: ", "))
         fields.add("licence", license)
         for (name, value) in card.sorted(by: { $0.key < $1.key }) {

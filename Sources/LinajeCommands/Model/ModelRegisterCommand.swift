@@ -10,6 +10,10 @@ struct ModelRegisterCommand: AsyncParsableCommand {
             The model is created if it is not there. A SOURCE that is no URI is a file or folder \
             of this machine, which is stored first.
 
+            A version with an input example is tried on it, where that needs no Python: what came of \
+            it is kept in the tags self_test and self_test.output. With --self-test its own library is \
+            used, too, and a failure ends the command with 1; the version is there all the same.
+
             EXAMPLES
               linaje model register runs:/RUN/model fraud-detector
               linaje model register models:/m-ID fraud-detector --tag validated=yes
@@ -29,6 +33,10 @@ struct ModelRegisterCommand: AsyncParsableCommand {
     var description = ""
     @Option(name: .customLong("tag"), help: "A tag KEY=VALUE; may be given again.")
     var tags: [String] = []
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Try it on its input example; only where it needs no Python if not given.")
+    var selfTest: Bool?
 
     func run() async throws {
         let tags = try Arguments.tags(tags)
@@ -45,9 +53,16 @@ struct ModelRegisterCommand: AsyncParsableCommand {
             let tree = try await client.upload(source, observer: bar.observer)
             from = ContentURI.tree(tree.digest).description
         }
-        let version = try await client.createModelVersion(
+        let created = try await client.createModelVersion(
             name, source: from, run: id, description: description, tags: tags)
-        version.warnOfVerdict()
+        created.warnOfVerdict()
+        let (version, failure) = try await RegistrationTest(
+            version: created, folder: isURI ? nil : source, isWanted: selfTest, options: options
+        ).run(client)
         Output.line(options.json ? version.json.text : version.uri)
+        if let failure {
+            Output.note("the self-test failed: \(printable(failure))")
+            if selfTest == true { throw ExitCode(1) }
+        }
     }
 }

@@ -11,12 +11,15 @@ struct ModelShowCommand: AsyncParsableCommand {
               linaje model show fraud-detector
               linaje model show models:/fraud-detector/Production
               linaje model show models:/fraud-detector@champion --json
+              linaje model show models:/fraud-detector/3 --tensors
               linaje model show models:/m-ID
             """)
 
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A model's name, or a models:/ URI.")
     var uri: String
+    @Flag(help: "List its tensors: names, types, shapes. With --json they are there anyway.")
+    var tensors = false
 
     func run() async throws {
         guard uri.hasPrefix("models:/") else {
@@ -25,9 +28,23 @@ struct ModelShowCommand: AsyncParsableCommand {
         }
         let parsed = try ModelURI(parsing: uri)
         let client = try await options.connect()
+        let isList = tensors && !options.json
         switch try await client.resolve(parsed, toLook: true) {
-        case .version(let version): version.show(options)
-        case .loggedModel(let model): model.show(options)
+        case .version(let version):
+            isList ? show(tensors: version.model.tensors) : version.show(options)
+        case .loggedModel(let model):
+            isList ? show(tensors: model.model.tensors) : model.show(options)
         }
+    }
+
+    private func show(tensors: [TensorDescription]) {
+        var table = TextTable([("tensor", .left), ("type", .left), ("shape", .left)])
+        for tensor in tensors {
+            table.add([
+                tensor.name, tensor.dtype,
+                "[\(tensor.shape.map(String.init).joined(separator: ", "))]",
+            ])
+        }
+        table.show(options.style, empty: "nothing is known of tensors in \(printable(uri))")
     }
 }

@@ -9,22 +9,27 @@ struct PluginCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Try whether a plugin does what every plugin must.",
         discussion: """
-            Starts the plugin locked up, as the daemon would, and runs the conformance suite: it is \
-            asked about models that it must know (conformance/good/*, one folder each), about models \
-            that it must refuse or warn of (conformance/bad/*), and about these torn, damaged and made \
-            of noise, where anything but an answer or an error is a failure. A storage plugin is tried \
-            in folders of a place that it can write to, and leaves them empty. No daemon is needed.
+            Starts the plugin locked up, as the daemon would, and runs the conformance suite: whether it \
+            keeps to the protocol, frame by frame; then it is asked about models that it must know \
+            (conformance/good/*, one folder each), about models that it must refuse or warn of \
+            (conformance/bad/*), and about these torn, damaged and made of noise, where anything but an \
+            answer or an error is a failure. A storage plugin is tried in folders of a place that it can \
+            write to, and leaves them empty. A program without a plugin.json is checked as --kind says, \
+            without files or, unless it is a storage plugin, network. No daemon is needed.
 
             EXAMPLES
               linaje plugin check demo/
               linaje plugin check demo/ --good ~/models/iris --json
+              linaje plugin check ./linaje-demo-flavor --good ~/models/iris
               linaje plugin check sftp-python/ --place "me@nas/tmp/check?identity=/etc/linaje/key"
             """)
 
     @Flag(help: "Print JSON for programs instead of text for people.")
     var json = false
-    @Argument(help: "The folder with its plugin.json.", completion: .directory)
+    @Argument(help: "The folder with its plugin.json, or a program.", completion: .file())
     var path: String
+    @Option(help: "What a program without a plugin.json is: flavor or storage.")
+    var kind: Kind = .flavor
     @Option(
         help: "The folder of a model that it must know; may be given many times.",
         completion: .directory)
@@ -37,8 +42,16 @@ struct PluginCheckCommand: AsyncParsableCommand {
     @Option(help: "Another seed for the damage.")
     var seed: UInt64 = 20_260_101
 
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case flavor, storage
+
+        var ofPlugin: PluginDescriptor.Kind {
+            self == .flavor ? .modelFlavor : .artifactBackend
+        }
+    }
+
     func run() async throws {
-        let package = try PluginPackage(path)
+        let package = try PluginPackage(path, programsAre: kind.ofPlugin)
         let manifest = package.manifest
         let name = manifest.descriptor.name
         switch manifest.descriptor.kind {
@@ -48,9 +61,10 @@ struct PluginCheckCommand: AsyncParsableCommand {
                 throw ValidationError("Say by --place where storage plugin \(name) may write.")
             }
             let check = try StorageCheck(package, place: place)
+            let spoken = try await speak(package)
             let failed = await run(check.cases)
             await check.close()
-            try report(failed, of: check.cases.count, name)
+            try report(failed, of: check.cases.count + spoken, name)
         case .sqlBackend:
             throw LinajeError(
                 .invalidArgument,
@@ -75,10 +89,25 @@ struct PluginCheckCommand: AsyncParsableCommand {
             let flavors = try await process.start()
             guard !flavors.isEmpty else { throw ConformanceFailure("it has no flavors") }
         }
-        let suite = ModelFlavorSuite.cases(flavor: process, good: good, bad: bad, seed: seed)
-        let failed = await run([greeting] + suite)
+        let spoken = try await speak(package)
+        let cases =
+            [greeting] + ModelFlavorSuite.cases(flavor: process, good: good, bad: bad, seed: seed)
+        let failed = await run(cases)
         await process.shutdown()
-        try report(failed, of: suite.count + 1, manifest.descriptor.name)
+        try report(failed, of: cases.count + spoken, manifest.descriptor.name)
+    }
+
+    /// Tries the protocol. Nothing else is tried with a program that does not keep to it.
+    ///
+    /// - Returns: How many cases it passed.
+    private func speak(_ package: PluginPackage) async throws -> Int {
+        let cases = PluginProtocolSuite.cases(
+            program: package.program, manifest: package.manifest, isNamed: package.isNamed,
+            host: try PluginPackage.host())
+        let failed = await run(cases)
+        guard failed > 0 else { return cases.count }
+        try report(failed, of: cases.count, package.manifest.descriptor.name)
+        throw ExitCode(1)
     }
 
     private func report(_ failed: Int, of count: Int, _ name: String) throws {

@@ -12,6 +12,32 @@ struct PluginPackage {
     var manifest: PluginManifest
     /// Absolute path of the program.
     var program: String
+    /// Whether the manifest is its own, and not made up for a program without one.
+    var isNamed: Bool
+
+    /// A folder, or a program on its own, which goes by its file's name.
+    ///
+    /// - Parameter kind: What such a program is.
+    init(_ path: String, programsAre kind: PluginDescriptor.Kind) throws {
+        let program = try Self.absolute(path)
+        var status = stat()
+        guard stat(program, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            self = try PluginPackage(path)
+            return
+        }
+        guard access(program, X_OK) == 0, let slash = program.lastIndex(of: "/") else {
+            throw LinajeError(
+                .invalidArgument,
+                "\(path) is neither a folder nor a program that may be executed (chmod +x)")
+        }
+        self.program = program
+        isNamed = false
+        folder = String(program[..<slash])
+        let name = String(program[program.index(after: slash)...])
+        manifest = PluginManifest(
+            descriptor: PluginDescriptor(name: name, kind: kind, version: ""), executable: name,
+            network: kind == .artifactBackend)
+    }
 
     /// - Throws: `notFound` saying where the program was looked for; `invalidArgument` for a manifest
     ///   that is none.
@@ -37,6 +63,7 @@ struct PluginPackage {
             )
         }
         program = found
+        isNamed = true
     }
 
     /// The SHA-256 of the program.

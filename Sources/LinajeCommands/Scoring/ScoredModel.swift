@@ -49,13 +49,22 @@ struct ScoredModel: Sendable {
 
     /// What scores it.
     ///
-    /// - Parameter width: How many batches may be computed side by side.
+    /// - Parameters:
+    ///   - width: How many batches may be computed side by side.
+    ///   - format: Of the rows.
     func engine(
-        _ options: ScoringOptions, width: Int, quiet: Bool
+        _ options: ScoringOptions, width: Int, reads format: PredictInput.Format = .json,
+        quiet: Bool
     ) async throws -> any ScoringEngine {
-        guard options.engine != .python else {
+        guard options.engine != .python, format != .parquet else {
             await process.shutdown()
-            return try await PythonEngine.start(self, options, quiet: quiet)
+            guard options.engine != .native else {
+                throw LinajeError(
+                    .failedPrecondition,
+                    "a Parquet file is read by pandas: use --engine python, or give the rows as CSV or JSON"
+                )
+            }
+            return try await PythonEngine.start(self, options, reads: format, quiet: quiet)
         }
         let reason: String
         switch try await native(options, width: width) {
@@ -77,6 +86,16 @@ struct ScoredModel: Sendable {
                 details: error.details)
         }
     }
+
+    /// The native scorer; `nil`: there is none, and the model is closed.
+    func nativeEngine(_ options: ScoringOptions, width: Int) async throws -> NativeEngine? {
+        if case .engine(let engine) = try await native(options, width: width) { return engine }
+        await process.shutdown()
+        return nil
+    }
+
+    /// Ends its process. Not for a model that an engine was made of: that ends with the engine.
+    func close() async { await process.shutdown() }
 
     private enum Native {
         case engine(NativeEngine)

@@ -50,10 +50,13 @@ extension CodeScan {
     /// Every other entry, by its content.
     private func members(of archive: ZIPArchive, _ scan: inout FileScan) async throws {
         let torch = TorchArchive(archive)
+        let isKeras = archive.entry("config.json") != nil && archive.entry("metadata.json") != nil
         var looked = 0
         for entry in archive.entries where !entry.isFolder && entry.size > 0 {
             // Those are data to torch whatever they look like.
             if let torch, torch.isKnown(entry) { continue }
+            // Keras takes weights from it, whatever else it holds (src/saving/saving_lib.py).
+            if isKeras, entry.name == "model.weights.h5" { continue }
             guard entry.isCompared else {
                 scan.note(.unknown, "has more entries than are looked into")
                 return
@@ -82,6 +85,11 @@ extension CodeScan {
         let prefix = try await first.peek(8)
         if prefix.starts(with: NumpyHeader.magic) {
             return try await numpy(try reader(), entry.size)
+        }
+        if prefix.starts(with: HDF5Scan.magic) {
+            var scan = FileScan("hdf5")
+            scan.note(.unknown, "is an HDF5 file, which is not looked into")
+            return scan
         }
         let isDemanded = Self.pickleEndings.contains(Self.ending(of: entry.name))
         if Self.isPickle(prefix) { return try await pickles(try reader(), "pickle") }

@@ -13,7 +13,7 @@ package struct CodeScan: Sendable {
         "zip", "npz", "keras", "skops", "pt", "pth", "pt2", "ckpt", "bin", "mar", "whl", "jar",
     ]
     /// Bytes by which a file is recognised.
-    static let prefixBytes = 512
+    static let prefixBytes = 2_056
     /// Most pickles that follow one another in a file.
     static let mostPickles = 10_000
 
@@ -34,6 +34,17 @@ package struct CodeScan: Sendable {
             return scan
         }
         let prefix = try await file.upTo(Self.prefixBytes, at: 0)
+        guard let place = try await HDF5Scan.place(in: file, prefix) else {
+            return try await scan(file, prefix)
+        }
+        var scan = try await HDF5Scan.scan(file, from: place)
+        if place > 0, let front = try await self.scan(file, prefix) {
+            scan.add(front, in: "before its HDF5:")
+        }
+        return scan
+    }
+
+    private func scan(_ file: ModelFile, _ prefix: [UInt8]) async throws -> FileScan? {
         let ending = Self.ending(of: file.path)
         if ZIPArchive.isLikely(prefix) { return try await archive(file) }
         if let scan = try await hiddenArchive(file, prefix, ending) { return scan }

@@ -22,6 +22,8 @@ public actor PluginProcess {
     private(set) var life: UInt64 = 0
     private var failures = 0
     private var notBefore = ContinuousClock.now
+    /// When the process last answered.
+    private var lastAnswer = ContinuousClock.now
     private var isShutDown = false
 
     /// Finishing it stops the request under way.
@@ -80,14 +82,21 @@ public actor PluginProcess {
         configuration: PluginProcessConfiguration,
         prepare: (@Sendable (PluginSession) async throws -> Void)?
     ) {
-        let bound = memory.map { ["--memory", "\($0)"] } ?? []
-        let network = manifest.network ? ["--network"] : []
-        let reads = manifest.readable.flatMap { ["--read", $0] }
         let descriptor = PluginDescriptor(
             name: manifest.descriptor.name, kind: manifest.descriptor.kind, version: "")
         self.init(
-            host, ["confine"] + network + bound + reads + ["--", program], descriptor,
+            host, Self.confinement(of: program, manifest, memory: memory), descriptor,
             configuration, prepare: prepare)
+    }
+
+    /// What the flavor host is told to lock a plugin's program up.
+    static func confinement(
+        of program: String, _ manifest: PluginManifest, memory: UInt64?
+    ) -> [String] {
+        let bound = memory.map { ["--memory", "\($0)"] } ?? []
+        let network = manifest.network ? ["--network"] : []
+        let reads = manifest.readable.flatMap { ["--read", $0] }
+        return ["confine"] + network + bound + reads + ["--", program]
     }
 
     /// The name given to it; the version is empty until the process has said it.
@@ -189,7 +198,8 @@ public actor PluginProcess {
     func running(until end: ContinuousClock.Instant) async throws -> PluginSession {
         guard !isShutDown else { throw shutDownError }
         if let session {
-            if await session.isUsable { return session }
+            if await session.isUsable, try await isAwake(session, until: end) { return session }
+            guard !isShutDown else { throw shutDownError }
             self.session = nil
             session.kill()
             _ = await session.end(grace: .zero, on: lane)
@@ -229,6 +239,29 @@ public actor PluginProcess {
         return started
     }
 
+    /// Whether a process that has rested answers a ping. One that hangs would cost the next call its whole
+    /// deadline, though it has done nothing to deserve it.
+    private func isAwake(
+        _ session: PluginSession, until end: ContinuousClock.Instant
+    ) async throws -> Bool {
+        let now = ContinuousClock.now
+        guard now - lastAnswer >= configuration.rest else { return true }
+        do {
+            try await withDeadline(min(end, now + configuration.pong)) {
+                try await withTaskCancellationHandler {
+                    try await session.ping()
+                } onCancel: {
+                    session.kill()
+                }
+            }
+            lastAnswer = .now
+            return true
+        } catch {
+            try Task.checkCancellation()
+            return false
+        }
+    }
+
     /// Runs a request on a session; whatever it throws except a refusal ends the process.
     func guarding<Value: Sendable>(
         _ session: PluginSession, until end: ContinuousClock.Instant,
@@ -243,6 +276,7 @@ public actor PluginProcess {
                 try await withTaskCancellationHandler(operation: body) { session.kill() }
             }
             failures = 0
+            lastAnswer = .now
             return value
         } catch let refusal as PluginSession.Refusal {
             throw LinajeError(

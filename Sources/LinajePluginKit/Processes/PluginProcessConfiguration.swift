@@ -9,15 +9,22 @@ public struct PluginProcessConfiguration: Sendable, Hashable {
     public var firstBackOff: Duration
     /// Longest such wait.
     public var longestBackOff: Duration
+    /// How long a process may have rested before it must answer a ping ahead of the next request.
+    public var rest: Duration
+    /// Longest answer to that ping.
+    public var pong: Duration
 
     public init(
         deadline: Duration = .seconds(60), handshake: Duration = .seconds(30),
-        firstBackOff: Duration = .milliseconds(100), longestBackOff: Duration = .seconds(30)
+        firstBackOff: Duration = .milliseconds(100), longestBackOff: Duration = .seconds(30),
+        rest: Duration = .seconds(1), pong: Duration = .seconds(10)
     ) {
         self.deadline = deadline
         self.handshake = handshake
         self.firstBackOff = firstBackOff
         self.longestBackOff = longestBackOff
+        self.rest = rest
+        self.pong = pong
     }
 
     /// The wait before the next start after `failures` failures in a row.

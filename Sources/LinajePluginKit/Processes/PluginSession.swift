@@ -27,6 +27,7 @@ actor PluginSession {
     private var nextStream: UInt32 = 1
     private var lastPluginStream: UInt32 = 0
     private var sources: UInt64 = 0
+    private var pings: UInt64 = 0
     private var isDraining = false
     /// Streams of ours that wait for their answer, and answers that came while none was awaited.
     private var waiting: Set<UInt32> = []
@@ -99,6 +100,24 @@ actor PluginSession {
         return Greeting(
             version: String(descriptor.version.prefix(80)),
             flavors: descriptor.flavors.prefix(1_000).map { String($0.prefix(80)) })
+    }
+
+    /// Asks whether the process still reads and writes; returns when it does. No request is under way.
+    func ping() async throws {
+        pings += 1
+        var ping = Linaje_V1_Ping()
+        ping.number = pings
+        let payload = try ping.payload()
+        await send(Frame(.ping, payload: payload).bytes)
+        while true {
+            let frame = try await next()
+            if frame.header.type == .pong, frame.header.stream == 0,
+                try Linaje_V1_Ping(payload: frame.payload).number == pings
+            {
+                return
+            }
+            try await take(frame, serving: nil)
+        }
     }
 
     /// Asks what a model is, and serves its bytes meanwhile.

@@ -84,9 +84,65 @@ struct KerasFlavorTests {
         ),
     ]
 
-    @Test("a malformed archive is refused by name", arguments: malformed)
+    @Test("a malformed archive is a danger that is named, and hides no other", arguments: malformed)
     func refused(model: HostileModel) async throws {
-        try await model.expectRefusal(by: flavor)
+        let lambda = Self.model(Self.dangers[0].0)
+        for others in [[:], ["z/other.keras": lambda]] {
+            let files = model.files.merging(others) { file, _ in file }
+            let found = try await flavor.describe(MemoryModelSource(files, sizes: model.sizes))
+            #expect(found.verdict == .dangerous)
+            #expect(
+                found.findings.contains {
+                    $0.severity == .danger && $0.path == "m.keras"
+                        && $0.message.contains(model.says)
+                }, "\(found.findings)")
+            #expect(found.findings.contains { $0.message.contains("Lambda") } == !others.isEmpty)
+        }
+    }
+
+    @Test("no number of other files hides a model")
+    func crowd() async throws {
+        var files = ["z.keras": Self.model(Self.dangers[0].0)]
+        for number in 0..<200 { files["a/\(number).keras"] = [UInt8(ascii: "x")] }
+        for number in 0..<200 { files["b/\(number).keras"] = Self.model(Self.dense) }
+        let found = try await flavor.describe(MemoryModelSource(files))
+        #expect(found.verdict == .dangerous)
+    }
+
+    @Test("what an unpacked archive and an architecture in JSON would run is a danger")
+    func unpacked() async throws {
+        func judge(_ path: String, _ layer: String) async throws -> ModelDescription {
+            let config =
+                "{\"module\":\"keras\",\"class_name\":\"Sequential\",\"config\":{\"layers\":[\(layer)]}}"
+            return try await flavor.describe(
+                MemoryModelSource([
+                    path: Array(config.utf8), "m/model.weights.h5": [1, 2, 3],
+                    "m/metadata.json": Array("{\"keras_version\":\"3.9.0\"}".utf8),
+                ]))
+        }
+        for path in ["m/config.json", "m/architecture.json"] {
+            #expect(try await judge(path, Self.dangers[0].0).verdict == .dangerous)
+            let good = try await judge(path, Self.dense)
+            #expect(good.verdict == .safe)
+            #expect(good.flavors[0].facts["layers"] == "1")
+        }
+        let folder = try await judge("m/config.json", Self.dense)
+        #expect(folder.flavors[0].version == "3.9.0")
+        #expect(folder.memoryBytes == 3)
+    }
+
+    @Test("a config.json that nobody can read is unknown, one of another library no Keras model")
+    func otherConfigurations() async throws {
+        for text in ["{", "{\"class_name\":\"A\",\"class_name\":\"B\"}"] {
+            let found = try await flavor.describe(
+                MemoryModelSource(["m/config.json": Array(text.utf8)]))
+            #expect(found.verdict == .unknown)
+            #expect(found.findings.map(\.path) == ["m/config.json"])
+        }
+        let other = MemoryModelSource([
+            "config.json": Array("{\"model_type\":\"bert\",\"eps\":Infinity}".utf8)
+        ])
+        #expect(try await flavor.recognizes(other) == false)
     }
 
     @Test(
@@ -157,15 +213,11 @@ struct KerasFlavorTests {
         #expect(model.findings.contains { $0.message.contains("evil.py") })
     }
 
-    @Test("an HDF5 file is unknown, one with a Lambda layer dangerous, weights alone no model")
+    @Test("an HDF5 file is recognised, weights alone are no model")
     func hdf5() async throws {
         let bytes = ForeignModels.file("keras-hdf5/model.h5")
-        var model = try await flavor.describe(MemoryModelSource(["m.h5": bytes]))
-        #expect(model.verdict == .unknown)
-        #expect(model.findings.map(\.severity) == [.warning])
-        let lambda = bytes + Array("{\"class_name\": \"Lambda\"}".utf8)
-        model = try await flavor.describe(MemoryModelSource(["m.h5": lambda]))
-        #expect(model.verdict == .dangerous)
+        let model = try await flavor.describe(MemoryModelSource(["m.h5": bytes]))
+        #expect(model.flavors.map(\.facts["format"]) == ["HDF5"])
         let weights = MemoryModelSource(["model.weights.h5": bytes, "tf_model.h5": bytes])
         #expect(try await flavor.recognizes(weights) == false)
     }

@@ -137,6 +137,10 @@ struct TransformersFlavorTests {
             ("tokenizer_config.json", "{\"chat_template\": [{\"template\": \"\(evil)\"}]}"),
             ("chat_template.json", "{\"chat_template\": {\"a\": \"\(evil)\"}}"),
             ("chat_template.jinja", evil), ("additional_chat_templates/tool.jinja", evil),
+            (
+                "adapter_config.json",
+                #"{"peft_type": "LORA", "r": NaN, "auto_mapping": {"parent_library": "evil"}}"#
+            ),
         ] {
             var files = ["config.json": Self.bytes("{\"model_type\":\"x\"}")]
             files[path] = Self.bytes(text)
@@ -150,7 +154,7 @@ struct TransformersFlavorTests {
         arguments: [
             (
                 "adapter_config.json",
-                #"{"peft_type": "LORA", "r": NaN, "auto_mapping": {"parent_library": "evil"}}"#
+                #"{"peft_type": "LORA", "r": nan, "auto_mapping": {"parent_library": "evil"}}"#
             ),
             ("generation_config.json", "{"),
             (

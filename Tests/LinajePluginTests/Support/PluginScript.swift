@@ -27,14 +27,15 @@ struct PluginScript {
     /// A process that runs `misbehaviour` (Python) when it is started first, and is the real
     /// flavor host afterwards.
     ///
-    /// The script has `say(hex)`, which writes bytes to standard output.
+    /// It is not asked for pongs, which it has not. The script has `say(hex)`, which writes bytes to standard output.
     static func hostileOnce(
         _ misbehaviour: String, in folder: TemporaryDirectory, name: String = "hostile",
         configuration: PluginProcessConfiguration = .init(
-            deadline: .seconds(600), handshake: .seconds(600), firstBackOff: .milliseconds(1))
+            deadline: .seconds(600), handshake: .seconds(600), firstBackOff: .milliseconds(1),
+            rest: .seconds(600))
     ) -> PluginProcess {
         let script = """
-            import os, sys, time
+            import os, struct, sys, time
             def say(text):
                 data = bytes.fromhex(text)
                 while data:

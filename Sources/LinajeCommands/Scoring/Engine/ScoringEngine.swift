@@ -17,6 +17,10 @@ protocol ScoringEngine: Sendable {
     /// Whether rows go to it as numbers only.
     var takesNumbers: Bool { get }
 
+    /// Whether a request's params reach the model; an engine that takes none ignores them, as MLflow does
+    /// where a signature has none.
+    var takesParams: Bool { get }
+
     /// Whether a CSV file goes to it whole: it has no types for its columns before it has seen all.
     var takesWholeFiles: Bool { get }
 
@@ -46,6 +50,8 @@ enum ScoringBatch: Sendable {
 extension ScoringEngine {
     /// A library bounds its answer by itself.
     var mostRows: Int { .max }
+
+    var takesParams: Bool { false }
 
     /// The same of rows with these columns: what is missing in each takes memory, too.
     func mostRows(_ plan: ColumnPlan) -> Int {

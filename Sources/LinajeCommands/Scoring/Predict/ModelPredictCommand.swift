@@ -13,8 +13,8 @@ struct ModelPredictCommand: AsyncParsableCommand {
 
             Rows come as CSV with the names of the columns in its first line, or as JSON in one of the \
             forms of MLflow's scoring protocol: dataframe_split, dataframe_records, instances, inputs. \
-            They are held against the model's signature. A Parquet file is read by pandas, so only \
-            with --engine python. Without --to predictions go to standard output, in the form of the \
+            They are held against the model's signature. A Parquet file is read by pandas, so it is scored \
+            by the model's library. Without --to predictions go to standard output, in the form of the \
             input.
 
             EXAMPLES
@@ -28,7 +28,7 @@ struct ModelPredictCommand: AsyncParsableCommand {
     @OptionGroup var scoring: ScoringOptions
     @Option(
         name: [.customShort("i"), .long],
-        help: "The rows: a .csv or .json file; - for standard input.",
+        help: "The rows: a .csv, .json or .parquet file; - for standard input (CSV or JSON).",
         completion: .file())
     var input: String
     @Option(
@@ -40,7 +40,8 @@ struct ModelPredictCommand: AsyncParsableCommand {
     func run() async throws {
         var input = try await PredictInput(input)
         let model = try await ScoredModel.find(scoring, options)
-        let engine = try await model.engine(scoring, width: 1, quiet: options.json)
+        let engine = try await model.engine(
+            scoring, width: 1, reads: input.format, quiet: options.json)
         do {
             try await run(&input, engine)
             await engine.shutdown()
@@ -65,6 +66,9 @@ struct ModelPredictCommand: AsyncParsableCommand {
         switch input.format {
         case .json:
             let request = try ScoringRequest(parsing: try await input.whole())
+            if request.params != nil, !engine.takesParams, !options.json {
+                Output.note("params are ignored: \(engine.about) takes none")
+            }
             try writer.add(try await engine.predict(request))
         case .parquet:
             let path = try input.absolutePath()

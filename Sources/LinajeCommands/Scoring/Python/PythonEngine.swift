@@ -12,6 +12,7 @@ actor PythonEngine: ScoringEngine {
 
     nonisolated let about: String
     nonisolated var takesNumbers: Bool { false }
+    nonisolated let takesParams: Bool
     nonisolated let takesWholeFiles: Bool
 
     private nonisolated let schema: InputSchema?
@@ -28,29 +29,32 @@ actor PythonEngine: ScoringEngine {
 
     /// Finds its interpreter, starts it and loads the model.
     static func start(
-        _ model: ScoredModel, _ options: ScoringOptions, quiet: Bool
+        _ model: ScoredModel, _ options: ScoringOptions,
+        reads format: PredictInput.Format = .json, quiet: Bool
     ) async throws -> PythonEngine {
         try CodeRisk.check(model, isAllowed: options.allowCode)
         try refuseUnread(model)
-        let environment = try await PythonEnvironment.find(for: model, options, quiet: quiet)
+        let environment = try await PythonEnvironment.find(
+            for: model, options, reads: format, quiet: quiet)
         let words =
             [environment.program] + (environment.isIsolated ? [PythonEnvironment.isolated] : [])
             + ["-c", PythonWorkerScript.text]
         let hello = try await hello(model)
         let (pipe, library) = try await open(words, hello, shows: !quiet)
         return PythonEngine(
-            words: words, hello: hello, pipe: pipe, about: library, schema: model.schema,
+            words: words, hello: hello, pipe: pipe, library: library, schema: model.schema,
             output: options.output, shows: !quiet)
     }
 
     private init(
-        words: [String], hello: JSONNode, pipe: WorkerPipe, about: String, schema: InputSchema?,
+        words: [String], hello: JSONNode, pipe: WorkerPipe, library: Library, schema: InputSchema?,
         output: String?, shows: Bool
     ) {
         self.words = words
         self.hello = hello
         self.pipe = pipe
-        self.about = about
+        about = "python \(library.python) (\(library.name))"
+        takesParams = library.takesParams
         self.schema = schema
         self.output = output
         self.shows = shows
@@ -152,9 +156,17 @@ actor PythonEngine: ScoringEngine {
 
     // MARK: Messages
 
+    /// What loaded the model.
+    private struct Library {
+        var name: String
+        /// The version of its interpreter.
+        var python: String
+        var takesParams: Bool { ["mlflow", "linaje"].contains(name) }
+    }
+
     private static func open(
         _ words: [String], _ hello: JSONNode, shows: Bool
-    ) async throws -> (WorkerPipe, String) {
+    ) async throws -> (WorkerPipe, Library) {
         try await BlockingThread.run {
             let pipe = try WorkerPipe(
                 words, environment: PythonEnvironment.environment(), shows: shows)
@@ -168,8 +180,9 @@ actor PythonEngine: ScoringEngine {
                 if case .string(let problem)? = answer["error"] {
                     throw LinajeError(.failedPrecondition, "the model's library: \(problem)")
                 }
-                let library = answer["library"]?.text ?? "?"
-                return (pipe, "python \(answer["python"]?.text ?? "?") (\(library))")
+                let library = Library(
+                    name: answer["library"]?.text ?? "?", python: answer["python"]?.text ?? "?")
+                return (pipe, library)
             } catch let error as LinajeError where error.code == .pluginFailed {
                 pipe.end()
                 // What crashes while it is loaded will do so again.

@@ -21,25 +21,33 @@ struct PythonEnvironment: Sendable {
 
     /// Finds the interpreter, and makes an environment of the model's requirements unless there is one.
     static func find(
-        for model: ScoredModel, _ options: ScoringOptions, quiet: Bool
+        for model: ScoredModel, _ options: ScoringOptions, reads format: PredictInput.Format,
+        quiet: Bool
     ) async throws -> PythonEnvironment {
-        let python = try interpreter(options.python ?? "python3")
+        let recorded = minorVersion(model.facts("python_function")["python_version"])
+        let python = try interpreter(options.python, recorded: recorded)
         guard options.environmentManager == .venv else {
             return PythonEnvironment(program: python, isIsolated: false)
         }
-        guard try await model.source.files().contains(where: { $0.path == "requirements.txt" })
-        else {
-            throw LinajeError(
-                .failedPrecondition,
-                "\(model.name) has no requirements.txt to make an environment of; use --env-manager "
-                    + "local with an interpreter that has its library")
+        let bytes: [UInt8]
+        if model.source.paths.contains("requirements.txt") {
+            bytes = try await model.source.small("requirements.txt", limit: mostBytes)
+        } else {
+            let lines = model.description.requirements
+            guard model.source.paths.contains("conda.yaml"), !lines.isEmpty else {
+                throw LinajeError(
+                    .failedPrecondition,
+                    "\(model.name) has no requirements.txt to make an environment of; use --env-manager "
+                        + "local with an interpreter that has its library")
+            }
+            bytes = Array(lines.joined(separator: "\n").utf8)
         }
-        let bytes = try await model.source.small("requirements.txt", limit: mostBytes)
-        let lines = try requirements(bytes, of: model.schema, isAllowed: options.allowCode)
+        let lines = try requirements(
+            bytes, of: model.schema, reads: format, isAllowed: options.allowCode)
         let folder = model.source.folder
         return try await BlockingThread.run {
             try make(
-                lines, python: python, in: folder, name: model.name,
+                lines, python: python, recorded: recorded, in: folder, name: model.name,
                 buildsPackages: options.allowCode, quiet: quiet)
         }
     }
@@ -49,7 +57,8 @@ struct PythonEnvironment: Sendable {
     /// - Throws: `permissionDenied` for lines that make pip fetch from elsewhere, or do more, unless
     ///   code is allowed.
     static func requirements(
-        _ bytes: [UInt8], of schema: InputSchema?, isAllowed: Bool
+        _ bytes: [UInt8], of schema: InputSchema?, reads format: PredictInput.Format = .json,
+        isAllowed: Bool
     ) throws -> [String] {
         var lines = String(decoding: bytes, as: UTF8.self)
             .split(whereSeparator: \.isNewline).map { $0.trimmingPrefix(while: \.isWhitespace) }
@@ -59,20 +68,38 @@ struct PythonEnvironment: Sendable {
             guard isAllowed else {
                 throw LinajeError(
                     .permissionDenied,
-                    "requirements.txt has \"\(printable(String(line.prefix(100))))\", which is no package "
+                    "its requirements have \"\(printable(String(line.prefix(100))))\", which is no package "
                         + "with a version: it may install anything. If you trust who made the model: "
                         + "--allow-code")
             }
             return line
         }
-        let needed = carrier(of: schema) ?? "pandas"
-        let names = lines.map(PlainRequirement.name)
-        return names.contains(needed) ? lines : lines + [needed]
+        var needed = [carrier(of: schema) ?? "pandas"]
+        if format == .parquet { needed += ["pandas", "pyarrow"] }
+        for name in needed where !lines.map(PlainRequirement.name).contains(name) {
+            lines.append(name)
+        }
+        return lines
     }
 
     /// The package in whose types rows reach a model; `nil`: it depends on what is given.
     static func carrier(of schema: InputSchema?) -> String? {
         schema.map { $0.columns == nil ? "numpy" : "pandas" }
+    }
+
+    /// "3.11" of "3.11.4"; `nil` of what is no version of Python.
+    static func minorVersion(_ version: String?) -> String? {
+        let parts = (version ?? "").split(separator: ".").prefix(2)
+        guard parts.count == 2, parts.allSatisfy({ UInt8($0) != nil }) else { return nil }
+        return parts.joined(separator: ".")
+    }
+
+    /// The interpreter that was asked for; else one of the version that made the model, where there is
+    /// one; else python3.
+    private static func interpreter(_ wanted: String?, recorded: String?) throws -> String {
+        if let wanted { return try interpreter(wanted) }
+        if let recorded, let same = try? interpreter("python\(recorded)") { return same }
+        return try interpreter("python3")
     }
 
     /// The absolute path of an interpreter, looked for in PATH.
@@ -93,8 +120,8 @@ struct PythonEnvironment: Sendable {
 
     /// Makes an environment, or takes the one of the same requirements and Python. Blocks.
     private static func make(
-        _ lines: [String], python: String, in folder: String, name: String, buildsPackages: Bool,
-        quiet: Bool
+        _ lines: [String], python: String, recorded: String?, in folder: String, name: String,
+        buildsPackages: Bool, quiet: Bool
     ) throws -> PythonEnvironment {
         guard let root = GlobalOptions.cache("environments") else {
             throw LinajeError(
@@ -134,6 +161,12 @@ struct PythonEnvironment: Sendable {
         if access(program, X_OK) == 0 { return .init(program: program, isIsolated: true) }
         if !quiet {
             Output.note("making the environment of \(name): \(lines.count) packages, by pip")
+            let found = minorVersion(version.split(separator: " ").first.map(String.init))
+            if let recorded, found != recorded {
+                Output.note(
+                    "it was made with Python \(recorded), which is not here: \(found ?? "?") is taken"
+                )
+            }
         }
         try build(lines, python, in: folder, at: place, buildsPackages: buildsPackages, bar)
         return .init(program: program, isIsolated: true)
