@@ -8,23 +8,33 @@ struct KerasArchive {
     let description: ModelDescription
 
     /// - Throws: `invalidArgument` or `limitExceeded` naming the file.
-    init(_ file: ModelSourceFile, in source: any ModelSource) async throws {
+    init(
+        _ file: ModelSourceFile, in source: any ModelSource, _ budget: inout KerasBudget
+    ) async throws {
         let archive = try await ZIPArchive(reading: ModelFile(file, in: source))
         guard let configEntry = archive.entry("config.json") else {
             throw LinajeError(
                 .invalidArgument, "\(file.path) has no config.json: it is no Keras model")
         }
+        try budget.take(configEntry.size, file.path)
         let bytes = try await archive.content(
             of: configEntry, limit: KerasFlavor.mostConfigBytes)
         let name = "config.json of \(file.path)"
         var config = KerasConfiguration(
             try JSONValue(parsing: bytes, name: name, depth: KerasConfiguration.mostDepth),
             path: file.path)
+        if config.className == nil { config.note(.danger, "its configuration names no class") }
         for problem in archive.problems.prefix(100) { config.note(.danger, problem) }
         var metadata: JSONValue?
         if let entry = archive.entry("metadata.json") {
-            let bytes = try await archive.content(of: entry, limit: 1 << 20)
-            metadata = try JSONValue(parsing: bytes, name: "metadata.json of \(file.path)")
+            do {
+                let bytes = try await archive.content(of: entry, limit: 1 << 20)
+                metadata = try JSONValue(parsing: bytes, name: "metadata.json of \(file.path)")
+            } catch let error as LinajeError
+                where error.code == .invalidArgument || error.code == .limitExceeded
+            {
+                config.note(.warning, error.message)
+            }
         }
         var facts = config.facts
         facts["format"] = "keras"

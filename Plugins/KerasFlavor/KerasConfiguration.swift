@@ -15,12 +15,12 @@ struct KerasConfiguration {
     private(set) var findings: [Finding] = []
     private(set) var verdict: ScanVerdict = .safe
 
+    /// How many objects of Keras it has.
+    private(set) var objects = 0
+
     init(_ root: JSONValue, path: String) {
         self.root = root
         self.path = path
-        if root["class_name"]?.text == nil {
-            note(.danger, "its configuration names no class")
-        }
         walk(root)
     }
 
@@ -36,7 +36,7 @@ struct KerasConfiguration {
 
     var facts: [String: String] {
         var facts: [String: String] = [:]
-        facts["class"] = root["class_name"]?.text
+        facts["class"] = className
         facts["name"] = root["config"]?["name"]?.text
         let layers = layers
         facts["layers"] = layers.isEmpty ? nil : String(layers.count)
@@ -50,6 +50,9 @@ struct KerasConfiguration {
         facts["loss"] = compiled?["loss"]?["class_name"]?.text ?? compiled?["loss"]?.text
         return facts
     }
+
+    /// The class of the whole.
+    var className: String? { root["class_name"]?.text }
 
     /// The layers of the outermost model.
     private var layers: [JSONValue] { root["config"]?["layers"]?.elements ?? [] }
@@ -118,7 +121,10 @@ struct KerasConfiguration {
     private mutating func walk(_ json: JSONValue) {
         for element in json.elements ?? [] { walk(element) }
         guard let members = json.members else { return }
-        if let name = json["class_name"]?.text { judge(name, json) }
+        if let name = json["class_name"]?.text {
+            if json["config"] != nil || json["module"] != nil { objects += 1 }
+            judge(name, json)
+        }
         for member in members {
             if member.value.text == "enable_unsafe_deserialization" {
                 note(.danger, "it names enable_unsafe_deserialization, which turns checks off")
@@ -132,11 +138,21 @@ struct KerasConfiguration {
         let plain: Set = ["__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__bytes__"]
         guard !plain.contains(name) else { return }
         let shown = name.prefix(100)
-        if let what = Self.dangerous[name] { note(.danger, "\(shown) \(what)") }
-        if Self.lookups.contains(name), let file = json["config"]?["vocabulary"]?.text {
-            note(.danger, "\(shown) reads the file \"\(file.prefix(200))\" when it is loaded")
-        }
         let registered = json["registered_name"]?.text
+        // Where a module has no such class, Keras takes the one by the other name.
+        for name in Set([name, registered].compactMap(\.self)) {
+            if let what = Self.dangerous[name] { note(.danger, "\(name.prefix(100)) \(what)") }
+            if Self.lookups.contains(name), let file = json["config"]?["vocabulary"]?.text {
+                note(
+                    .danger,
+                    "\(name.prefix(100)) reads the file \"\(file.prefix(200))\" when it is loaded")
+            }
+        }
+        if let registered, !registered.contains(">"), name != "function", registered != name {
+            note(
+                .danger, "\(shown) is registered as \(registered.prefix(100)): either may be loaded"
+            )
+        }
         if let registered, registered.contains(">") {
             note(.warning, "\(shown) is \(registered.prefix(100)), code that the model lacks")
         }

@@ -2,6 +2,26 @@ import LinajeDomain
 import LinajeModelFiles
 import LinajePluginKit
 
+/// Bytes of configurations that are still read of one model.
+struct KerasBudget {
+    private var left: UInt64 = 64 << 20
+
+    /// Whether a file may be begun. The length of what an archive holds shows later.
+    func covers(_ file: KerasFile) -> Bool {
+        file.kind == .configuration ? file.file.size <= left : left > 0
+    }
+
+    /// - Throws: `limitExceeded` naming the file when it is used up.
+    mutating func take(_ bytes: UInt64, _ path: String) throws {
+        guard bytes <= left else {
+            throw LinajeError(
+                .limitExceeded,
+                "\(path) is not read: the model has more than 64 MiB of configurations")
+        }
+        left -= bytes
+    }
+}
+
 /// A file of a model by which Keras may load it.
 struct KerasFile {
     enum Kind: Hashable { case archive, hdf5, configuration }
@@ -11,16 +31,23 @@ struct KerasFile {
 
     /// Longest metadata.json in bytes.
     private static let mostMetadataBytes = 1 << 20
+    /// `load_model` takes a folder with such a file (keras-team/keras, `src/saving/saving_api.py`).
     private static let folderFile = "config.json"
+
+    /// Whether Keras goes by the name of the file.
+    var isNamed: Bool { kind != .configuration || Self.name(file.path) == Self.folderFile }
 
     /// What the file says; nothing when it is a configuration of something else.
     ///
+    /// - Parameter sizes: Of the model's files, by path.
     /// - Throws: `invalidArgument` or `limitExceeded` naming the file.
-    func description(in source: any ModelSource) async throws -> ModelDescription {
+    func description(
+        in source: any ModelSource, _ sizes: [String: UInt64], _ budget: inout KerasBudget
+    ) async throws -> ModelDescription {
         switch kind {
-        case .archive: try await KerasArchive(file, in: source).description
+        case .archive: try await KerasArchive(file, in: source, &budget).description
         case .hdf5: hdf5
-        case .configuration: try await configuration(in: source)
+        case .configuration: try await configuration(in: source, sizes, &budget)
         }
     }
 
@@ -36,43 +63,50 @@ struct KerasFile {
 
     // MARK: Configurations
 
-    /// Whether a JSON file that begins so may be an object of Keras: every config.json, since
-    /// `load_model` takes a folder with one (keras-team/keras, `src/saving/saving_api.py`), and what
-    /// `to_json` writes.
-    static func mayBeConfiguration(_ path: String, _ first: [UInt8]) -> Bool {
-        if name(path) == folderFile { return true }
-        let text = first.filter { $0 > 0x20 }
-        return ["class_name", "module", "config"].contains { key in
-            text.starts(with: Array("{\"\(key)\":".utf8))
-        }
+    /// Whether a JSON file is worth taking apart: every config.json, and what names a class, be it in
+    /// letters that are escaped, as nobody honest escapes them.
+    private func mayBeConfiguration(_ bytes: [UInt8]) -> Bool {
+        isNamed
+            || ["\"class_name\"", "\\u005", "\\u006", "\\u007"].contains {
+                ByteSearch.contains($0, in: bytes)
+            }
     }
 
-    private func configuration(in source: any ModelSource) async throws -> ModelDescription {
+    private func configuration(
+        in source: any ModelSource, _ sizes: [String: UInt64], _ budget: inout KerasBudget
+    ) async throws -> ModelDescription {
+        try budget.take(file.size, file.path)
         let bytes = try await source.small(file.path, limit: KerasFlavor.mostConfigBytes)
-        let root = try JSONValue(
-            parsing: bytes, name: file.path, depth: KerasConfiguration.mostDepth)
-        guard root["class_name"]?.text != nil, root["config"]?.members != nil else {
+        guard mayBeConfiguration(bytes) else { return ModelDescription() }
+        let root: JSONValue
+        do {
+            root = try JSONValue(
+                parsing: bytes, name: file.path, depth: KerasConfiguration.mostDepth)
+        } catch let error as LinajeError where !isNamed && error.code == .invalidArgument {
             return ModelDescription()
         }
-        let config = KerasConfiguration(root, path: file.path)
+        var config = KerasConfiguration(root, path: file.path)
+        guard config.objects > 0 else { return ModelDescription() }
         var facts = config.facts
         var version = ""
         var memory: UInt64 = 0
         var files = [ModelFileDescription(path: file.path, role: .config)]
-        if Self.name(file.path) == Self.folderFile {
-            facts["format"] = "folder"
+        facts["format"] = isNamed ? "folder" : "JSON"
+        if isNamed {
             let folder = file.path.dropLast(Self.folderFile.count)
-            let others = try await source.files()
-            if others.contains(where: { $0.path == folder + "metadata.json" }) {
-                version = try await Self.version(folder + "metadata.json", in: source)
+            do {
+                version = try await Self.version("\(folder)metadata.json", in: source, sizes)
+            } catch let error as LinajeError
+                where error.code == .invalidArgument || error.code == .limitExceeded
+            {
+                config.note(.warning, error.message)
             }
-            for other in others where other.path == folder + "model.weights.h5" {
-                memory = other.size
-                facts["weights_bytes"] = String(other.size)
-                files.append(ModelFileDescription(path: other.path, role: .weights))
+            let weights = "\(folder)model.weights.h5"
+            if let size = sizes[weights] {
+                memory = size
+                facts["weights_bytes"] = String(size)
+                files.append(ModelFileDescription(path: weights, role: .weights))
             }
-        } else {
-            facts["format"] = "JSON"
         }
         return ModelDescription(
             flavors: [
@@ -85,8 +119,9 @@ struct KerasFile {
     }
 
     private static func version(
-        _ path: String, in source: any ModelSource
+        _ path: String, in source: any ModelSource, _ sizes: [String: UInt64]
     ) async throws -> String {
+        guard sizes[path] != nil else { return "" }
         let bytes = try await source.small(path, limit: mostMetadataBytes)
         return try JSONValue(parsing: bytes, name: path)["keras_version"]?.text ?? ""
     }

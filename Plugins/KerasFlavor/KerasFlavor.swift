@@ -11,8 +11,8 @@ public import LinajePluginKit
 public struct KerasFlavor: ModelFlavor {
     /// Longest configuration in bytes.
     static let mostConfigBytes = 32 << 20
-    /// Most files of one model that are described.
-    static let mostFiles = 1_000
+    /// Most files of one model that are looked into.
+    static let mostFiles = 2_000
 
     public let descriptor = PluginDescriptor(name: "keras", kind: .modelFlavor, version: "1")
 
@@ -30,10 +30,20 @@ public struct KerasFlavor: ModelFlavor {
     /// archive is dangerous then, and a configuration, which may be another program's, unknown.
     public func describeIfRecognized(_ source: any ModelSource) async throws -> ModelDescription? {
         let files = try await Self.models(in: source)
+        guard !files.isEmpty else { return nil }
+        let sizes = Dictionary(
+            try await source.files().map { ($0.path, $0.size) },
+            uniquingKeysWith: { _, last in last })
+        var budget = KerasBudget()
         var whole = ModelDescription()
-        for file in files.prefix(Self.mostFiles) {
+        var unread = 0
+        for (place, file) in files.enumerated() {
+            guard place < Self.mostFiles, budget.covers(file) else {
+                unread += file.isNamed ? 1 : 0
+                continue
+            }
             do {
-                whole.merge(try await file.description(in: source))
+                whole.merge(try await file.description(in: source, sizes, &budget))
             } catch let error as LinajeError
                 where error.code == .invalidArgument || error.code == .limitExceeded
             {
@@ -48,14 +58,15 @@ public struct KerasFlavor: ModelFlavor {
                         verdict: isDangerous ? .dangerous : .unknown))
             }
         }
-        if files.count > Self.mostFiles {
+        if unread > 0 {
             whole.merge(
                 ModelDescription(
                     findings: [
                         Finding(
                             severity: .warning,
-                            message: "\(Self.mostFiles) of \(files.count) files that may be Keras "
-                                + "models were looked at")
+                            message:
+                                "\(unread) of \(files.count) files that may be of Keras models "
+                                + "were not looked into: too many, or too long")
                     ],
                     verdict: .unknown))
         }
@@ -74,9 +85,12 @@ public struct KerasFlavor: ModelFlavor {
         ) { $0 == HDF5Scan.magic }
         .filter { !$0.path.hasSuffix(".weights.h5") && !$0.path.hasSuffix("tf_model.h5") }
         .map { KerasFile(kind: .hdf5, file: $0) }
-        models += try await FileCandidates.find(
-            in: source, suffixes: [".json"], first: 64, KerasFile.mayBeConfiguration
-        ).map { KerasFile(kind: .configuration, file: $0) }
-        return models.sorted { $0.file.path.utf8.lexicographicallyPrecedes($1.file.path.utf8) }
+        models += try await source.files().filter { $0.path.lowercased().hasSuffix(".json") }
+            .map { KerasFile(kind: .configuration, file: $0) }
+        // What Keras goes by comes first, so that no other file uses up what is read.
+        return models.sorted { left, right in
+            guard left.isNamed == right.isNamed else { return left.isNamed }
+            return left.file.path.utf8.lexicographicallyPrecedes(right.file.path.utf8)
+        }
     }
 }

@@ -16,14 +16,6 @@ package enum FileCandidates {
         in source: any ModelSource, suffixes: [String], first count: Int,
         _ isRight: ([UInt8]) -> Bool
     ) async throws -> [ModelSourceFile] {
-        try await find(in: source, suffixes: suffixes, first: count) { _, bytes in isRight(bytes) }
-    }
-
-    /// The same where the path matters, too.
-    package static func find(
-        in source: any ModelSource, suffixes: [String], first count: Int,
-        _ isRight: (String, [UInt8]) -> Bool
-    ) async throws -> [ModelSourceFile] {
         let named = try await source.files().filter { file in
             let path = file.path.lowercased()
             return suffixes.contains { path.hasSuffix($0) }
@@ -38,7 +30,7 @@ package enum FileCandidates {
         var found: [ModelSourceFile] = []
         for file in ordered where file.size > 0 {
             let bytes = try await source.read(file.path, offset: 0, length: count)
-            if isRight(file.path, bytes) { found.append(file) }
+            if isRight(bytes) { found.append(file) }
         }
         return found
     }

@@ -37,6 +37,24 @@ struct CompositeFlavorTests {
         #expect(whole.findings.isEmpty)
     }
 
+    @Test(
+        "a model that declares no requirement requires the libraries of its flavors",
+        arguments: [
+            ("xgboost", "3.1.0", ["xgboost==3.1.0"]), ("keras", "4.0.0rc1", ["keras==4.0.0rc1"]),
+            ("sklearn", "1.8.dev0", ["scikit-learn"]), ("sklearn", "", ["scikit-learn"]),
+            ("xgboost", "3 --index-url=https://x", ["xgboost"]), ("keras", "1.2\n3", ["keras"]),
+            ("lightgbm", "4.0", ["lightgbm"]), ("own", "1.0", []),
+        ])
+    func requirements(flavor: String, version: String, lines: [String]) async throws {
+        let bare = Scripted(name: flavor) {
+            ModelDescription(flavors: [.init(name: flavor, version: version)])
+        }
+        #expect(try await CompositeFlavor([bare]).describe(source).requirements == lines)
+        let declared = Scripted(name: "other") { ModelDescription(requirements: ["numpy"]) }
+        #expect(
+            try await CompositeFlavor([bare, declared]).describe(source).requirements == ["numpy"])
+    }
+
     @Test("a flavor that throws becomes a warning and the others are kept")
     func failure() async throws {
         let bad = Scripted(name: "bad") { throw LinajeError(.invalidArgument, "x is torn") }

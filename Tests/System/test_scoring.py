@@ -257,6 +257,7 @@ case "$*" in
 "-I -m venv"*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
 "-I -m pip"*) cp "$last" {log}.needs ;;
 "-I -c import sys, platform"*) echo 3.99.0 none ;;
+"-I -c import venv"*) ;;
 *) exit 9 ;;
 esac
 """)
@@ -264,7 +265,6 @@ esac
     words = ("model", "predict", "-m", model, "--engine", "python")
     said = place.say(*words, "-i", "-", "--python", program, given="", code=1)
     assert "exited with status 9" in said
-    assert "it was made with Python 3.98, which is not here: 3.99 is taken" in said
     with open(log, encoding="utf-8") as file:
         assert file.read().splitlines() == ["-I -c", "-I -m", "-I -m", "-I -c"]
     with open(f"{log}.needs", encoding="utf-8") as file:

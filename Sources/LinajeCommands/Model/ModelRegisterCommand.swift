@@ -56,12 +56,14 @@ struct ModelRegisterCommand: AsyncParsableCommand {
         let created = try await client.createModelVersion(
             name, source: from, run: id, description: description, tags: tags)
         created.warnOfVerdict()
-        let (version, failure) = try await RegistrationTest(
+        // Said at once: it is there, however long the test takes.
+        if !options.json { Output.lineNow(created.uri) }
+        let (version, problem) = await RegistrationTest(
             version: created, folder: isURI ? nil : source, isWanted: selfTest, options: options
         ).run(client)
-        Output.line(options.json ? version.json.text : version.uri)
-        if let failure {
-            Output.note("the self-test failed: \(printable(failure))")
+        if options.json { Output.line(version.json.text) }
+        if let problem {
+            Output.note(printable(problem))
             if selfTest == true { throw ExitCode(1) }
         }
     }

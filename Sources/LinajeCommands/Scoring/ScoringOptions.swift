@@ -33,7 +33,10 @@ struct ScoringOptions: ParsableArguments {
             requirements.txt, "local" takes what the interpreter has.
             """)
     var environmentManager: EnvironmentManager = .venv
-    @Option(help: "The Python interpreter; python3 if not given.", completion: .file())
+    @Option(
+        help:
+            "The Python interpreter; python3 if not given, for a venv that of the model's version.",
+        completion: .file())
     var python: String?
     @Flag(
         name: .customLong("allow-code"),

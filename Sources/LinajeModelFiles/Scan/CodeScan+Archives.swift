@@ -3,6 +3,9 @@ import LinajeDomain
 extension CodeScan {
     /// Most entries of an archive that are looked into.
     private static let mostEntries = 4_096
+    /// Most configurations of Keras that are looked for in an archive, and the longest in bytes.
+    private static let mostConfigurations = 64
+    private static let mostConfigurationBytes = 4 << 20
     /// Longest archive inside an archive.
     private static let mostInnerBytes = 64 << 20
 
@@ -20,7 +23,11 @@ extension CodeScan {
                 scan.verdict = max(scan.verdict ?? .safe, .safe)
                 try await skops(schema, in: archive, &scan)
             }
-            try await members(of: archive, &scan)
+            let isKeras =
+                depth == 0 && Self.ending(of: file.path) == "keras"
+                && archive.entry("config.json") != nil
+            if !isKeras { try await noteKeras(in: archive, &scan) }
+            try await members(of: archive, isKeras: isKeras, &scan)
         } catch let error as LinajeError
             where error.code == .invalidArgument || error.code == .limitExceeded
         {
@@ -48,9 +55,10 @@ extension CodeScan {
     }
 
     /// Every other entry, by its content.
-    private func members(of archive: ZIPArchive, _ scan: inout FileScan) async throws {
+    private func members(
+        of archive: ZIPArchive, isKeras: Bool, _ scan: inout FileScan
+    ) async throws {
         let torch = TorchArchive(archive)
-        let isKeras = archive.entry("config.json") != nil && archive.entry("metadata.json") != nil
         var looked = 0
         for entry in archive.entries where !entry.isFolder && entry.size > 0 {
             // Those are data to torch whatever they look like.
@@ -105,6 +113,28 @@ extension CodeScan {
         var inside = self
         inside.depth += 1
         return try await inside.scan(BlobSource(content).file(entry.name))
+    }
+
+    /// Configurations of Keras in an archive that is none of its own: whoever unpacks it loads what only
+    /// the flavor judges, and that does not see it.
+    private func noteKeras(in archive: ZIPArchive, _ scan: inout FileScan) async throws {
+        let configurations = archive.entries.filter { entry in
+            entry.name == "config.json" || entry.name.hasSuffix("/config.json")
+        }
+        for entry in configurations.prefix(Self.mostConfigurations) where entry.isReadable {
+            guard entry.size <= UInt64(Self.mostConfigurationBytes) else {
+                scan.note(.unknown, "\(entry.shown): is too long to be looked into where it is")
+                continue
+            }
+            let bytes = try await archive.content(of: entry, limit: Self.mostConfigurationBytes)
+            // Letters are escaped by nobody honest.
+            let signs = ["\"class_name\"", "\\u005", "\\u006", "\\u007"]
+            guard signs.contains(where: { ByteSearch.contains($0, in: bytes) }) else { continue }
+            scan.note(.unknown, "\(entry.shown): may be of a Keras model, which is not judged here")
+        }
+        if configurations.count > Self.mostConfigurations {
+            scan.note(.unknown, "has more configurations than are looked into")
+        }
     }
 
     /// Types of a skops file.

@@ -38,8 +38,9 @@ package struct CodeScan: Sendable {
             return try await scan(file, prefix)
         }
         var scan = try await HDF5Scan.scan(file, from: place)
-        if place > 0, let front = try await self.scan(file, prefix) {
-            scan.add(front, in: "before its HDF5:")
+        // It may be something else, too, to whoever does not look for HDF5.
+        if let other = try await self.scan(file, prefix) {
+            scan.add(other, in: "read otherwise:")
         }
         return scan
     }

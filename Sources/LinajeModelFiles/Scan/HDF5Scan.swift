@@ -6,8 +6,8 @@ package enum HDF5Scan {
     package static let magic: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
     /// How much of a file is searched, in bytes.
     private static let mostSearchedBytes = 8 << 20
-    /// Endings by which loaders take a file for HDF5.
-    private static let endings: Set<String> = ["h5", "hdf5", "hdf", "he5", "keras"]
+    /// Endings of what is not loaded as HDF5, and may be very long.
+    private static let others: Set<String> = ["safetensors", "gguf", "onnx"]
     /// What a configuration with code has.
     private static let dangers = [
         "\"Lambda\"", "\"__lambda__\"", "\"TorchModuleWrapper\"", "\"TFSMLayer\"",
@@ -15,17 +15,16 @@ package enum HDF5Scan {
 
     /// Where the format begins in a file; `nil`: nowhere.
     ///
-    /// That is at its first byte or, after anything, at 512, 1024, 2048 and so on (II.A, "Superblock"). Past
-    /// `prefix`, only files are searched whose name says that they are HDF5.
+    /// That is at its first byte or, after anything, at 512, 1024, 2048 and so on (II.A, "Superblock").
     static func place(in file: ModelFile, _ prefix: [UInt8]) async throws -> UInt64? {
         if prefix.starts(with: magic) { return 0 }
-        let isDemanded = endings.contains(CodeScan.ending(of: file.path))
+        let isOther = others.contains(CodeScan.ending(of: file.path))
         var place: UInt64 = 512
         while place < file.size {
             if place + UInt64(magic.count) <= UInt64(prefix.count) {
                 if prefix[Int(place)...].starts(with: magic) { return place }
             } else {
-                guard isDemanded else { return nil }
+                guard !isOther else { return nil }
                 if try await file.upTo(magic.count, at: place) == magic { return place }
             }
             let (next, overflow) = place.multipliedReportingOverflow(by: 2)

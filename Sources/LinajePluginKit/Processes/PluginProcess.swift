@@ -198,11 +198,19 @@ public actor PluginProcess {
     func running(until end: ContinuousClock.Instant) async throws -> PluginSession {
         guard !isShutDown else { throw shutDownError }
         if let session {
-            if await session.isUsable, try await isAwake(session, until: end) { return session }
+            do {
+                // The ping may show that it ends.
+                if await session.isUsable, try await isAwake(session, until: end),
+                    await session.isUsable
+                {
+                    return session
+                }
+            } catch {
+                await drop(session)
+                throw error
+            }
             guard !isShutDown else { throw shutDownError }
-            self.session = nil
-            session.kill()
-            _ = await session.end(grace: .zero, on: lane)
+            await drop(session)
         }
         guard notBefore < end else {
             throw LinajeError(
@@ -239,6 +247,12 @@ public actor PluginProcess {
         return started
     }
 
+    private func drop(_ session: PluginSession) async {
+        self.session = nil
+        session.kill()
+        _ = await session.end(grace: .zero, on: lane)
+    }
+
     /// Whether a process that has rested answers a ping. One that hangs would cost the next call its whole
     /// deadline, though it has done nothing to deserve it.
     private func isAwake(
@@ -247,7 +261,8 @@ public actor PluginProcess {
         let now = ContinuousClock.now
         guard now - lastAnswer >= configuration.rest else { return true }
         do {
-            try await withDeadline(min(end, now + configuration.pong)) {
+            // What is left must do for a new process.
+            try await withDeadline(now + min(configuration.pong, (end - now) / 4)) {
                 try await withTaskCancellationHandler {
                     try await session.ping()
                 } onCancel: {

@@ -131,6 +131,67 @@ struct KerasFlavorTests {
         #expect(folder.memoryBytes == 3)
     }
 
+    @Test("the other name by which Keras looks a class up is judged, too")
+    func registeredName() async throws {
+        for layer in [
+            "{\"module\":\"keras.layers\",\"class_name\":\"X\",\"registered_name\":\"TFSMLayer\"}",
+            "{\"module\":\"keras.layers\",\"class_name\":\"X\",\"registered_name\":\"Y\"}",
+            """
+            {"module":"keras.layers","class_name":"X","registered_name":"StringLookup",\
+            "config":{"vocabulary":"/etc/passwd"}}
+            """,
+        ] {
+            let model = try await flavor.describe(
+                MemoryModelSource(["m.keras": Self.model(layer)]))
+            #expect(model.verdict == .dangerous, "\(layer)")
+        }
+    }
+
+    @Test("no form of the JSON hides an object of Keras")
+    func hiddenObjects() async throws {
+        let lambda = "{\"class_name\":\"Lambda\",\"config\":{}}"
+        let blanks = String(repeating: " ", count: 100)
+        for text in [
+            "[\(lambda)]", "{\"a\":{\"b\":\(lambda)}}", blanks + lambda,
+            "{\"class_name\":\"function\",\"module\":\"evil\",\"config\":\"f\"}",
+            "{\"registered_name\":null,\"class_name\":\"Lambda\",\"config\":{}}",
+            "{\"\\u0063lass_name\":\"Lambda\",\"config\":{}}",
+        ] {
+            for path in ["m/config.json", "arch.json"] {
+                let found = try await flavor.describe(
+                    MemoryModelSource([path: Array(text.utf8)]))
+                #expect(found.verdict == .dangerous, "\(path) \(text)")
+            }
+        }
+        // A vocabulary may have such a word.
+        let words = MemoryModelSource(["vocab.json": Array("{\"class_name\":17}".utf8)])
+        #expect(try await flavor.recognizes(words) == false)
+    }
+
+    @Test("metadata that cannot be read hides no danger")
+    func metadata() async throws {
+        let lambda = "{\"class_name\":\"Lambda\",\"config\":{}}"
+        let blanks = [UInt8](repeating: 0x20, count: 1_200_000)
+        let archive = ZIPBytes([
+            ZIPBytes.Member("metadata.json", blanks),
+            ZIPBytes.Member("config.json", Array(lambda.utf8)),
+        ]).bytes
+        for files in [
+            ["m.keras": archive],
+            ["m/config.json": Array(lambda.utf8), "m/metadata.json": Array("{".utf8)],
+        ] {
+            #expect(try await flavor.describe(MemoryModelSource(files)).verdict == .dangerous)
+        }
+    }
+
+    @Test("more configurations than are read are unknown")
+    func budget() async throws {
+        var files: [String: [UInt8]] = [:]
+        let long = Array("{}".utf8) + [UInt8](repeating: 0x20, count: 20 << 20)
+        for number in 0..<4 { files["\(number)/config.json"] = long }
+        #expect(try await flavor.describe(MemoryModelSource(files)).verdict == .unknown)
+    }
+
     @Test("a config.json that nobody can read is unknown, one of another library no Keras model")
     func otherConfigurations() async throws {
         for text in ["{", "{\"class_name\":\"A\",\"class_name\":\"B\"}"] {

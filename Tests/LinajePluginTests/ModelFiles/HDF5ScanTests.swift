@@ -19,8 +19,9 @@ struct HDF5ScanTests {
 
     @Test("it is found behind what stands before it")
     func userBlock() async throws {
-        for (count, name) in [(512, "m"), (2_048, "m.bin"), (65_536, "m.h5"), (1 << 20, "m.keras")]
-        {
+        for (count, name) in [
+            (512, "m"), (2_048, "m.bin"), (65_536, "m.h5"), (4_096, "model"), (1 << 20, "m.keras"),
+        ] {
             let block = [UInt8](repeating: UInt8(ascii: "x"), count: count)
             let found = try #require(try await scan(block + Self.lambda, as: name))
             #expect(found.verdict == .dangerous, "\(count) \(name)")
@@ -32,6 +33,39 @@ struct HDF5ScanTests {
         let both = try #require(try await scan(block + Self.file, as: "m.h5"))
         #expect(both.verdict == .dangerous)
         #expect(both.problems.contains { $0.message.contains("os.system") }, "\(both.problems)")
+    }
+
+    @Test("an archive that begins as HDF5 is dangerous, as it is without that")
+    func archiveBehind() async throws {
+        let archive = ZIPBytes([ZIPBytes.Member("config.json", Array("{}".utf8))]).bytes
+        let found = try #require(
+            try await scan(Array(Self.file.prefix(8)) + archive, as: "m.keras"))
+        #expect(found.verdict == .dangerous)
+    }
+
+    @Test("a configuration of Keras in an archive that is none of its own is unknown")
+    func configurations() async throws {
+        let lambda = Array("{\"class_name\":\"Lambda\",\"config\":{}}".utf8)
+        let keras = ZIPBytes([
+            ZIPBytes.Member("config.json", lambda), ZIPBytes.Member("metadata.json", lambda),
+        ]).bytes
+        for (name, members) in [
+            ("m.zip", [ZIPBytes.Member("config.json", lambda)]),
+            ("m.zip", [ZIPBytes.Member("m/config.json", lambda)]),
+            ("m.zip", [ZIPBytes.Member("m.keras", keras)]),
+            ("m.keras", [ZIPBytes.Member("m.keras", keras)]),
+            (
+                "m.zip",
+                [
+                    ZIPBytes.Member("config.json", Array("{}".utf8)),
+                    ZIPBytes.Member("metadata.json", Array("{}".utf8)),
+                    ZIPBytes.Member("model.weights.h5", Self.file),
+                ]
+            ),
+        ] {
+            #expect(
+                try await scan(ZIPBytes(members).bytes, as: name)?.verdict == .unknown, "\(name)")
+        }
     }
 
     @Test(

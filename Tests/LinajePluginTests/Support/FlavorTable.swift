@@ -87,6 +87,9 @@ struct FlavorTable {
         CatBoost, Keras and TensorFlow are files that `Tests/LinajePluginTests/Fixtures/make_foreign_models.py` wrote; those
         of transformers and PEFT are written by hand as the libraries write them.
 
+        A model that declares no requirements, in requirements.txt or conda.yaml, has the libraries of its flavors for them, in
+        the version that wrote it where its files say that one.
+
         | model | flavors | facts | files | size | signature | licence | verdict | findings |
         |---|---|---|---|---|---|---|---|---|
 

@@ -24,10 +24,15 @@ struct PythonEnvironment: Sendable {
         for model: ScoredModel, _ options: ScoringOptions, reads format: PredictInput.Format,
         quiet: Bool
     ) async throws -> PythonEnvironment {
-        let recorded = minorVersion(model.facts("python_function")["python_version"])
-        let python = try interpreter(options.python, recorded: recorded)
         guard options.environmentManager == .venv else {
+            let python = try interpreter(options.python ?? "python3")
             return PythonEnvironment(program: python, isIsolated: false)
+        }
+        let recorded =
+            options.python == nil
+            ? minorVersion(model.facts("python_function")["python_version"]) : nil
+        let python = try await BlockingThread.run {
+            try interpreter(options.python, recorded: recorded)
         }
         let bytes: [UInt8]
         if model.source.paths.contains("requirements.txt") {
@@ -94,11 +99,17 @@ struct PythonEnvironment: Sendable {
         return parts.joined(separator: ".")
     }
 
-    /// The interpreter that was asked for; else one of the version that made the model, where there is
-    /// one; else python3.
+    /// The interpreter that was asked for; else one of the version that made the model, where one is that
+    /// makes environments; else python3. Blocks.
     private static func interpreter(_ wanted: String?, recorded: String?) throws -> String {
         if let wanted { return try interpreter(wanted) }
-        if let recorded, let same = try? interpreter("python\(recorded)") { return same }
+        if let recorded, let same = try? interpreter("python\(recorded)"),
+            SpawnedProcess.output(
+                of: [same, isolated, "-c", "import venv, ensurepip"], environment: environment())
+                != nil
+        {
+            return same
+        }
         return try interpreter("python3")
     }
 

@@ -20,44 +20,51 @@ struct RegistrationTest {
 
     /// Tries the version, unless there is nothing to try it with.
     ///
-    /// - Returns: The version with its tags, and why the test failed.
-    /// - Throws: only what cannot be said of the version: that the daemon is gone.
-    func run(_ client: LinajeClient) async throws -> (version: ModelVersion, failure: String?) {
-        guard isWanted != false else { return (version, nil) }
+    /// - Returns: The version, with what came of it as tags, and what is to be told. The version is there
+    ///   whatever happens, so nothing is thrown.
+    func run(_ client: LinajeClient) async -> (version: ModelVersion, problem: String?) {
         let isAsked = isWanted == true
-        guard isAsked || isCheap else { return (version, nil) }
+        guard isWanted != false, isAsked || isCheap else { return (version, nil) }
         let ready: (test: SelfTest, engine: any ScoringEngine)
         do {
             guard let found = try await prepare(isAsked) else { return (version, nil) }
             ready = found
-        } catch let error as LinajeError {
-            // Nobody asked, and nothing is said of the model by what this machine lacks.
-            guard isAsked else { return (version, nil) }
-            return try await keep(failure: error.message, answer: nil, client)
+        } catch {
+            // Nothing is said of the model by what this machine lacks, or was not allowed.
+            return (version, isAsked ? "it could not be tried: \(Self.text(error))" : nil)
         }
+        var failure: String?
+        var answer: [UInt8]?
         do {
             let outcome = try await ready.test.run(on: ready.engine)
-            await ready.engine.shutdown()
-            return try await keep(
-                failure: outcome.difference, answer: outcome.answer, by: ready.engine.about, client)
-        } catch let error as LinajeError {
-            await ready.engine.shutdown()
-            return try await keep(failure: error.message, answer: nil, client)
+            (failure, answer) = (outcome.difference, outcome.answer)
+        } catch {
+            failure = Self.text(error)
+        }
+        await ready.engine.shutdown()
+        do {
+            let changed = try await keep(failure, answer, by: ready.engine.about, client)
+            return (changed, failure.map { "the self-test failed: \($0)" })
+        } catch {
+            return (version, "what the self-test gave is not kept: \(Self.text(error))")
         }
     }
 
+    private static func text(_ error: any Error) -> String {
+        (error as? LinajeError)?.message ?? "\(error)"
+    }
+
     private func keep(
-        failure: String?, answer: [UInt8]?, by engine: String = "", _ client: LinajeClient
-    ) async throws -> (version: ModelVersion, failure: String?) {
+        _ failure: String?, _ answer: [UInt8]?, by engine: String, _ client: LinajeClient
+    ) async throws -> ModelVersion {
         let result = failure.map { "failed: \($0.prefix(1_000))" } ?? "passed: \(engine)"
         var tags = [Tag(key: Self.tag, value: result)]
         if let answer, answer.count <= Self.mostAnswerBytes {
             tags.append(
                 Tag(key: Self.answerTag, value: String(decoding: answer, as: UTF8.self)))
         }
-        let changed = try await client.updateModelVersion(
+        return try await client.updateModelVersion(
             version.name, version.version, tags: TagChanges(set: tags))
-        return (changed, failure)
     }
 
     /// Whether there is an example, and little to fetch.

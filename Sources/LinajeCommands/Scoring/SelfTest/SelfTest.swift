@@ -55,7 +55,7 @@ struct SelfTest: Sendable {
             let value = try JSONNodeParser.parse(
                 try await source.small(Self.input, limit: Self.mostBytes))
             var bytes: [UInt8] = []
-            JSONNode.object([.init(key: Self.form(of: value), value: value)]).write(to: &bytes)
+            Self.request(for: value).write(to: &bytes)
             request = try ScoringRequest(parsing: bytes)
         } else {
             throw LinajeError(
@@ -72,11 +72,17 @@ struct SelfTest: Sendable {
         expected = try given.members(of: Self.output)["predictions"]
     }
 
-    /// The form of MLflow's protocol that an example without one has.
-    private static func form(of value: JSONNode) -> String {
-        guard case .object(let members) = value else { return "inputs" }
-        let keys = Set(members.map(\.key))
-        return keys.isSuperset(of: ["columns", "data"]) ? "dataframe_split" : "inputs"
+    /// An example in a form of MLflow's protocol; older releases of MLflow wrote some in one.
+    private static func request(for value: JSONNode) -> JSONNode {
+        var form = "inputs"
+        if case .object(let members) = value {
+            let keys = Set(members.map(\.key))
+            if !keys.isDisjoint(with: ScoringRequest.forms) { return value }
+            if keys.contains("data"), keys.isSubset(of: ["columns", "data", "index"]) {
+                form = "dataframe_split"
+            }
+        }
+        return .object([.init(key: form, value: value)])
     }
 
     /// - Throws: what the model throws that does not predict on its own example.
