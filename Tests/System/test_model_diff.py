@@ -140,3 +140,20 @@ def test_what_cannot_be_compared_is_said_and_what_is_not_there_is_an_error(daemo
         assert any("weights.npy" in note for note in found["notes"]), found
     assert "not_found" in diff(daemon, uris[0], "models:/array/9", code=1)
     assert "models:/" in diff(daemon, uris[0], "array", code=1)
+
+
+def test_show_lists_the_tensors_of_a_version(daemon, tmp_path):
+    def show(*words, code=0):
+        done = subprocess.run(
+            [LINAJE, "model", "show", *words], capture_output=True, text=True, timeout=60,
+            check=False, env={"PATH": os.environ["PATH"], "HOME": daemon.folder,
+                              "LINAJE_SOCKET": daemon.socket})
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    (tmp_path / "m").mkdir()
+    safetensors.save_file({"layer.w": numpy.zeros((2, 3), "float32")}, tmp_path / "m/a.safetensors")
+    uri = register(daemon, "shown", str(tmp_path / "m"))
+    rows = [line.split() for line in show(uri, "--tensors").splitlines()]
+    assert rows == [["TENSOR", "TYPE", "SHAPE"], ["layer.w", "F32", "[2,", "3]"]]
+    assert "give models:/shown/VERSION" in show("shown", "--tensors", code=2)

@@ -21,6 +21,12 @@ struct ModelShowCommand: AsyncParsableCommand {
     @Flag(help: "List its tensors: names, types, shapes. With --json they are there anyway.")
     var tensors = false
 
+    func validate() throws {
+        guard !tensors || uri.hasPrefix("models:/") else {
+            throw ValidationError("--tensors is of a version: give models:/\(uri)/VERSION.")
+        }
+    }
+
     func run() async throws {
         guard uri.hasPrefix("models:/") else {
             let client = try await options.connect()
